@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * say.h - the one line a program says when it ends badly
+ *
+ * For programs only: libraries return -errno and stay quiet.
+ */
+#pragma once
+
+/* Set the name that opens each line: usually the last part of argv[0]. */
+void say_init(const char *argv0);
+
+/* From now on also (or, without a terminal, only) write to syslog. */
+void say_to_syslog(void);
+
+/* "mitosisfs: " and the message, one line on stderr, written in one write. */
+void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* As say_error(), for what is no failure. */
+void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The program's name, for usage texts. */
+const char *say_name(void);

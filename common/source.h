@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * source.h - where the bytes of an image come from, as one call
+ *
+ * Implemented by parent/pages.c (a live snapshot) and by the tests (an array);
+ * read by rdmafetch/local.c and by the serving end of every transport.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What an address means.  The numbers are on the wire. */
+enum source_object {
+	SOURCE_MEMORY = 0, /* raddr: a virtual address of the parent */
+	SOURCE_EXE = 1,    /* raddr: an offset in the parent's executable */
+};
+
+struct page_source {
+	/*
+	 * Copy @len_bytes from @raddr of @object into @buf.
+	 *
+	 * Blocks for local memory only; safe from any thread.  What the image
+	 * has not (a hole, the tail past the executable's end) reads as zeros.
+	 *
+	 * Returns 0, or
+	 *   -EINVAL  no such object, or the range wraps
+	 *   -ESTALE  the snapshot is gone
+	 *   -EIO     the kernel refused a page that the image should have
+	 */
+	int (*read)(struct page_source *source, uint32_t object, uint64_t raddr,
+		    void *buf, size_t len_bytes);
+};

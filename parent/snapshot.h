@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snapshot.h - pause a process, copy it on write, let it go
+ *
+ * Step 1 of the way of a page.  This file knows the order of things:
+ *
+ *   scan     maps, gadgets, files, while the target runs   (parent/procfs.c ...)
+ *   seize    stop every thread                              } the
+ *   capture  registers, signal state, shared memory         } pause: about
+ *   clone    helper M makes S, the stopped twin             } one fork()
+ *   release  every thread goes on where it was              }
+ *   finish   everything that S can still tell               (parent/capture.c)
+ *
+ * Threads: the thread that takes a snapshot traces S, and S dies with it
+ * (PTRACE_O_EXITKILL): use one process per snapshot (parent/keeper.c).
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/image.h"
+#include "parent/refusal.h"
+
+struct snapshot_options {
+	int stop_timeout_ms;       /* all threads must stop in this time: 200 */
+	uint64_t shared_max_bytes; /* of writable MAP_SHARED memory to copy */
+};
+
+/* What the pause leaves behind; owned by the caller of snapshot_take(). */
+struct snapshot {
+	pid_t target, twin; /* twin: S, stopped, traced by this thread */
+	struct image *image;
+	/*
+	 * Writable MAP_SHARED pages, copied inside the pause: a memfd, and the
+	 * table that says which virtual pages it holds, in file order.
+	 */
+	int shared_fd;
+	struct image_run *shared_runs;
+	uint32_t nr_shared_runs;
+	int exe_fd; /* the executable, open for reading, or -1 */
+};
+
+/*
+ * Take a snapshot of @pid.
+ *
+ * Blocks for the whole of it; the target pauses for image->pause_ns of that.
+ * On any failure, and if this process dies at any step, the target goes on
+ * unharmed.  @ret_why gets the words when the answer is no.
+ *
+ * Returns 0, or
+ *   -ESRCH   no such process
+ *   -EPERM   not allowed, or already traced
+ *   -EBUSY   it did not stop in time (vfork under way): try again
+ *   -EAGAIN  no room for two more processes (pids.max, RLIMIT_NPROC)
+ *   -EFBIG   more writable shared memory than shared_max_bytes
+ *   -EOPNOTSUPP  something that cannot be imaged: device maps, io_uring, ...
+ *   -EIO     ptrace failed in a way that has no better name
+ */
+int snapshot_take(pid_t pid, const struct snapshot_options *options,
+		  struct snapshot **ret_snapshot, struct refusal *ret_why);
+
+/* Kill the twin, wait for it, free everything.  NULL is allowed. */
+void snapshot_release(struct snapshot *snapshot);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fetch.h - bring pages of an image to this host, once each
+ *
+ * Step 5 of the way of a page.  Above: fs/.  Below: one transport.
+ *
+ * Two callers that want one page cost one read (the in-flight table).  The
+ * thread that waits also reaps, so a lone fault is never handed to another
+ * thread; with several waiting, one reaps for all.
+ *
+ * Threads: every call is safe from any thread unless it says otherwise.
+ * Locks: fetch, then the transport's own; none is held across I/O.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/image.h"
+#include "rdmafetch/prefetch.h"
+#include "rdmafetch/transport.h"
+
+struct fetch;
+
+struct fetch_options {
+	const struct image *image; /* whose runs say what is present; borrowed */
+	const struct prefetch_policy *policy; /* NULL: prefetch_off */
+	uint32_t prefetch_pages;              /* the most of one suggestion */
+	int timeout_ms;                       /* of one try; soft mounts: timeo */
+	unsigned tries;                       /* 1 + retrans */
+	/*
+	 * Make the connection anew after an error; NULL: never.  Called by one
+	 * thread at a time, with no lock held.  The old one is closed before.
+	 */
+	int (*reopen)(void *arg, struct transport **ret);
+	void *reopen_arg;
+	/*
+	 * Prefetched pages arrived; @buf is the fetch's.  Called from the
+	 * prefetch thread only, with no lock held.  NULL: no prefetch.
+	 */
+	void (*sink)(void *arg, uint64_t first_page, uint64_t nr_pages,
+		     const void *buf);
+	void *sink_arg;
+};
+
+struct fetch_stats {
+	uint64_t demand_reads, demand_pages; /* asked for by callers */
+	uint64_t shared_pages;  /* of those, found already in flight */
+	uint64_t prefetch_reads, prefetch_pages;
+	uint64_t read_bytes;    /* over the transport, all together */
+	uint64_t retries, reconnects, timeouts, errors;
+};
+
+/*
+ * Start fetching over @transport.  On success the fetch owns it and closes it;
+ * on failure the caller still does.  Returns 0 or -errno of thread creation.
+ */
+int fetch_open(struct transport *transport, const struct fetch_options *options,
+	       struct fetch **ret);
+
+/*
+ * Copy @len_bytes at @raddr of @object into @buf, page aligned in memory
+ * objects.  Holes of the image read as zeros and cost nothing.
+ *
+ * Blocks until every page is here or the tries are used up: at most about
+ * timeout_ms * tries.  Returns 0, or
+ *   -EINVAL  not page aligned, or the range wraps
+ *   -ESTALE  the image was released at the parent
+ *   -EIO     the connection broke and could not be rebuilt in time
+ */
+int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
+	       size_t len_bytes);
+
+/*
+ * Ask for pages ahead of any demand (the eager mode): queued for the prefetch
+ * thread, which drops what is already here or under way.  Returns 0, -EAGAIN
+ * when the queue is full, -EOPNOTSUPP without a sink.
+ */
+int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages);
+
+void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats);
+
+/* Wait for reads under way (or their timeout), then free.  NULL is allowed. */
+void fetch_close(struct fetch *fetch);
