@@ -66,6 +66,7 @@ enum image_vma_flag {
 	IMAGE_VMA_WIPEONFORK = 1 << 5, /* its pages are not in the image */
 	IMAGE_VMA_DONTDUMP = 1 << 6,
 	IMAGE_VMA_SHARED_MAP = 1 << 7, /* 's' in maps, whatever the kind */
+	IMAGE_VMA_HUGETLB = 1 << 8,    /* pages of hugetlbfs, copied as SHARED */
 };
 
 struct image_vma {
@@ -156,10 +157,11 @@ struct image_fd {
 	uint64_t dev, inode, mode, size_bytes, mtime_ns;
 	char *path; /* link text of /proc/PID/fd/N */
 	/* by kind */
-	uint64_t value;        /* eventfd count, signalfd mask, pipe capacity */
+	/* eventfd count, signalfd mask, pipe capacity, timerfd unread ticks */
+	uint64_t value;
 	int32_t clockid;       /* timerfd */
 	uint64_t value_ns, interval_ns; /* timerfd, relative to the capture */
-	int32_t domain, type, protocol; /* socket */
+	int32_t domain, type, protocol; /* socket; type 1: semaphore eventfd */
 	int32_t backlog;
 	uint32_t sockopts; /* enum image_sockopt */
 	uint8_t *data;     /* socket: bound address; pipe: unread bytes */

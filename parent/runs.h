@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runs.h - which pages the image has: the hole map, taken once from the twin
+ *
+ * Anonymous memory: pages present or swapped that are not the zero page, by
+ * PAGEMAP_SCAN (Linux 6.7; admin-guide/mm/pagemap.rst) or, before it, by
+ * reading /proc/PID/pagemap.  File maps: every page up to the file's end.
+ * Copied areas: what the copy holds.  Asking touches no page.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/image.h"
+
+/* The tables that runs_scan() joins; all borrowed. */
+struct runs_origin {
+	pid_t twin;
+	const struct image_vma *vmas; /* the twin's, by address */
+	uint32_t nr_vmas;
+	const struct image_run *shared_runs; /* of shared_copy() */
+	uint32_t nr_shared_runs;
+};
+
+/*
+ * On success *@ret_runs is the caller's to free(); NULL when there is none.
+ *
+ * Returns 0, -ESRCH, -EACCES, -ENOMEM, -E2BIG past IMAGE_RUNS_MAX, or -errno.
+ */
+int runs_scan(const struct runs_origin *origin, struct image_run **ret_runs,
+	      uint32_t *ret_nr_runs);
