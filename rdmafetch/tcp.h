@@ -47,12 +47,18 @@ int tcp_control_call(struct tcp_control *control, enum wire_type type,
 
 void tcp_control_close(struct tcp_control *control);
 
+/* What comes with an opened image. */
+struct tcp_opened {
+	void *desc; /* the encoded descriptor, the caller's to free() */
+	size_t desc_bytes;
+	uint32_t lease_s; /* renew (WIRE_RENEW) before this ends */
+};
+
 /*
- * Open @image and make a transport of it, with the encoded descriptor in
- * *@ret_desc (the caller's to free).  Uses a connection of its own.
+ * Open @image and make a transport of it.  Uses a connection of its own.
  *
- * Errors as tcp_control_open() and tcp_control_call().
+ * Errors as tcp_control_open() and tcp_control_call(), with the daemon's words
+ * in @why.
  */
 int tcp_open(const struct tcp_address *address, const struct wire_image *image,
-	     struct transport **ret, void **ret_desc, size_t *ret_desc_bytes,
-	     char *why);
+	     struct transport **ret, struct tcp_opened *ret_opened, char *why);
