@@ -12,13 +12,18 @@
 
 #include "common/image.h"
 
+#define DESC_MAGIC     0x4453544du /* "MTSD" */
 #define DESC_VERSION   1u
 #define DESC_BYTES_MAX (256u << 20)
 
 /*
  * Encode @image.  On success *@ret_buf is the caller's to free().
  *
- * Returns 0, or -ENOMEM, or -E2BIG when a count passes its maximum in image.h.
+ * Safe while other threads read @image.  Orders and ranges are not looked at:
+ * image_check() does that.
+ *
+ * Returns 0, or -ENOMEM, or -E2BIG when a count passes its maximum in image.h
+ * or the whole passes DESC_BYTES_MAX.
  */
 int desc_encode(const struct image *image, void **ret_buf,
 		size_t *ret_len_bytes);
@@ -26,8 +31,8 @@ int desc_encode(const struct image *image, void **ret_buf,
 /*
  * Decode and check @len_bytes at @buf, which may come from anybody.
  *
- * After success every count, order and range that image.h promises holds.  The
- * image does not point into @buf.
+ * After success every count, order and range that image.h promises holds
+ * (common/image_check.h).  The image does not point into @buf.
  *
  * Returns 0, or
  *   -EPROTO   not a descriptor, or a broken one

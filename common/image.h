@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct arena;
+
 /* The most of each that a descriptor may carry; a decoder refuses more. */
 #define IMAGE_THREADS_MAX  32768u
 #define IMAGE_VMAS_MAX     (1u << 20)
@@ -24,11 +26,15 @@
 #define IMAGE_FDS_MAX      (1u << 20)
 #define IMAGE_EPOLLS_MAX   (1u << 20)
 #define IMAGE_TIMERS_MAX   4096u
+#define IMAGE_PENDING_MAX  (1u << 17)
 #define IMAGE_TEXTS_MAX    64u
 #define IMAGE_GROUPS_MAX   65536u
 #define IMAGE_STRING_MAX   4096u       /* bytes, without the NUL */
 #define IMAGE_TEXT_MAX     (16u << 20) /* bytes */
+#define IMAGE_FD_DATA_MAX  (1u << 20)  /* bytes: the largest default pipe */
 #define IMAGE_XSTATE_MAX   16384u      /* bytes; AMX needs 11 KiB */
+#define IMAGE_XSTATE_MIN   576u        /* bytes: FXSAVE and the XSAVE header */
+#define IMAGE_TID_MAX      (1 << 22)   /* the kernel's PID_MAX_LIMIT */
 #define IMAGE_SIGNALS      64
 #define IMAGE_REGS         27
 #define IMAGE_CPU_WORDS    16
@@ -231,9 +237,19 @@ struct image {
 	uint32_t nr_pending;
 	struct image_text *texts;
 	uint32_t nr_texts;
+
+	/*
+	 * Set by desc_decode() alone: then everything above lives in the arena
+	 * and no pointer may be freed or replaced one by one.
+	 */
+	struct arena *arena;
 };
 
-/* A zeroed image, or NULL without memory. */
+/*
+ * A zeroed image, or NULL without memory.
+ *
+ * Whoever fills it field by field gives it malloc()ed arrays and strings.
+ */
 struct image *image_new(void);
 
 /* Free @image and all it owns; NULL and half-built are allowed. */

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * desc.c - the walk over an image that is the descriptor's format
+ *
+ * Each walk_*() names the fields of one structure in the order in which they
+ * lie in the descriptor.  A change here is a change of DESC_VERSION and of
+ * docs/descriptor.md.
+ */
+#include "common/desc.h"
+
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "common/codec.h"
+#include "common/image_check.h"
+
+/* Each section opens with its mark. */
+enum section {
+	SECTION_PROCESS = 0x434f5250, /* "PROC" */
+	SECTION_THREADS = 0x44524854, /* "THRD" */
+	SECTION_VMAS = 0x53414d56,    /* "VMAS" */
+	SECTION_RUNS = 0x534e5552,    /* "RUNS" */
+	SECTION_FDS = 0x53534446,     /* "FDSS" */
+	SECTION_EPOLLS = 0x4c4f5045,  /* "EPOL" */
+	SECTION_TIMERS = 0x524d4954,  /* "TIMR" */
+	SECTION_PENDING = 0x444e4550, /* "PEND" */
+	SECTION_TEXTS = 0x54584554,   /* "TEXT" */
+	SECTION_END = 0x21444e45,     /* "END!" */
+};
+
+/* The least bytes of an element: all its strings and blobs empty. */
+enum least_bytes {
+	LEAST_THREAD = 312,
+	LEAST_VMA = 54,
+	LEAST_RUN = 16,
+	LEAST_FD = 119,
+	LEAST_EPOLL = 20,
+	LEAST_TIMER = 44,
+	LEAST_PENDING = 132,
+	LEAST_TEXT = 6,
+};
+
+static void walk_string(struct codec *codec, char **text)
+{
+	codec_string(codec, text, IMAGE_STRING_MAX);
+}
+
+static void walk_mm(struct codec *codec, struct image_mm *mm)
+{
+	codec_u64(codec, &mm->start_code);
+	codec_u64(codec, &mm->end_code);
+	codec_u64(codec, &mm->start_data);
+	codec_u64(codec, &mm->end_data);
+	codec_u64(codec, &mm->start_brk);
+	codec_u64(codec, &mm->brk);
+	codec_u64(codec, &mm->start_stack);
+	codec_u64(codec, &mm->arg_start);
+	codec_u64(codec, &mm->arg_end);
+	codec_u64(codec, &mm->env_start);
+	codec_u64(codec, &mm->env_end);
+}
+
+static void walk_signals(struct codec *codec, struct image *image)
+{
+	for (int i = 0; i < IMAGE_SIGNALS; i++) {
+		struct image_sigaction *action = &image->sigactions[i];
+
+		codec_u64(codec, &action->handler);
+		codec_u64(codec, &action->flags);
+		codec_u64(codec, &action->restorer);
+		codec_u64(codec, &action->mask);
+	}
+	for (int i = 0; i < 3; i++) {
+		codec_u64(codec, &image->itimers[i].value_us);
+		codec_u64(codec, &image->itimers[i].interval_us);
+	}
+}
+
+static void walk_credentials(struct codec *codec, struct image *image)
+{
+	codec_bytes(codec, image->uid, sizeof(image->uid));
+	codec_bytes(codec, image->gid, sizeof(image->gid));
+	codec_u32(codec, &image->no_new_privs);
+	codec_count(codec, &image->nr_groups, IMAGE_GROUPS_MAX,
+		    sizeof(*image->groups));
+	if (codec_decoding(codec))
+		image->groups = codec_alloc(codec, image->nr_groups,
+					    sizeof(*image->groups));
+	codec_bytes(codec, image->groups,
+		    image->nr_groups * sizeof(*image->groups));
+}
+
+static void walk_process(struct codec *codec, struct image *image)
+{
+	codec_mark(codec, SECTION_PROCESS);
+	codec_i32(codec, &image->pid);
+	codec_i32(codec, &image->host_pid);
+	codec_u64(codec, &image->captured_realtime_ns);
+	codec_u64(codec, &image->captured_monotonic_ns);
+	codec_u64(codec, &image->captured_boottime_ns);
+	codec_u64(codec, &image->pause_ns);
+	codec_u64(codec, &image->prepare_ns);
+	walk_string(codec, &image->boot_id);
+	walk_string(codec, &image->hostname);
+	walk_string(codec, &image->kernel);
+	codec_bytes(codec, image->cpu_features, sizeof(image->cpu_features));
+	codec_u64(codec, &image->xfeatures);
+	walk_mm(codec, &image->mm);
+	walk_string(codec, &image->exe);
+	walk_string(codec, &image->cwd);
+	codec_u64(codec, &image->exe_bytes);
+	codec_bytes(codec, image->comm, sizeof(image->comm));
+	codec_u32(codec, &image->umask);
+	codec_u32(codec, &image->personality);
+	walk_credentials(codec, image);
+	walk_signals(codec, image);
+}
+
+static void walk_thread(struct codec *codec, struct image_thread *thread)
+{
+	codec_i32(codec, &thread->tid);
+	codec_bytes(codec, thread->comm, sizeof(thread->comm));
+	codec_bytes(codec, thread->regs, sizeof(thread->regs));
+	codec_u64(codec, &thread->sigmask);
+	codec_u64(codec, &thread->altstack_sp);
+	codec_u64(codec, &thread->altstack_bytes);
+	codec_u32(codec, &thread->altstack_flags);
+	codec_u64(codec, &thread->clear_tid_addr);
+	codec_u64(codec, &thread->robust_list_addr);
+	codec_u64(codec, &thread->robust_list_bytes);
+	codec_u64(codec, &thread->rseq_addr);
+	codec_u32(codec, &thread->rseq_bytes);
+	codec_u32(codec, &thread->rseq_sig);
+	codec_i32(codec, &thread->restart_nr);
+	codec_blob(codec, &thread->xstate, &thread->xstate_bytes,
+		   IMAGE_XSTATE_MAX);
+}
+
+static void walk_vma(struct codec *codec, struct image_vma *vma)
+{
+	codec_u64(codec, &vma->start);
+	codec_u64(codec, &vma->end);
+	codec_u64(codec, &vma->offset_bytes);
+	codec_u32(codec, &vma->prot);
+	codec_u32(codec, &vma->flags);
+	CODEC_ENUM(codec, vma->kind);
+	codec_u32(codec, &vma->dev_major);
+	codec_u32(codec, &vma->dev_minor);
+	codec_u64(codec, &vma->inode);
+	walk_string(codec, &vma->name);
+}
+
+static void walk_run(struct codec *codec, struct image_run *run)
+{
+	codec_u64(codec, &run->first_page);
+	codec_u64(codec, &run->nr_pages);
+}
+
+static void walk_fd(struct codec *codec, struct image_fd *fd)
+{
+	codec_i32(codec, &fd->fd);
+	CODEC_ENUM(codec, fd->kind);
+	codec_u32(codec, &fd->open_flags);
+	codec_bool(codec, &fd->cloexec);
+	codec_i32(codec, &fd->same_as);
+	codec_u64(codec, &fd->pos_bytes);
+	codec_u64(codec, &fd->dev);
+	codec_u64(codec, &fd->inode);
+	codec_u64(codec, &fd->mode);
+	codec_u64(codec, &fd->size_bytes);
+	codec_u64(codec, &fd->mtime_ns);
+	walk_string(codec, &fd->path);
+	codec_u64(codec, &fd->value);
+	codec_i32(codec, &fd->clockid);
+	codec_u64(codec, &fd->value_ns);
+	codec_u64(codec, &fd->interval_ns);
+	codec_i32(codec, &fd->domain);
+	codec_i32(codec, &fd->type);
+	codec_i32(codec, &fd->protocol);
+	codec_i32(codec, &fd->backlog);
+	codec_u32(codec, &fd->sockopts);
+	codec_blob(codec, &fd->data, &fd->data_bytes, IMAGE_FD_DATA_MAX);
+}
+
+static void walk_epoll(struct codec *codec, struct image_epoll *epoll)
+{
+	codec_i32(codec, &epoll->epfd);
+	codec_i32(codec, &epoll->fd);
+	codec_u32(codec, &epoll->events);
+	codec_u64(codec, &epoll->data);
+}
+
+static void walk_timer(struct codec *codec, struct image_timer *timer)
+{
+	codec_i32(codec, &timer->id);
+	codec_i32(codec, &timer->signo);
+	codec_i32(codec, &timer->notify);
+	codec_i32(codec, &timer->clockid);
+	codec_i32(codec, &timer->target_tid);
+	codec_u64(codec, &timer->sigval);
+	codec_u64(codec, &timer->value_ns);
+	codec_u64(codec, &timer->interval_ns);
+}
+
+static void walk_pending(struct codec *codec, struct image_pending *pending)
+{
+	codec_i32(codec, &pending->tid);
+	codec_bytes(codec, pending->siginfo, sizeof(pending->siginfo));
+}
+
+static void walk_text(struct codec *codec, struct image_text *text)
+{
+	walk_string(codec, &text->name);
+	codec_blob(codec, &text->bytes, &text->len_bytes, IMAGE_TEXT_MAX);
+}
+
+/* A section that is one array: its mark, its count, its elements. */
+#define WALK_ARRAY(codec, mark, array, nr, max, least, walk)                   \
+	do {                                                                   \
+		codec_mark(codec, mark);                                       \
+		codec_count(codec, &(nr), max, least);                         \
+		if (codec_decoding(codec))                                     \
+			(array) = codec_alloc(codec, nr, sizeof(*(array)));    \
+		for (uint32_t i_ = 0; i_ < (nr) && !(codec)->error; i_++)      \
+			walk(codec, &(array)[i_]);                             \
+	} while (0)
+
+static void walk_arrays(struct codec *codec, struct image *image)
+{
+	WALK_ARRAY(codec, SECTION_THREADS, image->threads, image->nr_threads,
+		   IMAGE_THREADS_MAX, LEAST_THREAD, walk_thread);
+	WALK_ARRAY(codec, SECTION_VMAS, image->vmas, image->nr_vmas,
+		   IMAGE_VMAS_MAX, LEAST_VMA, walk_vma);
+	WALK_ARRAY(codec, SECTION_RUNS, image->runs, image->nr_runs,
+		   IMAGE_RUNS_MAX, LEAST_RUN, walk_run);
+	WALK_ARRAY(codec, SECTION_FDS, image->fds, image->nr_fds, IMAGE_FDS_MAX,
+		   LEAST_FD, walk_fd);
+	WALK_ARRAY(codec, SECTION_EPOLLS, image->epolls, image->nr_epolls,
+		   IMAGE_EPOLLS_MAX, LEAST_EPOLL, walk_epoll);
+	WALK_ARRAY(codec, SECTION_TIMERS, image->timers, image->nr_timers,
+		   IMAGE_TIMERS_MAX, LEAST_TIMER, walk_timer);
+	WALK_ARRAY(codec, SECTION_PENDING, image->pending, image->nr_pending,
+		   IMAGE_PENDING_MAX, LEAST_PENDING, walk_pending);
+	WALK_ARRAY(codec, SECTION_TEXTS, image->texts, image->nr_texts,
+		   IMAGE_TEXTS_MAX, LEAST_TEXT, walk_text);
+}
+
+static void walk_version(struct codec *codec)
+{
+	uint32_t version = DESC_VERSION;
+
+	codec_mark(codec, DESC_MAGIC);
+	codec_u32(codec, &version);
+	if (version != DESC_VERSION)
+		codec_fail(codec, -EPROTONOSUPPORT);
+}
+
+static void walk_image(struct codec *codec, struct image *image)
+{
+	walk_version(codec);
+	walk_process(codec, image);
+	walk_arrays(codec, image);
+	codec_mark(codec, SECTION_END);
+}
+
+int desc_encode(const struct image *image, void **ret_buf,
+		size_t *ret_len_bytes)
+{
+	/* The two modes used here read the image and never write to it. */
+	struct image *readable = (struct image *)image;
+	struct codec codec = {.mode = CODEC_MEASURE};
+	uint8_t *buf;
+
+	walk_image(&codec, readable);
+	if (codec.error)
+		return codec.error;
+	if (codec.total_bytes > DESC_BYTES_MAX)
+		return -E2BIG;
+	buf = malloc(codec.total_bytes);
+	if (!buf)
+		return -ENOMEM;
+	codec.mode = CODEC_ENCODE;
+	codec.at = buf;
+	codec.end = buf + codec.total_bytes;
+	walk_image(&codec, readable);
+	*ret_buf = buf;
+	*ret_len_bytes = codec.total_bytes;
+	return 0;
+}
+
+int desc_decode(const void *buf, size_t len_bytes, struct image **ret_image)
+{
+	/* CODEC_DECODE reads the buffer and never writes to it. */
+	uint8_t *readable = (uint8_t *)buf;
+	struct codec codec = {
+		.mode = CODEC_DECODE,
+		.at = readable,
+		.end = readable + len_bytes,
+	};
+	struct image *image = image_new();
+	int error;
+
+	if (!image)
+		return -ENOMEM;
+	walk_image(&codec, image);
+	if (!codec.error && codec_left(&codec))
+		codec_fail(&codec, -EPROTO);
+	image->arena = codec.arena;
+	error = codec.error ? codec.error : image_check(image, NULL);
+	if (error) {
+		image_free(image);
+		return error;
+	}
+	*ret_image = image;
+	return 0;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * image.c - the life of an image, and look-ups in its sorted tables
+ */
+#include "common/image.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/arena.h"
+
+struct image *image_new(void)
+{
+	return calloc(1, sizeof(struct image));
+}
+
+static void free_threads(struct image *image)
+{
+	for (uint32_t i = 0; image->threads && i < image->nr_threads; i++)
+		free(image->threads[i].xstate);
+	free(image->threads);
+}
+
+static void free_vmas(struct image *image)
+{
+	for (uint32_t i = 0; image->vmas && i < image->nr_vmas; i++)
+		free(image->vmas[i].name);
+	free(image->vmas);
+}
+
+static void free_fds(struct image *image)
+{
+	for (uint32_t i = 0; image->fds && i < image->nr_fds; i++) {
+		free(image->fds[i].path);
+		free(image->fds[i].data);
+	}
+	free(image->fds);
+}
+
+static void free_texts(struct image *image)
+{
+	for (uint32_t i = 0; image->texts && i < image->nr_texts; i++) {
+		free(image->texts[i].name);
+		free(image->texts[i].bytes);
+	}
+	free(image->texts);
+}
+
+/* An image that was built field by field. */
+static void free_fields(struct image *image)
+{
+	free_threads(image);
+	free_vmas(image);
+	free_fds(image);
+	free_texts(image);
+	free(image->boot_id);
+	free(image->hostname);
+	free(image->kernel);
+	free(image->exe);
+	free(image->cwd);
+	free(image->groups);
+	free(image->runs);
+	free(image->epolls);
+	free(image->timers);
+	free(image->pending);
+}
+
+void image_free(struct image *image)
+{
+	if (!image)
+		return;
+	if (image->arena)
+		arena_free(image->arena);
+	else
+		free_fields(image);
+	free(image);
+}
+
+const struct image_vma *image_vma_at(const struct image *image, uint64_t raddr)
+{
+	uint32_t low = 0, high = image->nr_vmas;
+
+	/* The first VMA that ends after @raddr is in [low, high]. */
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (image->vmas[middle].end > raddr)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	if (low == image->nr_vmas || image->vmas[low].start > raddr)
+		return NULL;
+	return &image->vmas[low];
+}
+
+static uint64_t run_end(const struct image_run *run)
+{
+	return run->first_page + run->nr_pages;
+}
+
+const struct image_run *image_run_after(const struct image *image,
+					uint64_t page)
+{
+	uint32_t low = 0, high = image->nr_runs;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (run_end(&image->runs[middle]) > page)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low == image->nr_runs ? NULL : &image->runs[low];
+}
+
+uint64_t image_present_pages(const struct image *image, uint64_t first_page,
+			     uint64_t nr_pages)
+{
+	const struct image_run *run = image_run_after(image, first_page);
+	const struct image_run *runs_end = image->runs + image->nr_runs;
+	uint64_t end_page = first_page + nr_pages, present = 0;
+
+	if (end_page < first_page)
+		end_page = UINT64_MAX;
+	for (; run && run < runs_end && run->first_page < end_page; run++) {
+		uint64_t from = run->first_page, to = run_end(run);
+
+		if (from < first_page)
+			from = first_page;
+		if (to > end_page)
+			to = end_page;
+		present += to - from;
+	}
+	return present;
+}
+
+const struct image_text *image_text(const struct image *image, const char *name)
+{
+	for (uint32_t i = 0; i < image->nr_texts; i++)
+		if (!strcmp(image->texts[i].name, name))
+			return &image->texts[i];
+	return NULL;
+}
+
+bool image_vma_is_anonymous(const struct image_vma *vma)
+{
+	switch (vma->kind) {
+	case IMAGE_VMA_ANON:
+	case IMAGE_VMA_HEAP:
+	case IMAGE_VMA_STACK:
+		return true;
+	case IMAGE_VMA_FILE:
+	case IMAGE_VMA_SHARED:
+	case IMAGE_VMA_VDSO:
+	case IMAGE_VMA_VVAR:
+	case IMAGE_VMA_VSYSCALL:
+		break;
+	}
+	return false;
+}

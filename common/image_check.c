@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * image_check.c - each check returns the promise that is broken, or NULL
+ */
+#include "common/image_check.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/cleanup.h"
+#include "common/page.h"
+
+#define USER_END (UINT64_C(1) << 47) /* Documentation/arch/x86/x86_64/mm.rst   \
+				      */
+#define VSYSCALL_START UINT64_C(0xffffffffff600000)
+#define VSYSCALL_END   (VSYSCALL_START + PAGE_BYTES)
+
+#define PROT_MASK     ((uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC))
+#define VMA_FLAG_MASK ((uint32_t)(IMAGE_VMA_SHARED_MAP * 2 - 1))
+#define SOCKOPT_MASK  ((uint32_t)(IMAGE_SOCK_V6ONLY * 2 - 1))
+
+static bool ends_with_nul(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+static const char *check_process(const struct image *image)
+{
+	if (image->pid < 1 || image->pid > IMAGE_TID_MAX ||
+	    image->host_pid < 0 || image->host_pid > IMAGE_TID_MAX)
+		return "a pid is out of range";
+	if (!ends_with_nul(image->comm, sizeof(image->comm)))
+		return "comm has no end";
+	if (image->mm.start_brk > image->mm.brk)
+		return "brk lies below its start";
+	return NULL;
+}
+
+/* @seen has one bit for each tid there can be. */
+static bool tid_mark(uint8_t *seen, int32_t tid)
+{
+	uint8_t bit = (uint8_t)(1u << (tid & 7));
+	bool first = !(seen[tid >> 3] & bit);
+
+	seen[tid >> 3] |= bit;
+	return first;
+}
+
+static bool tid_known(const uint8_t *seen, int32_t tid)
+{
+	return tid > 0 && tid <= IMAGE_TID_MAX &&
+	       (seen[tid >> 3] >> (tid & 7) & 1);
+}
+
+static const char *check_threads(const struct image *image, uint8_t *seen)
+{
+	if (!image->nr_threads)
+		return "there is no thread";
+	if (image->threads[0].tid != image->pid)
+		return "the first thread is not the leader";
+	for (uint32_t i = 0; i < image->nr_threads; i++) {
+		const struct image_thread *thread = &image->threads[i];
+
+		if (thread->tid < 1 || thread->tid > IMAGE_TID_MAX)
+			return "a tid is out of range";
+		if (!tid_mark(seen, thread->tid))
+			return "two threads have one tid";
+		if (!ends_with_nul(thread->comm, sizeof(thread->comm)))
+			return "a thread's comm has no end";
+		if (thread->restart_nr < -1)
+			return "a restart number is out of range";
+		if (thread->xstate_bytes &&
+		    (thread->xstate_bytes < IMAGE_XSTATE_MIN ||
+		     thread->xstate_bytes > IMAGE_XSTATE_MAX))
+			return "an xstate has an impossible size";
+	}
+	return NULL;
+}
+
+static const char *check_pending(const struct image *image, const uint8_t *seen)
+{
+	for (uint32_t i = 0; i < image->nr_pending; i++) {
+		const struct image_pending *pending = &image->pending[i];
+		int32_t signo; /* the first member of siginfo_t */
+
+		if (pending->tid && !tid_known(seen, pending->tid))
+			return "a pending signal has no thread";
+		memcpy(&signo, pending->siginfo, sizeof(signo));
+		if (signo < 1 || signo > IMAGE_SIGNALS)
+			return "a pending signal has no such number";
+	}
+	return NULL;
+}
+
+static const char *check_vma(const struct image_vma *vma)
+{
+	uint64_t limit = USER_END;
+
+	if (vma->kind < IMAGE_VMA_ANON || vma->kind > IMAGE_VMA_VSYSCALL)
+		return "a VMA has no such kind";
+	if (vma->prot & ~PROT_MASK || vma->flags & ~VMA_FLAG_MASK)
+		return "a VMA has unknown bits";
+	if (vma->kind == IMAGE_VMA_VSYSCALL) {
+		if (vma->start != VSYSCALL_START)
+			return "the vsyscall page is elsewhere";
+		limit = VSYSCALL_END;
+	}
+	if (vma->start % PAGE_BYTES || vma->end % PAGE_BYTES)
+		return "a VMA is not page aligned";
+	if (vma->start >= vma->end || vma->end > limit)
+		return "a VMA is empty or out of range";
+	return NULL;
+}
+
+static const char *check_vmas(const struct image *image)
+{
+	uint64_t last_end = 0;
+
+	for (uint32_t i = 0; i < image->nr_vmas; i++) {
+		const struct image_vma *vma = &image->vmas[i];
+		const char *why = check_vma(vma);
+
+		if (why)
+			return why;
+		if (vma->start < last_end)
+			return "VMAs overlap or are out of order";
+		last_end = vma->end;
+	}
+	return NULL;
+}
+
+static bool has_pages(const struct image_vma *vma)
+{
+	return vma->kind != IMAGE_VMA_VVAR && vma->kind != IMAGE_VMA_VSYSCALL &&
+	       !(vma->flags & IMAGE_VMA_WIPEONFORK);
+}
+
+/*
+ * Is [@page, @end) inside VMAs that have pages?  *@at is the first VMA to look
+ * at, and moves on: runs and VMAs are both sorted, so all runs take one sweep.
+ */
+static bool run_is_mapped(const struct image *image, uint32_t *at,
+			  uint64_t page, uint64_t end)
+{
+	for (; *at < image->nr_vmas; ++*at) {
+		const struct image_vma *vma = &image->vmas[*at];
+
+		if (page_of(vma->end) <= page)
+			continue;
+		if (page_of(vma->start) > page || !has_pages(vma))
+			return false;
+		if (page_of(vma->end) >= end)
+			return true;
+		page = page_of(vma->end);
+	}
+	return false;
+}
+
+static const char *check_runs(const struct image *image)
+{
+	uint64_t last_end = 0;
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < image->nr_runs; i++) {
+		const struct image_run *run = &image->runs[i];
+		uint64_t end = run->first_page + run->nr_pages;
+
+		if (!run->nr_pages || end < run->first_page)
+			return "a run is empty or wraps";
+		if (i && run->first_page <= last_end)
+			return "runs touch, overlap or are out of order";
+		if (!run_is_mapped(image, &at, run->first_page, end))
+			return "a run lies outside the VMAs that have pages";
+		last_end = end;
+	}
+	return NULL;
+}
+
+static const struct image_fd *fd_find(const struct image *image, int32_t fd)
+{
+	uint32_t low = 0, high = image->nr_fds;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (image->fds[middle].fd >= fd)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	if (low == image->nr_fds || image->fds[low].fd != fd)
+		return NULL;
+	return &image->fds[low];
+}
+
+static const char *check_fd(const struct image *image,
+			    const struct image_fd *fd)
+{
+	const struct image_fd *first;
+
+	if (fd->kind < IMAGE_FD_FILE || fd->kind > IMAGE_FD_UNSUPPORTED)
+		return "a descriptor has no such kind";
+	if (fd->sockopts & ~SOCKOPT_MASK)
+		return "a descriptor has unknown socket options";
+	if (fd->same_as == -1)
+		return NULL;
+	first = fd_find(image, fd->same_as);
+	if (!first || first->fd >= fd->fd || first->same_as != -1)
+		return "a duplicate does not name the lowest descriptor";
+	if (first->kind != fd->kind)
+		return "duplicates are of two kinds";
+	return NULL;
+}
+
+static const char *check_fds(const struct image *image)
+{
+	int32_t last = -1;
+
+	for (uint32_t i = 0; i < image->nr_fds; i++) {
+		if (image->fds[i].fd <= last)
+			return "descriptors are out of order";
+		last = image->fds[i].fd;
+	}
+	for (uint32_t i = 0; i < image->nr_fds; i++) {
+		const char *why = check_fd(image, &image->fds[i]);
+
+		if (why)
+			return why;
+	}
+	return NULL;
+}
+
+static const char *check_epolls(const struct image *image)
+{
+	for (uint32_t i = 0; i < image->nr_epolls; i++) {
+		const struct image_epoll *epoll = &image->epolls[i];
+		const struct image_fd *set = fd_find(image, epoll->epfd);
+
+		if (!set || set->kind != IMAGE_FD_EPOLL)
+			return "an epoll entry is in no epoll set";
+		if (!fd_find(image, epoll->fd))
+			return "an epoll entry watches no descriptor";
+	}
+	return NULL;
+}
+
+static const char *check_timers(const struct image *image)
+{
+	for (uint32_t i = 0; i < image->nr_timers; i++) {
+		const struct image_timer *timer = &image->timers[i];
+		int32_t how = timer->notify & ~SIGEV_THREAD_ID;
+
+		if (timer->id < 0)
+			return "a timer's id is out of range";
+		if (timer->signo < 0 || timer->signo > IMAGE_SIGNALS)
+			return "a timer has no such signal";
+		if (how != SIGEV_SIGNAL && how != SIGEV_NONE &&
+		    how != SIGEV_THREAD)
+			return "a timer has no such notification";
+	}
+	return NULL;
+}
+
+/* Texts become file names. */
+static const char *check_texts(const struct image *image)
+{
+	for (uint32_t i = 0; i < image->nr_texts; i++) {
+		const char *name = image->texts[i].name;
+
+		if (!name || !*name || strchr(name, '/') ||
+		    !strcmp(name, ".") || !strcmp(name, ".."))
+			return "a text's name is no file name";
+		for (uint32_t j = 0; j < i; j++)
+			if (!strcmp(name, image->texts[j].name))
+				return "two texts have one name";
+	}
+	return NULL;
+}
+
+static const char *first_broken(const struct image *image, uint8_t *seen)
+{
+	const char *why = check_process(image);
+
+	if (!why)
+		why = check_threads(image, seen);
+	if (!why)
+		why = check_pending(image, seen);
+	if (!why)
+		why = check_vmas(image);
+	if (!why)
+		why = check_runs(image);
+	if (!why)
+		why = check_fds(image);
+	if (!why)
+		why = check_epolls(image);
+	if (!why)
+		why = check_timers(image);
+	if (!why)
+		why = check_texts(image);
+	return why;
+}
+
+int image_check(const struct image *image, const char **ret_why)
+{
+	CLEANUP_FREE uint8_t *seen = calloc(1, IMAGE_TID_MAX / 8 + 1);
+	const char *why;
+
+	if (!seen)
+		return -ENOMEM;
+	why = first_broken(image, seen);
+	if (!why)
+		return 0;
+	if (ret_why)
+		*ret_why = why;
+	return -EPROTO;
+}
