@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* fake_daemon.c - see fake_daemon.h */
+#include "fake_daemon.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "rdmafetch/loop.h"
+
+#define WAITING_MAX 64
+
+enum command { CMD_STOP = 1, CMD_ANSWER, CMD_STATS };
+
+struct fake_daemon {
+	pthread_t thread;
+	struct tcp_serve_options options;
+	struct page_source source;
+	struct loop *loop;
+	struct tcp_serve *serve;
+	struct loop_watch *watch;
+	int tcp_fd, unix_fd, command_fd, done_fd;
+	char dir[32], path[64];
+	uint16_t port;
+	atomic_bool gone;
+	atomic_int command;
+	struct tcp_serve_ticket waiting[WAITING_MAX];
+	unsigned nr_waiting, nr_answered;
+	struct tcp_serve_stats stats;
+};
+
+uint64_t fake_word(uint32_t object, uint64_t raddr)
+{
+	return (raddr + object + 1) * 0x9e3779b97f4a7c15ull;
+}
+
+uint8_t fake_desc_byte(size_t at)
+{
+	return (uint8_t)(at * 31 + (at >> 12));
+}
+
+static int fake_read(struct page_source *source, uint32_t object,
+		     uint64_t raddr, void *buf, size_t len_bytes)
+{
+	uint8_t *out = buf;
+
+	for (size_t at = 0; at < len_bytes; at += 8) {
+		uint64_t word = fake_word(object, raddr + at);
+		size_t n = len_bytes - at < 8 ? len_bytes - at : 8;
+
+		if (raddr + at == FAKE_BAD_RADDR)
+			return -EIO;
+		memcpy(out + at, &word, n);
+	}
+	return 0;
+}
+
+static int fake_join(void *arg, uint64_t client, int fd, void **ret_session,
+		     char *why)
+{
+	*ret_session = arg;
+	return 0;
+}
+
+static void fake_leave(void *session)
+{
+}
+
+static void give_desc(struct fake_daemon *daemon,
+		      const struct tcp_serve_ticket *ticket)
+{
+	const struct wire_opened opened = {.handle = 7, .lease_s = 600};
+	uint8_t *desc = malloc(FAKE_DESC_BYTES), body[WIRE_REQUEST_MAX];
+	const struct batch_tail tail = {desc, FAKE_DESC_BYTES, free, desc};
+
+	assert(desc);
+	for (size_t i = 0; i < FAKE_DESC_BYTES; i++)
+		desc[i] = fake_desc_byte(i);
+	(void)tcp_serve_answer_tail(daemon->serve, ticket, body,
+				    wire_put_opened(body, &opened), &tail);
+}
+
+static void fake_request(void *session, const struct tcp_serve_ticket *ticket,
+			 const uint8_t *body, size_t body_bytes)
+{
+	struct fake_daemon *daemon = session;
+	struct wire_image image;
+
+	if (ticket->type == WIRE_PREPARE) {
+		assert(daemon->nr_waiting < WAITING_MAX);
+		daemon->waiting[daemon->nr_waiting++] = *ticket;
+		return;
+	}
+	if (ticket->type == WIRE_OPEN &&
+	    (wire_get_image(body, body_bytes, &image) ||
+	     !strcmp(image.name, "nobody"))) {
+		(void)tcp_serve_refuse(daemon->serve, ticket, -ENOENT,
+				       "no image is called nobody");
+		return;
+	}
+	if (ticket->type == WIRE_OPEN)
+		give_desc(daemon, ticket);
+	else
+		(void)tcp_serve_answer(daemon->serve, ticket, NULL, 0);
+}
+
+static int fake_source(void *session, uint32_t handle,
+		       struct page_source **ret_source)
+{
+	struct fake_daemon *daemon = session;
+
+	if (handle != 7)
+		return -EBADF;
+	if (daemon->gone)
+		return -ESTALE;
+	*ret_source = &daemon->source;
+	return 0;
+}
+
+static const struct tcp_serve_ops fake_ops = {
+	.join = fake_join,
+	.leave = fake_leave,
+	.request = fake_request,
+	.source = fake_source,
+};
+
+static void answer_waiting(struct fake_daemon *daemon)
+{
+	daemon->nr_answered = 0;
+	for (unsigned i = 0; i < daemon->nr_waiting; i++)
+		if (!tcp_serve_answer(daemon->serve, &daemon->waiting[i], "ok",
+				      2))
+			daemon->nr_answered++;
+	daemon->nr_waiting = 0;
+}
+
+static void commanded(void *arg)
+{
+	struct fake_daemon *daemon = arg;
+	uint64_t count;
+	int command = daemon->command;
+
+	assert(read(daemon->command_fd, &count, 8) == 8);
+	if (command == CMD_STOP)
+		loop_stop(daemon->loop, 0);
+	else
+		assert(!loop_watch(daemon->loop, daemon->command_fd, commanded,
+				   daemon, &daemon->watch));
+	if (command == CMD_ANSWER)
+		answer_waiting(daemon);
+	if (command == CMD_STATS)
+		tcp_serve_get_stats(daemon->serve, &daemon->stats);
+	count = 1;
+	assert(write(daemon->done_fd, &count, 8) == 8);
+}
+
+static void command(struct fake_daemon *daemon, enum command what)
+{
+	uint64_t one = 1;
+
+	daemon->command = what;
+	assert(write(daemon->command_fd, &one, 8) == 8);
+	assert(read(daemon->done_fd, &one, 8) == 8);
+}
+
+static void *serve_thread(void *arg)
+{
+	struct fake_daemon *daemon = arg;
+	uint64_t one = 1;
+
+	assert(!loop_open(256, &daemon->loop));
+	assert(!tcp_serve_open(daemon->loop, &daemon->options, &fake_ops,
+			       daemon, &daemon->serve));
+	assert(!tcp_serve_listen(daemon->serve, daemon->tcp_fd));
+	assert(!tcp_serve_listen(daemon->serve, daemon->unix_fd));
+	assert(!loop_watch(daemon->loop, daemon->command_fd, commanded, daemon,
+			   &daemon->watch));
+	assert(write(daemon->done_fd, &one, 8) == 8);
+	assert(!loop_run(daemon->loop));
+	tcp_serve_close(daemon->serve);
+	loop_close(daemon->loop);
+	return NULL;
+}
+
+static void listen_both(struct fake_daemon *daemon)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(in);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	daemon->tcp_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert(!bind(daemon->tcp_fd, (struct sockaddr *)&in, sizeof(in)));
+	assert(!listen(daemon->tcp_fd, 64));
+	assert(!getsockname(daemon->tcp_fd, (struct sockaddr *)&in, &len));
+	daemon->port = ntohs(in.sin_port);
+	strcpy(daemon->dir, "/tmp/fake_daemon.XXXXXX");
+	assert(mkdtemp(daemon->dir));
+	(void)snprintf(daemon->path, sizeof(daemon->path), "%s/sock",
+		       daemon->dir);
+	strcpy(un.sun_path, daemon->path);
+	daemon->unix_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert(!bind(daemon->unix_fd, (struct sockaddr *)&un, sizeof(un)));
+	assert(!listen(daemon->unix_fd, 64));
+}
+
+struct fake_daemon *fake_daemon_start(const struct tcp_serve_options *options)
+{
+	struct fake_daemon *daemon = calloc(1, sizeof(*daemon));
+	uint64_t one;
+
+	assert(daemon);
+	daemon->options = options ? *options : tcp_serve_defaults;
+	daemon->source.read = fake_read;
+	daemon->command_fd = eventfd(0, EFD_CLOEXEC);
+	daemon->done_fd = eventfd(0, EFD_CLOEXEC);
+	listen_both(daemon);
+	assert(!pthread_create(&daemon->thread, NULL, serve_thread, daemon));
+	assert(read(daemon->done_fd, &one, 8) == 8);
+	return daemon;
+}
+
+void fake_daemon_stop(struct fake_daemon *daemon)
+{
+	command(daemon, CMD_STOP);
+	assert(!pthread_join(daemon->thread, NULL));
+	(void)close(daemon->command_fd);
+	(void)close(daemon->done_fd);
+	(void)unlink(daemon->path);
+	(void)rmdir(daemon->dir);
+	free(daemon);
+}
+
+uint16_t fake_daemon_port(const struct fake_daemon *daemon)
+{
+	return daemon->port;
+}
+
+const char *fake_daemon_path(const struct fake_daemon *daemon)
+{
+	return daemon->path;
+}
+
+void fake_daemon_withdraw(struct fake_daemon *daemon)
+{
+	daemon->gone = true;
+}
+
+unsigned fake_daemon_answer(struct fake_daemon *daemon)
+{
+	command(daemon, CMD_ANSWER);
+	return daemon->nr_answered;
+}
+
+struct tcp_serve_stats fake_daemon_stats(struct fake_daemon *daemon)
+{
+	command(daemon, CMD_STATS);
+	return daemon->stats;
+}
