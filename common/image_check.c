@@ -19,7 +19,7 @@
 #define VSYSCALL_END   (VSYSCALL_START + PAGE_BYTES)
 
 #define PROT_MASK     ((uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC))
-#define VMA_FLAG_MASK ((uint32_t)(IMAGE_VMA_SHARED_MAP * 2 - 1))
+#define VMA_FLAG_MASK ((uint32_t)(IMAGE_VMA_HUGETLB * 2 - 1))
 #define SOCKOPT_MASK  ((uint32_t)(IMAGE_SOCK_V6ONLY * 2 - 1))
 
 static bool ends_with_nul(const char *text, size_t size)

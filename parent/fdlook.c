@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "parent/fdlook.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "parent/sockets.h"
+
+#define TEXT_BYTES_FIRST 4096u
+#define TEXT_BYTES_MAX	 (IMAGE_EPOLLS_MAX * 128u)
+
+static int open_dir(pid_t pid, const char *name)
+{
+	char path[40];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	return fd;
+}
+
+int fdlook_open(pid_t pid, struct fdlook *look)
+{
+	*look = (struct fdlook){pid, -1, -1, -1, NULL, TEXT_BYTES_FIRST};
+	look->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (look->pid_fd < 0)
+		return -errno;
+	look->fd_dir = open_dir(pid, "fd");
+	if (look->fd_dir < 0)
+		return look->fd_dir;
+	look->fdinfo_dir = open_dir(pid, "fdinfo");
+	if (look->fdinfo_dir < 0)
+		return look->fdinfo_dir;
+	look->buf = malloc(look->buf_bytes);
+	return look->buf ? 0 : -ENOMEM;
+}
+
+void fdlook_close(struct fdlook *look)
+{
+	cleanup_close(&look->pid_fd);
+	cleanup_close(&look->fd_dir);
+	cleanup_close(&look->fdinfo_dir);
+	free(look->buf);
+	*look = (struct fdlook){0, -1, -1, -1, NULL, 0};
+}
+
+static const char *name_of(int32_t fd, char name[16])
+{
+	(void)snprintf(name, 16, "%d", fd);
+	return name;
+}
+
+static int grow_buf(struct fdlook *look)
+{
+	char *bigger;
+
+	if (look->buf_bytes >= TEXT_BYTES_MAX)
+		return -E2BIG;
+	bigger = realloc(look->buf, look->buf_bytes * 4);
+	if (!bigger)
+		return -ENOMEM;
+	look->buf = bigger;
+	look->buf_bytes *= 4;
+	return 0;
+}
+
+/*
+ * The kernel makes the whole text at the first read (single_open()), so a read
+ * that does not fill the buffer was the last.
+ */
+static ssize_t read_text(struct fdlook *look, int file)
+{
+	size_t len = 0;
+
+	for (;;) {
+		ssize_t got =
+			read(file, look->buf + len, look->buf_bytes - len);
+		int rc;
+
+		if (got < 0)
+			return -errno;
+		len += (size_t)got;
+		if (len < look->buf_bytes)
+			return (ssize_t)len;
+		rc = grow_buf(look);
+		if (rc)
+			return rc;
+	}
+}
+
+int fdlook_info(struct fdlook *look, int32_t fd, struct fdinfo *ret_info,
+		struct fdinfo_watches *watches)
+{
+	CLEANUP_CLOSE int file = -1;
+	char name[16];
+	ssize_t len;
+
+	file = openat(look->fdinfo_dir, name_of(fd, name),
+		      O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return -errno;
+	len = read_text(look, file);
+	if (len < 0)
+		return (int)len;
+	return fdinfo_parse(fd, look->buf, (size_t)len, ret_info, watches);
+}
+
+int fdlook_stat(struct fdlook *look, struct image_fd *image_fd)
+{
+	struct stat st;
+	char name[16];
+
+	if (fstatat(look->fd_dir, name_of(image_fd->fd, name), &st, 0))
+		return -ENOENT;
+	image_fd->dev = st.st_dev;
+	image_fd->inode = st.st_ino;
+	image_fd->mode = st.st_mode;
+	image_fd->size_bytes = (uint64_t)st.st_size;
+	image_fd->mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u +
+			     (uint64_t)st.st_mtim.tv_nsec;
+	/* Of a character device, its number says more than where it lies. */
+	if (S_ISCHR(st.st_mode))
+		image_fd->dev = st.st_rdev;
+	return 0;
+}
+
+int fdlook_copy(struct fdlook *look, int32_t fd)
+{
+	int copy = (int)syscall(SYS_pidfd_getfd, look->pid_fd, fd, 0);
+
+	return copy < 0 ? -errno : copy;
+}
+
+int fdlook_compare(struct fdlook *look, int32_t a, int32_t b)
+{
+	long order = syscall(SYS_kcmp, look->pid, look->pid, KCMP_FILE, a, b);
+
+	/* 1: less, 2: greater; else fall back to the numbers. */
+	if (!order)
+		return 0;
+	if (order == 1 || order == 2)
+		return order == 1 ? -1 : 1;
+	return a < b ? -1 : a > b;
+}
+
+/* Pseudo-terminals have no entry in sysfs; Documentation/admin-guide/devices.
+ */
+static bool is_tty(uint64_t rdev)
+{
+	char path[64], target[256];
+	unsigned number = major(rdev);
+	ssize_t len;
+
+	if (number == 4 || number == 5 || (number >= 136 && number <= 143))
+		return true;
+	(void)snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/subsystem",
+		       number, minor(rdev));
+	len = readlink(path, target, sizeof(target));
+	return len >= 4 && !memcmp(target + len - 4, "/tty", 4);
+}
+
+static enum image_fd_kind kind_by_name(const char *path)
+{
+	static const struct {
+		const char *path;
+		enum image_fd_kind kind;
+	} kinds[] = {
+		{"anon_inode:[eventpoll]", IMAGE_FD_EPOLL},
+		{"anon_inode:[eventfd]", IMAGE_FD_EVENTFD},
+		{"anon_inode:[timerfd]", IMAGE_FD_TIMERFD},
+		{"anon_inode:[signalfd]", IMAGE_FD_SIGNALFD},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strcmp(path, kinds[i].path))
+			return kinds[i].kind;
+	return IMAGE_FD_UNSUPPORTED;
+}
+
+static enum image_fd_kind kind_of(const struct image_fd *image_fd)
+{
+	const char *path = image_fd->path;
+
+	if (S_ISFIFO(image_fd->mode))
+		return IMAGE_FD_PIPE;
+	if (S_ISSOCK(image_fd->mode) && !strncmp(path, "socket:", 7))
+		return IMAGE_FD_SOCKET;
+	if (*path != '/')
+		return kind_by_name(path);
+	if (S_ISREG(image_fd->mode))
+		return strncmp(path, "/memfd:", 7) ? IMAGE_FD_FILE
+						   : IMAGE_FD_MEMFD;
+	if (S_ISDIR(image_fd->mode))
+		return IMAGE_FD_DIR;
+	if (S_ISCHR(image_fd->mode))
+		return is_tty(image_fd->dev) ? IMAGE_FD_TTY : IMAGE_FD_CHARDEV;
+	return IMAGE_FD_UNSUPPORTED;
+}
+
+static int take_path(struct fdlook *look, struct image_fd *image_fd)
+{
+	char name[16], target[IMAGE_STRING_MAX + 1];
+	ssize_t len = readlinkat(look->fd_dir, name_of(image_fd->fd, name),
+				 target, sizeof(target) - 1);
+
+	if (len < 0)
+		return -ENOENT;
+	free(image_fd->path);
+	image_fd->path = strndup(target, (size_t)len);
+	return image_fd->path ? 0 : -ENOMEM;
+}
+
+/* An O_PATH descriptor has no socket or pipe behind it to be asked. */
+static int ask_copy(struct fdlook *look, struct image_fd *image_fd,
+		    bool *ret_settled)
+{
+	CLEANUP_CLOSE int copy = -1;
+	int capacity;
+
+	if (image_fd->open_flags & O_PATH)
+		return 0;
+	copy = fdlook_copy(look, image_fd->fd);
+	if (copy < 0)
+		return 0;
+	if (image_fd->kind == IMAGE_FD_SOCKET)
+		return sockets_look(copy, image_fd, ret_settled);
+	capacity = fcntl(copy, F_GETPIPE_SZ);
+	image_fd->value = capacity > 0 ? (uint64_t)capacity : 0;
+	return 0;
+}
+
+int fdlook_identify(struct fdlook *look, struct image_fd *image_fd,
+		    bool *ret_settled, struct refusal *why)
+{
+	int rc = take_path(look, image_fd);
+
+	if (rc)
+		return rc;
+	rc = fdlook_stat(look, image_fd);
+	if (rc)
+		return rc;
+	if (!strcmp(image_fd->path, "anon_inode:[io_uring]"))
+		return refuse(why, -EOPNOTSUPP,
+			      "descriptor %d is an io_uring, which lives in "
+			      "the kernel and cannot be imaged",
+			      image_fd->fd);
+	image_fd->kind = kind_of(image_fd);
+	*ret_settled = true;
+	if (image_fd->kind == IMAGE_FD_SOCKET ||
+	    image_fd->kind == IMAGE_FD_PIPE)
+		return ask_copy(look, image_fd, ret_settled);
+	return 0;
+}

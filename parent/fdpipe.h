@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fdpipe.h - the bytes that wait in a pipe, without taking them
+ *
+ * Above: fds.c.  Inside the pause tee(2) makes a second pipe point at the same
+ * pages, which costs no copy; the bytes are read out when the target runs
+ * again.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/image.h"
+
+struct fdpipe {
+	int reader; /* of our own pipe, or -1 for none */
+	int unread_bytes;
+};
+
+/*
+ * Note what is unread in the pipe behind @copy, a copy of the target's reading
+ * end, which stays the caller's.
+ *
+ * Returns 0, -EFBIG when it is more than IMAGE_FD_DATA_MAX or than a pipe of
+ * ours may hold, or -errno.
+ */
+int fdpipe_tee(int copy, struct fdpipe *pipe);
+
+/* Read what was noted into @image_fd->data.  0, -ENOMEM or -errno. */
+int fdpipe_read(const struct fdpipe *pipe, struct image_fd *image_fd);
+
+void fdpipe_close(struct fdpipe *pipe);

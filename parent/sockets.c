@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "parent/sockets.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define BACKLOG_UNKNOWN 511
+
+static int option(int sock, int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(sock, level, name, &value, &len) ? 0 : value;
+}
+
+/*
+ * For a listening socket, tcp_get_info() puts the limit of its queue into
+ * tcpi_sacked (net/ipv4/tcp.c).  A unix socket has no such call.
+ */
+static int backlog_of(int sock, const struct image_fd *image_fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (image_fd->protocol != IPPROTO_TCP ||
+	    getsockopt(sock, IPPROTO_TCP, TCP_INFO, &info, &len))
+		return BACKLOG_UNKNOWN;
+	return (int)info.tcpi_sacked;
+}
+
+static uint32_t sockopts_of(int sock, int domain)
+{
+	uint32_t bits = 0;
+
+	if (option(sock, SOL_SOCKET, SO_REUSEADDR))
+		bits |= IMAGE_SOCK_REUSEADDR;
+	if (option(sock, SOL_SOCKET, SO_REUSEPORT))
+		bits |= IMAGE_SOCK_REUSEPORT;
+	if (domain == AF_INET6 && option(sock, IPPROTO_IPV6, IPV6_V6ONLY))
+		bits |= IMAGE_SOCK_V6ONLY;
+	return bits;
+}
+
+static int take_address(int sock, struct image_fd *image_fd)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+	uint8_t *data;
+
+	if (getsockname(sock, (struct sockaddr *)&address, &len) || !len ||
+	    len > sizeof(address))
+		return 0;
+	data = malloc(len);
+	if (!data)
+		return -ENOMEM;
+	memcpy(data, &address, len);
+	free(image_fd->data);
+	image_fd->data = data;
+	image_fd->data_bytes = len;
+	return 0;
+}
+
+static bool is_connected(int sock)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+
+	return !getpeername(sock, (struct sockaddr *)&address, &len);
+}
+
+int sockets_look(int sock, struct image_fd *image_fd, bool *ret_settled)
+{
+	bool listens = option(sock, SOL_SOCKET, SO_ACCEPTCONN) != 0;
+
+	image_fd->domain = option(sock, SOL_SOCKET, SO_DOMAIN);
+	image_fd->type = option(sock, SOL_SOCKET, SO_TYPE);
+	image_fd->protocol = option(sock, SOL_SOCKET, SO_PROTOCOL);
+	image_fd->sockopts = sockopts_of(sock, image_fd->domain);
+	image_fd->kind = listens ? IMAGE_FD_LISTENER : IMAGE_FD_SOCKET;
+	image_fd->backlog = listens ? backlog_of(sock, image_fd) : 0;
+	*ret_settled = listens || is_connected(sock);
+	return take_address(sock, image_fd);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sockets.h - what a socket is and where it is bound
+ *
+ * Above: fdlook.c, with a short-lived copy of the target's descriptor.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/image.h"
+
+/*
+ * Fill kind, domain, type, protocol, backlog, sockopts and data (the bound
+ * address) of @image_fd from @sock.  What the kernel does not tell stays 0;
+ * a backlog that it does not tell is 511.
+ *
+ * *@ret_settled is true when the answer can hardly change while the target
+ * runs: connected, or listening.
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int sockets_look(int sock, struct image_fd *image_fd, bool *ret_settled);
