@@ -3,7 +3,8 @@
  * arena.h - memory that is given out in pieces and taken back at once
  *
  * For a decoded image: thousands of small strings and arrays with one lifetime.
- * Used by common/codec.c and common/image.c.  One thread at a time.
+ * Its pages come populated: a page fault per page costs ten times the copy that
+ * fills it.  Used by common/codec.c, desc.c and image.c.  One thread at a time.
  */
 #pragma once
 
@@ -12,7 +13,13 @@
 struct arena;
 
 /*
- * @bytes of zeroed memory, aligned for any type, from *@arena (NULL at first).
+ * An arena with room for about @expect_bytes, or NULL without memory.  It grows
+ * when the guess was low.
+ */
+struct arena *arena_new(size_t expect_bytes);
+
+/*
+ * @bytes of zeroed memory, aligned for any type, from *@arena.
  *
  * Returns NULL without memory; what was given out before stays valid.
  */

@@ -36,7 +36,7 @@ struct codec {
 	int error;	     /* 0, or the first -errno */
 	uint8_t *at, *end;   /* not for CODEC_MEASURE; not written in DECODE */
 	size_t total_bytes;  /* CODEC_MEASURE */
-	struct arena *arena; /* CODEC_DECODE: all that was allocated */
+	struct arena *arena; /* CODEC_DECODE: where strings and arrays go */
 };
 
 static inline bool codec_decoding(const struct codec *codec)

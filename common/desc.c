@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "common/codec.h"
 #include "common/image_check.h"
+#include "common/page.h"
 
 /* Each section opens with its mark. */
 enum section {
@@ -279,6 +280,7 @@ int desc_encode(const struct image *image, void **ret_buf,
 	buf = malloc(codec.total_bytes);
 	if (!buf)
 		return -ENOMEM;
+	page_populate(buf, codec.total_bytes);
 	codec.mode = CODEC_ENCODE;
 	codec.at = buf;
 	codec.end = buf + codec.total_bytes;
@@ -286,6 +288,11 @@ int desc_encode(const struct image *image, void **ret_buf,
 	*ret_buf = buf;
 	*ret_len_bytes = codec.total_bytes;
 	return 0;
+}
+
+static void cleanup_image(struct image **image)
+{
+	image_free(*image);
 }
 
 int desc_decode(const void *buf, size_t len_bytes, struct image **ret_image)
@@ -297,20 +304,21 @@ int desc_decode(const void *buf, size_t len_bytes, struct image **ret_image)
 		.at = readable,
 		.end = readable + len_bytes,
 	};
-	struct image *image = image_new();
+	CLEANUP(cleanup_image) struct image *image = image_new();
 	int error;
 
-	if (!image)
+	/* In memory a quarter more: wider structs, NULs, alignment. */
+	codec.arena = arena_new(len_bytes + len_bytes / 4);
+	if (!image || !codec.arena) {
+		arena_free(codec.arena);
 		return -ENOMEM;
+	}
 	walk_image(&codec, image);
 	if (!codec.error && codec_left(&codec))
 		codec_fail(&codec, -EPROTO);
 	image->arena = codec.arena;
 	error = codec.error ? codec.error : image_check(image, NULL);
-	if (error) {
-		image_free(image);
-		return error;
-	}
-	*ret_image = image;
-	return 0;
+	if (!error)
+		*ret_image = steal_ptr(&image);
+	return error;
 }

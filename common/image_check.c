@@ -13,8 +13,9 @@
 #include "common/cleanup.h"
 #include "common/page.h"
 
-#define USER_END (UINT64_C(1) << 47) /* Documentation/arch/x86/x86_64/mm.rst   \
-				      */
+#define USER_END                                                               \
+	(UINT64_C(1) << 47) /* Documentation/arch/x86/x86_64/mm.rst            \
+			     */
 #define VSYSCALL_START UINT64_C(0xffffffffff600000)
 #define VSYSCALL_END   (VSYSCALL_START + PAGE_BYTES)
 
@@ -39,54 +40,55 @@ static const char *check_process(const struct image *image)
 	return NULL;
 }
 
-/* @seen has one bit for each tid there can be. */
-static bool tid_mark(uint8_t *seen, int32_t tid)
+static const char *check_thread(const struct image_thread *thread)
 {
-	uint8_t bit = (uint8_t)(1u << (tid & 7));
-	bool first = !(seen[tid >> 3] & bit);
-
-	seen[tid >> 3] |= bit;
-	return first;
-}
-
-static bool tid_known(const uint8_t *seen, int32_t tid)
-{
-	return tid > 0 && tid <= IMAGE_TID_MAX &&
-	       (seen[tid >> 3] >> (tid & 7) & 1);
-}
-
-static const char *check_threads(const struct image *image, uint8_t *seen)
-{
-	if (!image->nr_threads)
-		return "there is no thread";
-	if (image->threads[0].tid != image->pid)
-		return "the first thread is not the leader";
-	for (uint32_t i = 0; i < image->nr_threads; i++) {
-		const struct image_thread *thread = &image->threads[i];
-
-		if (thread->tid < 1 || thread->tid > IMAGE_TID_MAX)
-			return "a tid is out of range";
-		if (!tid_mark(seen, thread->tid))
-			return "two threads have one tid";
-		if (!ends_with_nul(thread->comm, sizeof(thread->comm)))
-			return "a thread's comm has no end";
-		if (thread->restart_nr < -1)
-			return "a restart number is out of range";
-		if (thread->xstate_bytes &&
-		    (thread->xstate_bytes < IMAGE_XSTATE_MIN ||
-		     thread->xstate_bytes > IMAGE_XSTATE_MAX))
-			return "an xstate has an impossible size";
-	}
+	if (thread->tid < 1 || thread->tid > IMAGE_TID_MAX)
+		return "a tid is out of range";
+	if (!ends_with_nul(thread->comm, sizeof(thread->comm)))
+		return "a thread's comm has no end";
+	if (thread->restart_nr < -1)
+		return "a restart number is out of range";
+	if (thread->xstate_bytes && (thread->xstate_bytes < IMAGE_XSTATE_MIN ||
+				     thread->xstate_bytes > IMAGE_XSTATE_MAX))
+		return "an xstate has an impossible size";
 	return NULL;
 }
 
-static const char *check_pending(const struct image *image, const uint8_t *seen)
+static int compare_tids(const void *a, const void *b)
+{
+	int32_t left = *(const int32_t *)a, right = *(const int32_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+/* Fills @tids, which has room for all threads, and sorts it. */
+static const char *check_threads(const struct image *image, int32_t *tids)
+{
+	if (!image->nr_threads || image->threads[0].tid != image->pid)
+		return "the first thread is not the leader";
+	for (uint32_t i = 0; i < image->nr_threads; i++) {
+		const char *why = check_thread(&image->threads[i]);
+
+		if (why)
+			return why;
+		tids[i] = image->threads[i].tid;
+	}
+	qsort(tids, image->nr_threads, sizeof(*tids), compare_tids);
+	for (uint32_t i = 1; i < image->nr_threads; i++)
+		if (tids[i] == tids[i - 1])
+			return "two threads have one tid";
+	return NULL;
+}
+
+static const char *check_pending(const struct image *image, const int32_t *tids)
 {
 	for (uint32_t i = 0; i < image->nr_pending; i++) {
 		const struct image_pending *pending = &image->pending[i];
 		int32_t signo; /* the first member of siginfo_t */
 
-		if (pending->tid && !tid_known(seen, pending->tid))
+		if (pending->tid &&
+		    !bsearch(&pending->tid, tids, image->nr_threads,
+			     sizeof(*tids), compare_tids))
 			return "a pending signal has no thread";
 		memcpy(&signo, pending->siginfo, sizeof(signo));
 		if (signo < 1 || signo > IMAGE_SIGNALS)
@@ -280,14 +282,14 @@ static const char *check_texts(const struct image *image)
 	return NULL;
 }
 
-static const char *first_broken(const struct image *image, uint8_t *seen)
+static const char *first_broken(const struct image *image, int32_t *tids)
 {
 	const char *why = check_process(image);
 
 	if (!why)
-		why = check_threads(image, seen);
+		why = check_threads(image, tids);
 	if (!why)
-		why = check_pending(image, seen);
+		why = check_pending(image, tids);
 	if (!why)
 		why = check_vmas(image);
 	if (!why)
@@ -305,12 +307,13 @@ static const char *first_broken(const struct image *image, uint8_t *seen)
 
 int image_check(const struct image *image, const char **ret_why)
 {
-	CLEANUP_FREE uint8_t *seen = calloc(1, IMAGE_TID_MAX / 8 + 1);
+	CLEANUP_FREE int32_t *tids =
+		calloc(image->nr_threads + 1u, sizeof(*tids));
 	const char *why;
 
-	if (!seen)
+	if (!tids)
 		return -ENOMEM;
-	why = first_broken(image, seen);
+	why = first_broken(image, tids);
 	if (!why)
 		return 0;
 	if (ret_why)

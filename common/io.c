@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/page.h"
 
 #define FDS_MAX		  16u
 #define SLURP_FIRST_BYTES ((size_t)4096)
@@ -100,6 +101,7 @@ static int slurp_grow(char **buf, size_t *size, size_t max)
 	grown = realloc(*buf, bytes);
 	if (!grown)
 		return -ENOMEM;
+	page_populate(grown + *size, bytes - *size);
 	*buf = grown;
 	*size = bytes;
 	return 0;
