@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_say.c - what reaches stderr, byte by byte
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/say.h"
+
+/* A packet pipe keeps writes apart: one read() gives one write()'s bytes. */
+static size_t said(char *out, size_t size, const char *words)
+{
+	int pipe_fds[2], saved = dup(STDERR_FILENO);
+	ssize_t got;
+
+	assert_true(saved >= 0);
+	assert_int_equal(pipe2(pipe_fds, O_DIRECT | O_CLOEXEC), 0);
+	assert_true(dup2(pipe_fds[1], STDERR_FILENO) >= 0);
+	errno = E2BIG;
+	say_error("%s", words);
+	assert_int_equal(errno, E2BIG);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	(void)close(saved);
+	(void)close(pipe_fds[1]);
+	got = read(pipe_fds[0], out, size - 1);
+	(void)close(pipe_fds[0]);
+	assert_true(got >= 0);
+	out[got] = '\0';
+	return (size_t)got;
+}
+
+static void expect_said(const char *words, const char *line)
+{
+	char out[8192];
+
+	(void)said(out, sizeof(out), words);
+	assert_string_equal(out, line);
+}
+
+static void test_lines(void **state)
+{
+	say_init("/usr/sbin/mitosisd");
+	assert_string_equal(say_name(), "mitosisd");
+	expect_said("cannot listen", "mitosisd: cannot listen\n");
+	expect_said("a\nb\033[2Jc\177", "mitosisd: a?b?[2Jc?\n");
+	expect_said("caf\xc3\xa9", "mitosisd: caf\xc3\xa9\n");
+	expect_said(
+		"\xc2\x9b"
+		"31m",
+		"mitosisd: ??31m\n"); /* CSI in UTF-8 */
+	expect_said("%s%n", "mitosisd: %s%n\n");
+}
+
+static void test_names(void **state)
+{
+	say_init("mitosis-load");
+	assert_string_equal(say_name(), "mitosis-load");
+	say_init("");
+	assert_string_equal(say_name(), "mitosis-load");
+	say_init(NULL);
+	assert_string_equal(say_name(), "mitosis-load");
+}
+
+/* Longer than a line may be: cut, and still one line.  O_DIRECT pipes hold a
+ * page per packet, so the first read is a page.
+ */
+static void test_very_long(void **state)
+{
+	static char words[10000];
+	char out[16384];
+	size_t len;
+
+	memset(words, 'x', sizeof(words) - 1);
+	say_init("p");
+	len = said(out, sizeof(out), words);
+	assert_true(len >= 4096);
+	assert_memory_equal(out, "p: xxx", 6);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_very_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
