@@ -73,6 +73,7 @@ enum image_vma_flag {
 	IMAGE_VMA_DONTDUMP = 1 << 6,
 	IMAGE_VMA_SHARED_MAP = 1 << 7, /* 's' in maps, whatever the kind */
 	IMAGE_VMA_HUGETLB = 1 << 8,    /* pages of hugetlbfs, copied as SHARED */
+	IMAGE_VMA_FLAGS_ALL = (1 << 9) - 1,
 };
 
 struct image_vma {
@@ -178,6 +179,7 @@ enum image_sockopt {
 	IMAGE_SOCK_REUSEADDR = 1 << 0,
 	IMAGE_SOCK_REUSEPORT = 1 << 1,
 	IMAGE_SOCK_V6ONLY = 1 << 2,
+	IMAGE_SOCK_ALL = (1 << 3) - 1,
 };
 
 struct image_epoll {

@@ -20,8 +20,8 @@
 #define VSYSCALL_END   (VSYSCALL_START + PAGE_BYTES)
 
 #define PROT_MASK     ((uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC))
-#define VMA_FLAG_MASK ((uint32_t)(IMAGE_VMA_HUGETLB * 2 - 1))
-#define SOCKOPT_MASK  ((uint32_t)(IMAGE_SOCK_V6ONLY * 2 - 1))
+#define VMA_FLAG_MASK ((uint32_t)IMAGE_VMA_FLAGS_ALL)
+#define SOCKOPT_MASK  ((uint32_t)IMAGE_SOCK_ALL)
 
 static bool ends_with_nul(const char *text, size_t size)
 {
