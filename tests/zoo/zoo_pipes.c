@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * zoo_pipes.c - pipes, eventfds and epoll sets that live inside one process
+ *
+ * Unread bytes, counters and watched events are part of the image; both ends of
+ * a pipe are in it, so a thread that waits in read() is woken by a later write.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "tests/zoo/zoo.h"
+
+#define MAGIC 0xfeedfacecafe
+
+enum {
+	UNREAD_BYTES = 12000,
+	COUNT = 12345,
+};
+
+static int unread[2], lively[2], counter, waker, epoll;
+
+static void make_all(void)
+{
+	static char bytes[UNREAD_BYTES];
+	struct epoll_event event = {EPOLLIN | EPOLLET, {.u64 = MAGIC}};
+
+	zoo_call(pipe2(unread, O_NONBLOCK | O_CLOEXEC) == 0, "pipe2");
+	zoo_call(pipe2(lively, O_CLOEXEC) == 0, "pipe2");
+	counter = eventfd(COUNT, EFD_NONBLOCK | EFD_CLOEXEC);
+	waker = eventfd(0, EFD_SEMAPHORE | EFD_CLOEXEC);
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	zoo_call(counter >= 0 && waker >= 0 && epoll >= 0, "eventfd");
+	zoo_fill(bytes, sizeof(bytes), 1);
+	zoo_call(write(unread[1], bytes, sizeof(bytes)) == sizeof(bytes),
+		 "write");
+	zoo_call(epoll_ctl(epoll, EPOLL_CTL_ADD, waker, &event) == 0,
+		 "epoll_ctl");
+}
+
+/* Echo: reads a number that main writes, 0 ends it. */
+static void *reader(void *arg)
+{
+	uint64_t expected = 1, got;
+
+	do {
+		zoo_call(read(lively[0], &got, sizeof(got)) == sizeof(got),
+			 "read of a pipe");
+		zoo_check(got == expected || got == 0,
+			  "the pipe gave %lu, not %lu", got, expected);
+		expected++;
+	} while (got);
+	return arg;
+}
+
+static void write_number(uint64_t number)
+{
+	zoo_call(write(lively[1], &number, sizeof(number)) == sizeof(number),
+		 "write to a pipe");
+}
+
+static void check_unread(void)
+{
+	static char bytes[UNREAD_BYTES + 1];
+
+	zoo_call(read(unread[0], bytes, sizeof(bytes)) == UNREAD_BYTES,
+		 "read of the bytes that waited");
+	zoo_filled(bytes, UNREAD_BYTES, 1, "bytes that waited in a pipe");
+	zoo_check(read(unread[0], bytes, 1) == -1 && errno == EAGAIN,
+		  "the pipe is not empty, or not O_NONBLOCK any more");
+	(void)close(unread[1]);
+	zoo_call(read(unread[0], bytes, 1) == 0, "end of file");
+}
+
+static void check_counters(void)
+{
+	struct epoll_event event;
+	uint64_t value;
+
+	zoo_call(read(counter, &value, sizeof(value)) == sizeof(value),
+		 "read of an eventfd");
+	zoo_check(value == COUNT, "the eventfd counted %lu", value);
+	value = 2;
+	zoo_call(write(waker, &value, sizeof(value)) == sizeof(value),
+		 "write to an eventfd");
+	zoo_call(epoll_wait(epoll, &event, 1, 10000) == 1, "epoll_wait");
+	zoo_check(event.data.u64 == MAGIC && event.events == EPOLLIN,
+		  "epoll reports %#x with %#lx", event.events, event.data.u64);
+	zoo_call(read(waker, &value, sizeof(value)) == sizeof(value), "read");
+	zoo_check(value == 1, "EFD_SEMAPHORE is gone");
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t thread;
+	uint64_t number = 1;
+
+	zoo_start(argc, argv);
+	make_all();
+	thread = zoo_thread(reader, NULL);
+	zoo_ready();
+	for (; zoo_running(); number++) {
+		write_number(number);
+		zoo_sleep_ms(number % 8 ? 0 : 20);
+	}
+	for (int i = 0; i < 100; i++)
+		write_number(number++);
+	write_number(0);
+	(void)zoo_join(thread);
+	check_unread();
+	check_counters();
+	return zoo_end();
+}
