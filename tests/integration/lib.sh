@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+# lib.sh - what the integration tests share; source it first.
+#
+# A test works in $dir, a directory of its own.  Everything it starts inherits
+# MITOSIS_TEST=$dir in its environment, the twin and the child of an image too,
+# as they have the parent's memory: so all that is left over can be found and
+# ended, by pid, whatever became of the test.
+#
+# Exit status: 0 right, 77 cannot run here (the last line says why), else wrong.
+set -euo pipefail
+
+# A test that hangs is ended after $LIMIT seconds, with its stacks printed.
+if [ -z "${MITOSIS_LIMITED-}" ]; then
+	MITOSIS_LIMITED=1 exec timeout -k 20 "${LIMIT:-100}" "$0" "$@"
+fi
+
+build=${MITOSIS_BUILD:-$(cd "$(dirname "$0")/../.." && pwd)/build}
+tools=$build/tools
+zoo=$build/tests/zoo
+dir=$(mktemp -d "${TMPDIR:-/tmp}/mitosis-test.XXXXXX")
+chmod 755 "$dir"
+cd "$dir"
+export MITOSIS_TEST=$dir
+unset MALLOC_PERTURB_ # meson's: it would touch every page that is freed
+
+skip() {
+	echo "skip: $*"
+	exit 77
+}
+
+fail() {
+	echo "FAIL: $*"
+	exit 1
+}
+
+# Skip unless every program of ours that is named has been built.
+need_tools() {
+	local name
+	[ "$(id -u)" = 0 ] || skip "only root may mount and image here"
+	[ -c /dev/fuse ] || skip "there is no /dev/fuse"
+	for name; do
+		[ -x "$tools/$name" ] || skip "$name is not built"
+	done
+}
+
+# Skip unless every program that is named is installed.
+need_programs() {
+	local name
+	for name; do
+		command -v "$name" >/dev/null || skip "$name is not installed"
+	done
+}
+
+# The pids that this test has brought into being and that still live.
+ours() {
+	env -u MITOSIS_TEST grep -lsazxF "MITOSIS_TEST=$dir" \
+		/proc/[0-9]*/environ | cut -d/ -f3 || true
+}
+
+# One line per process of ours, for the log.
+show_ours() {
+	local pid
+	for pid in $(ours); do
+		echo "left over: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" \
+			"($(awk '/^State/ { print $2 }' "/proc/$pid/status"))"
+	done 2>/dev/null
+}
+
+show_stacks() {
+	local pid
+	for pid in $(ours); do
+		echo "--- $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+		grep -h . "/proc/$pid"/task/*/stack | sort | uniq -c
+	done 2>/dev/null
+}
+
+our_mounts() {
+	awk -v dir="$dir/" 'index($2, dir) == 1 { print $2 }' \
+		/proc/self/mounts | sort -r
+}
+
+cleanup() {
+	local status=$? mnt pid
+	trap - EXIT
+	trap '' TERM INT
+	set +e
+	if [ $status = 124 ] || [ $status = 143 ]; then
+		echo "FAIL: the time of ${LIMIT:-100} s is over"
+		show_stacks
+	fi
+	if [ $status != 0 ] && [ $status != 77 ]; then
+		show_logs
+	fi
+	for pid in $(ours); do
+		kill -9 "$pid"
+	done 2>/dev/null
+	for mnt in $(our_mounts); do
+		umount -l "$mnt"
+	done
+	abort_fuse
+	cd /
+	rm -rf --one-file-system "$dir"
+	exit $status
+}
+trap cleanup EXIT
+trap 'exit 143' TERM INT HUP
+
+# What the programs of the test said: the files NAME.out and NAME.err.
+show_logs() {
+	local log
+	for log in "$dir"/*.out "$dir"/*.err; do
+		[ -s "$log" ] || continue
+		echo "--- ${log##*/}"
+		tail -20 "$log"
+	done
+}
+
+# Break the FUSE connections of mounts made here, if any process still hangs.
+fuse_connections=()
+abort_fuse() {
+	local number
+	[ -n "$(ours)" ] || return 0
+	sleep 0.3
+	[ -n "$(ours)" ] || return 0
+	for number in "${fuse_connections[@]}"; do
+		echo 1 >"/sys/fs/fuse/connections/$number/abort"
+	done 2>/dev/null
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds; fails the test after that.
+wait_for() {
+	local seconds=$1 end
+	shift
+	end=$((SECONDS + seconds + 1))
+	until "$@"; do
+		[ $SECONDS -lt $end ] || fail "waited ${seconds} s for: $*"
+		sleep 0.02
+	done
+}
+
+has_line() {
+	grep -qxF -- "$2" "$1" 2>/dev/null
+}
+
+# wait_ready NAME PID: until the program started as NAME says "ready".
+wait_ready() {
+	wait_for 60 ready_or_gone "$@"
+	has_line "$1.out" ready || fail "$1 ended before it was ready"
+}
+
+ready_or_gone() {
+	has_line "$1.out" ready || gone "$2"
+}
+
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# A pause of up to @1 milliseconds, another one each time.
+random_pause() {
+	sleep "$(printf '0.%03d' $((RANDOM % $1)))"
+}
+
+# start NAME COMMAND...: run it in the background with its output, through a
+# pipe as in a pipeline, in NAME.out; its pid is in $pid.
+start() {
+	local name=$1
+	shift
+	mkfifo "$dir/$name.pipe"
+	cat <"$dir/$name.pipe" >"$dir/$name.out" &
+	"$@" </dev/null >"$dir/$name.pipe" 2>&1 &
+	pid=$!
+}
+
+# expect_exit PID STATUS WHAT
+expect_exit() {
+	local status=0
+	wait "$1" || status=$?
+	[ $status = "$2" ] || fail "$3 ended with $status, not $2"
+}
+
+# mount_image SOURCE [OPTIONS]: at $mnt; the pid of the file system is not ours
+# to know.
+mnt=$dir/mnt
+mount_image() {
+	mkdir -p "$mnt"
+	"$tools/mitosisfs" "$1" "$mnt" ${2:+-o "$2"}
+	fuse_connections+=("$(mountpoint -d "$mnt" | cut -d: -f2)")
+}
+
+unmount_image() {
+	umount "$mnt"
+}
+
+# start_daemon [OPTIONS]: mitosisd on a free port of loopback; sets $port, and
+# $socket, and $daemon.
+start_daemon() {
+	socket=$dir/mitosisd.sock
+	mkfifo "$dir/ready"
+	for port in $(shuf -n 5 -i 20000-29999); do
+		start "mitosisd-$port" "$tools/mitosisd" \
+			--listen "127.0.0.1:$port" --socket "$socket" \
+			--ready-fd 3 "$@" 3>"$dir/ready"
+		daemon=$pid
+		if read -r -t 20 _ <"$dir/ready" || ! gone "$daemon"; then
+			return
+		fi
+	done
+	fail "mitosisd does not start"
+}
+
+stop_daemon() {
+	kill -TERM "$daemon"
+	wait "$daemon" || fail "mitosisd ended with $?"
+}
+
+# What must not change in a parent: what it has open, its children, its tracer,
+# its threads and what it does with signals.
+portrait() {
+	local fd
+	for fd in /proc/"$1"/fd/*; do
+		echo "${fd##*/} $(readlink "$fd")"
+	done
+	grep -E '^(Threads|TracerPid|SigBlk|SigIgn|SigCgt|Uid|Umask):' \
+		"/proc/$1/status"
+	cat /proc/"$1"/task/*/children
+}
+
+# Nothing of this test may be alive, mounted or in the way any more.
+expect_nothing_left() {
+	local end=$((SECONDS + 10))
+	while [ -n "$(ours)" ]; do
+		if [ $SECONDS -ge $end ]; then
+			show_ours
+			fail "processes are left over"
+		fi
+		sleep 0.05
+	done
+	[ -z "$(our_mounts)" ] || fail "still mounted: $(our_mounts)"
+}
