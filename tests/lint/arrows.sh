@@ -5,7 +5,7 @@
 #   common <- rdmafetch <- { fs, parent }     common <- loader -> loader/blob
 #
 # tools and tests may use all.  Includes are written from the root, so that each
-# line shows its arrow.
+# line shows its arrow; only tests may name a file beside them without a folder.
 . "$(dirname "$0")/lib.sh"
 
 # What files of a folder may include.
@@ -19,7 +19,7 @@ allowed() {
 	loader/blob) echo loader/blob ;;
 	tools*) echo common rdmafetch parent fs loader loader/blob "$1" tools ;;
 	tests*) echo common rdmafetch parent fs loader loader/blob tools "$1" \
-		tests tests/fake ;;
+		tests tests/fake . ;;
 	*) echo ;;
 	esac
 }
