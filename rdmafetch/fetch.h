@@ -8,6 +8,9 @@
  * thread that waits also reaps, so a lone fault is never handed to another
  * thread; with several waiting, one reaps for all.
  *
+ * A try that takes longer than timeout_ms breaks the connection, see pump.h: a
+ * late answer must not be written into a buffer that was given back.
+ *
  * Threads: every call is safe from any thread unless it says otherwise.
  * Locks: fetch, then the transport's own; none is held across I/O.
  */
@@ -23,14 +26,18 @@
 struct fetch;
 
 struct fetch_options {
-	const struct image *image; /* whose runs say what is present; borrowed */
+	const struct image
+		*image; /* whose runs say what is present; borrowed */
 	const struct prefetch_policy *policy; /* NULL: prefetch_off */
-	uint32_t prefetch_pages;              /* the most of one suggestion */
-	int timeout_ms;                       /* of one try; soft mounts: timeo */
-	unsigned tries;                       /* 1 + retrans */
+	uint32_t prefetch_pages;	      /* the most of one suggestion */
+	int timeout_ms; /* of one try; soft mounts: timeo */
+	unsigned tries; /* 1 + retrans */
 	/*
 	 * Make the connection anew after an error; NULL: never.  Called by one
 	 * thread at a time, with no lock held.  The old one is closed before.
+	 * Returns 0, -ESTALE when the image is gone for good (all that waits
+	 * fails with it), or another -errno: tried again after a pause, while
+	 * there is time.
 	 */
 	int (*reopen)(void *arg, struct transport **ret);
 	void *reopen_arg;
@@ -45,9 +52,9 @@ struct fetch_options {
 
 struct fetch_stats {
 	uint64_t demand_reads, demand_pages; /* asked for by callers */
-	uint64_t shared_pages;  /* of those, found already in flight */
+	uint64_t shared_pages; /* of those, found already in flight */
 	uint64_t prefetch_reads, prefetch_pages;
-	uint64_t read_bytes;    /* over the transport, all together */
+	uint64_t read_bytes; /* over the transport, all together */
 	uint64_t retries, reconnects, timeouts, errors;
 };
 
@@ -66,7 +73,10 @@ int fetch_open(struct transport *transport, const struct fetch_options *options,
  * timeout_ms * tries.  Returns 0, or
  *   -EINVAL  not page aligned, or the range wraps
  *   -ESTALE  the image was released at the parent
- *   -EIO     the connection broke and could not be rebuilt in time
+ *   -EIO     the connection broke and could not be rebuilt in time, or the
+ *            parent could not read a page that the image should have
+ *
+ * After an error @buf holds nothing of use, and nobody writes it any more.
  */
 int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
 	       size_t len_bytes);
@@ -80,5 +90,8 @@ int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages);
 
 void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats);
 
-/* Wait for reads under way (or their timeout), then free.  NULL is allowed. */
+/*
+ * Wait for reads under way (or their timeout), then free.  No call may begin
+ * any more.  NULL is allowed.
+ */
 void fetch_close(struct fetch *fetch);

@@ -12,12 +12,13 @@
 #include "rdmafetch/transport.h"
 
 struct null_options {
-	uint64_t delay_ns;    /* each read takes this long */
-	unsigned reorder;     /* finish in reversed groups of this many */
-	unsigned lose_every;  /* every n-th read never finishes; 0: none */
-	unsigned fail_every;  /* every n-th read fails with fail_result */
-	int fail_result;      /* -errno */
-	unsigned break_after; /* the connection breaks after n reads; 0: never */
+	uint64_t delay_ns;   /* each read takes this long */
+	unsigned reorder;    /* finish in reversed groups of this many */
+	unsigned lose_every; /* every n-th read never finishes; 0: none */
+	unsigned fail_every; /* every n-th read fails with fail_result */
+	int fail_result;     /* -errno */
+	unsigned
+		break_after; /* the connection breaks after n reads; 0: never */
 };
 
 /* Returns 0 or -ENOMEM.  @options may be NULL: no faults.  */

@@ -18,8 +18,8 @@ struct prefetch_run {
 
 /* State of one stream of faults; zeroed by the caller before first use. */
 struct prefetch_state {
-	uint64_t next_page;   /* where the stream would go on */
-	uint64_t ahead_page;  /* first page not yet suggested */
+	uint64_t next_page;  /* where the stream would go on */
+	uint64_t ahead_page; /* first page not yet suggested */
 	uint32_t window_pages;
 };
 

@@ -38,9 +38,16 @@ struct transport_read {
 	int urgent;     /* somebody waits for this one */
 };
 
+/*
+ * A finished read.  result is 0, or
+ *   -EIO     the connection broke: every other read will say the same
+ *   -ESTALE  the image was released at the parent
+ *   other    about this read only: -EREMOTEIO when the far end could not read
+ *            the page (a far end's own -EIO is passed on as this)
+ */
 struct transport_done {
 	uint64_t token;
-	int result; /* 0 or -errno */
+	int result;
 };
 
 struct transport_ops {
@@ -62,7 +69,11 @@ struct transport_ops {
 	int (*reap)(struct transport *transport, struct transport_done *done,
 		    unsigned max, int timeout_ms);
 
-	/* Readable when reap() has something, or -1: poll by reap(). */
+	/*
+	 * Readable when reap() has something, or -1: poll by reap().  What an
+	 * earlier reap() had no room for does not count: reap until it gives
+	 * less than @max, then poll.
+	 */
 	int (*fd)(struct transport *transport);
 
 	/* Make @buf fit for reads (register it).  May be NULL: nothing to do. */

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ahead.c - runs come in, flights go out, pages go to the sink
+ */
+#include "rdmafetch/ahead.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/page.h"
+#include "common/source.h"
+#include "rdmafetch/landing.h"
+#include "rdmafetch/pageset.h"
+
+/*
+ * A flight of 64 pages: storing into the page cache gains nothing from larger
+ * pieces, and a demand read that joins one waits for all of it.
+ */
+#define SLOT_PAGES 64u
+#define SLOTS	   8u
+#define RUNS_MAX   64u
+#define STREAMS	   8u
+
+struct run_queue {
+	struct prefetch_run runs[RUNS_MAX]; /* a ring */
+	unsigned head, nr;
+};
+
+struct slot {
+	struct flight flight;
+	char *buf;
+	bool busy;
+};
+
+struct ahead {
+	struct pump *pump;
+	struct ahead_options options;
+	struct pageset *here; /* arrived, or on the way ahead of demand */
+	struct run_queue suggested, asked; /* by the policy; by ahead_add() */
+	struct prefetch_state streams[STREAMS]; /* last used first */
+	struct slot slots[SLOTS];
+	char *bufs;
+	struct waiter waiter;
+	pthread_t thread;
+	uint64_t nr_reads, nr_pages;
+	bool idle, closing; /* idle: asleep without work */
+};
+
+/* ---- the queues ---- */
+
+static int put_run(struct run_queue *queue, struct prefetch_run run)
+{
+	if (queue->nr == RUNS_MAX)
+		return -EAGAIN;
+	queue->runs[(queue->head + queue->nr++) % RUNS_MAX] = run;
+	return 0;
+}
+
+/*
+ * Cut the first piece that must be fetched off the head of @queue; pages that
+ * are here, holes, and pages that a demand read already brings are skipped.
+ */
+static bool cut_piece(struct ahead *ahead, struct run_queue *queue,
+		      struct prefetch_run *ret_piece)
+{
+	struct prefetch_run *run = &queue->runs[queue->head], piece;
+	uint64_t end = run->first_page + run->nr_pages, piece_end;
+	const struct flight *other;
+
+	piece = pageset_missing(ahead->here, *run, SLOT_PAGES);
+	piece_end = piece.nr_pages ? piece.first_page + piece.nr_pages : end;
+	other = inflight_after(&ahead->pump->table, SOURCE_MEMORY,
+			       piece.first_page << PAGE_SHIFT);
+	if (piece.nr_pages && other && page_of(other->raddr) < piece_end) {
+		piece_end = page_of(other->raddr + other->len_bytes);
+		piece.nr_pages =
+			page_of(other->raddr) > piece.first_page
+				? page_of(other->raddr) - piece.first_page
+				: 0;
+	}
+	run->nr_pages = piece_end < end ? end - piece_end : 0;
+	run->first_page = piece_end;
+	if (!run->nr_pages) {
+		queue->head = (queue->head + 1) % RUNS_MAX;
+		queue->nr--;
+	}
+	*ret_piece = piece;
+	return piece.nr_pages > 0;
+}
+
+static bool next_piece(struct ahead *ahead, struct prefetch_run *ret_piece)
+{
+	while (ahead->suggested.nr)
+		if (cut_piece(ahead, &ahead->suggested, ret_piece))
+			return true;
+	while (ahead->asked.nr)
+		if (cut_piece(ahead, &ahead->asked, ret_piece))
+			return true;
+	return false;
+}
+
+/* ---- the thread ---- */
+
+static struct slot *free_slot(struct ahead *ahead)
+{
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (!ahead->slots[i].busy)
+			return &ahead->slots[i];
+	return NULL;
+}
+
+static void start_slot(struct ahead *ahead, struct slot *slot,
+		       struct prefetch_run piece)
+{
+	struct flight *flight = &slot->flight;
+
+	slot->busy = true;
+	flight->waiter = &ahead->waiter;
+	flight->object = SOURCE_MEMORY;
+	flight->raddr = piece.first_page << PAGE_SHIFT;
+	flight->len_bytes = (uint32_t)(piece.nr_pages << PAGE_SHIFT);
+	flight->buf = slot->buf;
+	flight->kept = true;
+	pageset_add(ahead->here, piece);
+	landing_queue(ahead->pump, flight);
+}
+
+static bool has_work(const struct ahead *ahead)
+{
+	return !ahead->closing && (ahead->suggested.nr || ahead->asked.nr);
+}
+
+/* Fill free slots.  While the connection is broken, nothing is started. */
+static void start_all(struct ahead *ahead)
+{
+	struct prefetch_run piece;
+	struct slot *slot;
+	bool started = false;
+
+	if (has_work(ahead))
+		pump_mend(ahead->pump);
+	while (!ahead->closing && !ahead->pump->broken &&
+	       (slot = free_slot(ahead)) && next_piece(ahead, &piece)) {
+		start_slot(ahead, slot, piece);
+		started = true;
+	}
+	if (!started)
+		return;
+	pump_flush(ahead->pump);
+	pump_elect(ahead->pump);
+}
+
+static struct prefetch_run run_of(const struct flight *flight)
+{
+	struct prefetch_run run = {page_of(flight->raddr),
+				   flight->len_bytes >> PAGE_SHIFT};
+
+	return run;
+}
+
+static void sink_slot(struct ahead *ahead, struct slot *slot)
+{
+	const struct ahead_options *options = &ahead->options;
+	struct prefetch_run run = run_of(&slot->flight);
+
+	ahead->nr_reads++;
+	ahead->nr_pages += run.nr_pages;
+	(void)pthread_mutex_unlock(&ahead->pump->lock);
+	options->sink(options->sink_arg, run.first_page, run.nr_pages,
+		      slot->buf);
+	(void)pthread_mutex_lock(&ahead->pump->lock);
+	landing_retire(ahead->pump, &slot->flight);
+	slot->busy = false;
+}
+
+/* Deal with one flight that ended.  Returns false when there is none. */
+static bool finish_slot(struct ahead *ahead)
+{
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct slot *slot = &ahead->slots[i];
+
+		if (!slot->busy || !slot->flight.delivered)
+			continue;
+		if (!slot->flight.result) {
+			sink_slot(ahead, slot);
+		} else {
+			pageset_del(ahead->here, run_of(&slot->flight));
+			slot->busy = false;
+		}
+		return true;
+	}
+	return false;
+}
+
+static bool any_busy(const struct ahead *ahead)
+{
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (ahead->slots[i].busy)
+			return true;
+	return false;
+}
+
+/* Work that comes while the lock is held here is seen: it sets ready. */
+static void wait_for_work(struct ahead *ahead)
+{
+	ahead->idle = true;
+	while (!ahead->waiter.ready)
+		(void)pthread_cond_wait(&ahead->waiter.wake,
+					&ahead->pump->lock);
+	ahead->idle = false;
+}
+
+static void *ahead_main(void *arg)
+{
+	struct ahead *ahead = arg;
+	struct pump *pump = ahead->pump;
+
+	(void)pthread_mutex_lock(&pump->lock);
+	for (;;) {
+		ahead->waiter.ready = false;
+		start_all(ahead);
+		if (finish_slot(ahead))
+			continue;
+		if (any_busy(ahead))
+			pump_watch(pump, &ahead->waiter);
+		else if (ahead->closing)
+			break;
+		else
+			wait_for_work(ahead);
+	}
+	(void)pthread_mutex_unlock(&pump->lock);
+	return NULL;
+}
+
+static void wake_thread(struct ahead *ahead)
+{
+	ahead->waiter.ready = true;
+	if (ahead->idle)
+		(void)pthread_cond_signal(&ahead->waiter.wake);
+	else
+		waiter_wake(&ahead->waiter, ahead->pump->kick_fd);
+}
+
+/* ---- demand ---- */
+
+/* The stream that @page goes on, else the one idle longest; moved to front. */
+static struct prefetch_state *stream_of(struct ahead *ahead, uint64_t page)
+{
+	struct prefetch_state *streams = ahead->streams, found;
+	unsigned i = 0;
+
+	while (i < STREAMS - 1 &&
+	       (page < streams[i].next_page || page > streams[i].ahead_page))
+		i++;
+	found = streams[i];
+	memmove(streams + 1, streams, i * sizeof(*streams));
+	streams[0] = found;
+	return streams;
+}
+
+void ahead_demanded(struct ahead *ahead, struct prefetch_run demand)
+{
+	struct prefetch_run run;
+
+	if (!ahead || ahead->closing)
+		return;
+	run = ahead->options.policy->next(stream_of(ahead, demand.first_page),
+					  demand, ahead->options.max_pages);
+	if (!run.nr_pages || !pageset_missing(ahead->here, run, 1).nr_pages)
+		return;
+	if (!put_run(&ahead->suggested, run)) /* full: the thread is behind */
+		wake_thread(ahead);
+}
+
+void ahead_arrived(struct ahead *ahead, struct prefetch_run run)
+{
+	if (!ahead)
+		return;
+	pageset_add(ahead->here, run);
+	if (ahead->idle && has_work(ahead)) /* stopped by a break, now mended */
+		wake_thread(ahead);
+}
+
+int ahead_add(struct ahead *ahead, struct prefetch_run run)
+{
+	int err = put_run(&ahead->asked, run);
+
+	if (!err)
+		wake_thread(ahead);
+	return err;
+}
+
+void ahead_get_stats(const struct ahead *ahead, uint64_t *ret_reads,
+		     uint64_t *ret_pages)
+{
+	*ret_reads = ahead->nr_reads;
+	*ret_pages = ahead->nr_pages;
+}
+
+/* ---- life ---- */
+
+static void ahead_free(struct ahead *ahead)
+{
+	if (!ahead)
+		return;
+	if (ahead->bufs)
+		(void)munmap(ahead->bufs, SLOTS * SLOT_PAGES * PAGE_BYTES);
+	pageset_free(ahead->here);
+	waiter_done(&ahead->waiter);
+	free(ahead);
+}
+
+/* Slot buffers in one map, not touched before they are used. */
+static int map_buffers(struct ahead *ahead)
+{
+	size_t bytes = SLOT_PAGES * PAGE_BYTES;
+	char *bufs = mmap(NULL, SLOTS * bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (bufs == MAP_FAILED)
+		return -errno;
+	ahead->bufs = bufs;
+	for (unsigned i = 0; i < SLOTS; i++)
+		ahead->slots[i].buf = bufs + i * bytes;
+	return 0;
+}
+
+static int start_thread(struct ahead *ahead)
+{
+	sigset_t all, old;
+	int err;
+
+	/* Signals belong to the program's own threads. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&ahead->thread, NULL, ahead_main, ahead);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -err;
+}
+
+int ahead_open(struct pump *pump, const struct ahead_options *options,
+	       struct ahead **ret)
+{
+	struct ahead *ahead = calloc(1, sizeof(*ahead));
+	int err;
+
+	if (!ahead)
+		return -ENOMEM;
+	ahead->pump = pump;
+	ahead->options = *options;
+	waiter_init(&ahead->waiter);
+	ahead->waiter.any = true;
+	err = map_buffers(ahead);
+	if (!err)
+		err = pageset_new(options->image, &ahead->here);
+	if (!err)
+		err = pump_enable_watch(pump);
+	if (!err)
+		err = start_thread(ahead);
+	if (err) {
+		ahead_free(ahead);
+		return err;
+	}
+	*ret = ahead;
+	return 0;
+}
+
+void ahead_close(struct ahead *ahead)
+{
+	if (!ahead)
+		return;
+	(void)pthread_mutex_lock(&ahead->pump->lock);
+	ahead->closing = true;
+	wake_thread(ahead);
+	(void)pthread_mutex_unlock(&ahead->pump->lock);
+	(void)pthread_join(ahead->thread, NULL);
+	ahead_free(ahead);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ahead.h - the prefetch thread: pages before they are asked for
+ *
+ * Above: fetch.c.  Below: pump.
+ *
+ * The thread hands pages to a sink, and the sink may block until a demand read
+ * is answered (storing into the page cache waits for the lock of a page that is
+ * being read).  So a demand read must never wait for this thread:
+ *  - it may wait for the arrival of a prefetch flight, but whoever waits reaps,
+ *    so the arrival does not need this thread;
+ *  - from then until the sink is done the flight is held, and demand reads copy
+ *    out of it at once.
+ *
+ * Locks: pump.lock guards everything here; the sink is called with no lock.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/image.h"
+#include "rdmafetch/prefetch.h"
+#include "rdmafetch/pump.h"
+
+struct ahead;
+
+struct ahead_options {
+	const struct image *image; /* borrowed */
+	const struct prefetch_policy *policy;
+	uint32_t max_pages; /* of one suggestion */
+	void (*sink)(void *arg, uint64_t first_page, uint64_t nr_pages,
+		     const void *buf);
+	void *sink_arg;
+};
+
+/* Start the thread.  0 or -errno; call without the lock. */
+int ahead_open(struct pump *pump, const struct ahead_options *options,
+	       struct ahead **ret);
+
+/* A demand read of @demand was submitted: ask the policy.  NULL is allowed. */
+void ahead_demanded(struct ahead *ahead, struct prefetch_run demand);
+
+/* These pages are here now.  NULL is allowed. */
+void ahead_arrived(struct ahead *ahead, struct prefetch_run run);
+
+/* Queue @run for the thread: 0, or -EAGAIN when the queue is full. */
+int ahead_add(struct ahead *ahead, struct prefetch_run run);
+
+/* Reads and pages that the sink got. */
+void ahead_get_stats(const struct ahead *ahead, uint64_t *ret_reads,
+		     uint64_t *ret_pages);
+
+/* Let reads under way end, then the thread; call without the lock. */
+void ahead_close(struct ahead *ahead);

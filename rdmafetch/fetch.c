@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fetch.c - a demand read: holes, what is on its way already, and the rest
+ *
+ *     asked for   [ hole | present ......................... | hole ]
+ *     becomes       zeros [ own flight | join of another's | own ] zeros
+ *
+ * A read's flights and joins live on the caller's stack and bring pages
+ * straight into the caller's buffer.
+ */
+#include "rdmafetch/fetch.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/page.h"
+#include "common/source.h"
+#include "rdmafetch/ahead.h"
+#include "rdmafetch/landing.h"
+#include "rdmafetch/pump.h"
+
+#define PIECES_MAX 32u
+#define PARTS_MAX  64u
+
+struct fetch {
+	struct pump pump;
+	struct fetch_options options;
+	pthread_mutex_t
+		start_lock;	  /* of the prefetch thread; before pump.lock */
+	struct ahead *ahead;	  /* NULL until it is started */
+	struct fetch_stats stats; /* the demand's own */
+	unsigned nr_callers;
+	pthread_cond_t no_callers;
+};
+
+/* Bytes that the image has, and where they go. */
+struct piece {
+	uint64_t raddr;
+	uint64_t len_bytes;
+	char *buf;
+};
+
+enum part_kind {
+	PART_OWN,  /* a flight of this call */
+	PART_JOIN, /* comes with another's flight */
+	PART_HELD, /* lies in a prefetch buffer already */
+};
+
+struct part {
+	enum part_kind kind;
+	union {
+		struct flight own;
+		struct flight_join join;
+	};
+	struct flight *held;
+};
+
+/* One round of a read: as much as its arrays can hold. */
+struct round {
+	uint32_t object;
+	struct waiter waiter;
+	unsigned nr_pieces, nr_parts, nr_held;
+	uint64_t end; /* the round covers all before this */
+	struct piece pieces[PIECES_MAX];
+	struct part parts[PARTS_MAX];
+};
+
+/* ---- what is present ---- */
+
+/*
+ * The first run of bytes at or behind @raddr, below @end, that must be fetched:
+ * *@ret_from to *@ret_to, both @end when there is none.
+ */
+static void next_present(const struct fetch *fetch, uint32_t object,
+			 const uint64_t range[2], uint64_t ret[2])
+{
+	const struct image *image = fetch->options.image;
+	const struct image_run *run;
+	uint64_t from = range[0], to = range[1];
+
+	if (object == SOURCE_EXE) {
+		to = image->exe_bytes;
+	} else {
+		run = image_run_after(image, page_of(from));
+		if (run && from < run->first_page << PAGE_SHIFT)
+			from = run->first_page << PAGE_SHIFT;
+		to = run ? (run->first_page + run->nr_pages) << PAGE_SHIFT : 0;
+	}
+	ret[1] = to < range[1] ? to : range[1];
+	ret[0] = from;
+	if (from >= ret[1])
+		ret[0] = ret[1] = range[1];
+}
+
+/* Zero the holes of the range and list its pieces, as far as they fit. */
+static void find_pieces(const struct fetch *fetch, struct round *round,
+			uint64_t raddr, char *buf, uint64_t end)
+{
+	uint64_t at[2] = {raddr, end}, found[2];
+
+	round->nr_pieces = 0;
+	while (at[0] < end && round->nr_pieces < PIECES_MAX) {
+		struct piece *piece = &round->pieces[round->nr_pieces];
+
+		next_present(fetch, round->object, at, found);
+		memset(buf + (at[0] - raddr), 0, found[0] - at[0]);
+		piece->raddr = found[0];
+		piece->len_bytes = found[1] - found[0];
+		piece->buf = buf + (found[0] - raddr);
+		round->nr_pieces += piece->len_bytes > 0;
+		at[0] = found[1];
+	}
+	round->end = at[0];
+}
+
+/* ---- who brings it ---- */
+
+static void add_own(struct fetch *fetch, struct round *round,
+		    const struct piece *piece)
+{
+	struct part *part = &round->parts[round->nr_parts++];
+	struct flight *flight = &part->own;
+
+	part->kind = PART_OWN;
+	flight->waiter = &round->waiter;
+	flight->object = round->object;
+	flight->raddr = piece->raddr;
+	flight->len_bytes = (uint32_t)piece->len_bytes;
+	flight->buf = piece->buf;
+	flight->kept = false;
+	landing_queue(&fetch->pump, flight);
+}
+
+static void add_shared(struct fetch *fetch, struct round *round,
+		       const struct piece *piece, struct flight *flight)
+{
+	struct part *part = &round->parts[round->nr_parts++];
+
+	part->join.waiter = &round->waiter;
+	part->join.raddr = piece->raddr;
+	part->join.len_bytes = (uint32_t)piece->len_bytes;
+	part->join.buf = piece->buf;
+	part->join.result = 0;
+	fetch->stats.shared_pages += page_of(page_ceil(piece->len_bytes));
+	if (flight->state == FLIGHT_HELD) {
+		part->kind = PART_HELD;
+		part->held = flight;
+		flight->pins++;
+		round->nr_held++;
+	} else {
+		part->kind = PART_JOIN;
+		landing_join(flight, &part->join);
+	}
+}
+
+/* Cut the first part off @piece: up to where another's flight begins or ends.
+ */
+static void plan_part(struct fetch *fetch, struct round *round,
+		      struct piece *piece)
+{
+	struct flight *flight =
+		inflight_after(&fetch->pump.table, round->object, piece->raddr);
+	bool shared = flight && flight->raddr <= piece->raddr;
+	struct piece head = *piece;
+	uint64_t most = TRANSPORT_READ_MAX;
+
+	if (shared)
+		most = flight->raddr + flight->len_bytes - piece->raddr;
+	else if (flight && flight->raddr - piece->raddr < most)
+		most = flight->raddr - piece->raddr;
+	if (head.len_bytes > most)
+		head.len_bytes = most;
+	if (shared)
+		add_shared(fetch, round, &head, flight);
+	else
+		add_own(fetch, round, &head);
+	piece->raddr += head.len_bytes;
+	piece->buf += head.len_bytes;
+	piece->len_bytes -= head.len_bytes;
+}
+
+static void plan(struct fetch *fetch, struct round *round)
+{
+	round->nr_parts = 0;
+	round->nr_held = 0;
+	for (unsigned i = 0; i < round->nr_pieces; i++) {
+		struct piece *piece = &round->pieces[i];
+
+		while (piece->len_bytes && round->nr_parts < PARTS_MAX)
+			plan_part(fetch, round, piece);
+		if (piece->len_bytes) {
+			round->end = piece->raddr; /* the next round's */
+			return;
+		}
+	}
+}
+
+/* ---- bring it ---- */
+
+/* Copy what lies in prefetch buffers; lets the lock go meanwhile. */
+static void copy_held(struct fetch *fetch, struct round *round)
+{
+	if (!round->nr_held)
+		return;
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+	for (unsigned i = 0; i < round->nr_parts; i++) {
+		const struct part *part = &round->parts[i];
+
+		if (part->kind == PART_HELD)
+			memcpy(part->join.buf,
+			       (char *)part->held->buf +
+				       (part->join.raddr - part->held->raddr),
+			       part->join.len_bytes);
+	}
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	for (unsigned i = 0; i < round->nr_parts; i++)
+		if (round->parts[i].kind == PART_HELD)
+			landing_unpin(&fetch->pump, round->parts[i].held);
+}
+
+static struct prefetch_run run_of(uint64_t raddr, uint64_t len_bytes)
+{
+	struct prefetch_run run = {page_of(raddr), page_of(len_bytes)};
+
+	return run;
+}
+
+/*
+ * The worst result of a round's parts, and note what came.  A join that failed
+ * for the sake of another's page is -EAGAIN: read it alone.
+ */
+static int collect(struct fetch *fetch, const struct round *round)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < round->nr_parts; i++) {
+		const struct part *part = &round->parts[i];
+		const struct flight *own = &part->own;
+		int result = part->kind == PART_OWN ? own->result
+						    : part->join.result;
+
+		if (part->kind == PART_OWN && !result &&
+		    round->object == SOURCE_MEMORY)
+			ahead_arrived(fetch->ahead,
+				      run_of(own->raddr, own->len_bytes));
+		if (part->kind == PART_JOIN && result && result != -EIO &&
+		    result != -ESTALE)
+			result = -EAGAIN;
+		if (result && (!err || result == -ESTALE))
+			err = result;
+	}
+	return err;
+}
+
+/* Read from @raddr on as far as one round goes: to round->end. */
+static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
+		      char *buf, uint64_t end)
+{
+	struct pump *pump = &fetch->pump;
+	int err;
+
+	find_pieces(fetch, round, raddr, buf, end);
+	if (!round->nr_pieces)
+		return 0;
+	waiter_init(&round->waiter);
+	(void)pthread_mutex_lock(&pump->lock);
+	plan(fetch, round);
+	pump_flush(pump);
+	if (round->object == SOURCE_MEMORY)
+		ahead_demanded(fetch->ahead, run_of(raddr, end - raddr));
+	copy_held(fetch, round);
+	pump_wait(pump, &round->waiter);
+	err = collect(fetch, round);
+	(void)pthread_mutex_unlock(&pump->lock);
+	waiter_done(&round->waiter);
+	return err;
+}
+
+static int read_all(struct fetch *fetch, uint32_t object, uint64_t raddr,
+		    char *buf, size_t len_bytes)
+{
+	uint64_t at = raddr, end = raddr + len_bytes;
+	unsigned redone = 0;
+	struct round round;
+
+	round.object = object;
+	while (at < end) {
+		int err =
+			read_round(fetch, &round, at, buf + (at - raddr), end);
+
+		if (err == -EAGAIN && redone++ < fetch->options.tries)
+			continue;
+		if (err)
+			return err == -ESTALE ? -ESTALE : -EIO;
+		at = round.end;
+	}
+	return 0;
+}
+
+static bool legal(uint32_t object, uint64_t raddr, size_t len_bytes)
+{
+	if (object > SOURCE_EXE || raddr + len_bytes < raddr)
+		return false;
+	return object != SOURCE_MEMORY ||
+	       (raddr % PAGE_BYTES == 0 && len_bytes % PAGE_BYTES == 0);
+}
+
+int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
+	       size_t len_bytes)
+{
+	struct pump *pump = &fetch->pump;
+	int err;
+
+	if (!legal(object, raddr, len_bytes))
+		return -EINVAL;
+	(void)pthread_mutex_lock(&pump->lock);
+	fetch->nr_callers++;
+	fetch->stats.demand_reads++;
+	fetch->stats.demand_pages += page_of(page_ceil(len_bytes));
+	(void)pthread_mutex_unlock(&pump->lock);
+
+	err = read_all(fetch, object, raddr, buf, len_bytes);
+
+	(void)pthread_mutex_lock(&pump->lock);
+	if (--fetch->nr_callers == 0)
+		(void)pthread_cond_broadcast(&fetch->no_callers);
+	(void)pthread_mutex_unlock(&pump->lock);
+	return err;
+}
+
+/* ---- ahead of demand ---- */
+
+static int start_ahead(struct fetch *fetch)
+{
+	const struct fetch_options *options = &fetch->options;
+	struct ahead_options ahead_options = {
+		.image = options->image,
+		.policy = options->policy,
+		.max_pages = options->prefetch_pages,
+		.sink = options->sink,
+		.sink_arg = options->sink_arg,
+	};
+	struct ahead *ahead = NULL;
+	int err = 0;
+
+	(void)pthread_mutex_lock(&fetch->start_lock);
+	if (!fetch->ahead)
+		err = ahead_open(&fetch->pump, &ahead_options, &ahead);
+	if (ahead) {
+		(void)pthread_mutex_lock(&fetch->pump.lock);
+		fetch->ahead = ahead;
+		(void)pthread_mutex_unlock(&fetch->pump.lock);
+	}
+	(void)pthread_mutex_unlock(&fetch->start_lock);
+	return err;
+}
+
+int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages)
+{
+	uint64_t end = page_of(UINT64_MAX) + 1;
+	struct prefetch_run run = {first_page, nr_pages};
+	int err;
+
+	if (!fetch->options.sink)
+		return -EOPNOTSUPP;
+	if (first_page >= end || !nr_pages)
+		return 0;
+	if (run.nr_pages > end - first_page)
+		run.nr_pages = end - first_page;
+	err = start_ahead(fetch);
+	if (err)
+		return err;
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	err = ahead_add(fetch->ahead, run);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+	return err;
+}
+
+/* ---- life ---- */
+
+void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
+{
+	const struct pump_stats *pump = &fetch->pump.stats;
+
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	*ret_stats = fetch->stats;
+	ret_stats->read_bytes = pump->read_bytes;
+	ret_stats->retries = pump->retries;
+	ret_stats->reconnects = pump->reconnects;
+	ret_stats->timeouts = pump->timeouts;
+	ret_stats->errors = pump->errors;
+	if (fetch->ahead)
+		ahead_get_stats(fetch->ahead, &ret_stats->prefetch_reads,
+				&ret_stats->prefetch_pages);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+}
+
+void fetch_close(struct fetch *fetch)
+{
+	if (!fetch)
+		return;
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	while (fetch->nr_callers)
+		(void)pthread_cond_wait(&fetch->no_callers, &fetch->pump.lock);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+	ahead_close(fetch->ahead);
+	pump_done(&fetch->pump);
+	(void)pthread_cond_destroy(&fetch->no_callers);
+	(void)pthread_mutex_destroy(&fetch->start_lock);
+	free(fetch);
+}
+
+int fetch_open(struct transport *transport, const struct fetch_options *options,
+	       struct fetch **ret)
+{
+	struct pump_options pump_options = {
+		.timeout_ms = options->timeout_ms,
+		.tries = options->tries,
+		.reopen = options->reopen,
+		.reopen_arg = options->reopen_arg,
+	};
+	struct fetch *fetch = calloc(1, sizeof(*fetch));
+	int err;
+
+	if (!fetch)
+		return -ENOMEM;
+	fetch->options = *options;
+	if (!fetch->options.policy)
+		fetch->options.policy = &prefetch_off;
+	(void)pthread_mutex_init(&fetch->start_lock, NULL);
+	(void)pthread_cond_init(&fetch->no_callers, NULL);
+	err = pump_init(&fetch->pump, transport, &pump_options);
+	if (!err && options->sink && fetch->options.policy != &prefetch_off)
+		err = start_ahead(fetch);
+	if (err) {
+		fetch->pump.transport = NULL; /* stays the caller's */
+		fetch_close(fetch);
+		return err;
+	}
+	*ret = fetch;
+	return 0;
+}

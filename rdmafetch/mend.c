@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mend.c - drop, sort out, open again
+ */
+#include "rdmafetch/mend.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "common/io.h"
+#include "rdmafetch/landing.h"
+
+#define PAUSE_MIN_MS 10u
+#define PAUSE_MAX_MS 1000u
+
+/*
+ * End a broken transport.  Nobody enters it any more (pump.broken is set), so
+ * when the calls under way have left, closing it takes its hands off all
+ * buffers.
+ */
+static void drop_transport(struct pump *pump)
+{
+	struct flight *flight;
+
+	if (!pump->transport)
+		return;
+	if (pump->kick_fd >= 0)
+		(void)eventfd_write(pump->kick_fd, 1);
+	while (pump->in_calls)
+		(void)pthread_cond_wait(&pump->quiet, &pump->lock);
+	(void)pthread_mutex_unlock(&pump->lock);
+	pump->transport->ops->close(pump->transport);
+	(void)pthread_mutex_lock(&pump->lock);
+	pump->transport = NULL;
+	pump->nr_taken = 0;
+	pump->full = false;
+	while ((flight = TAILQ_LAST(&pump->underway, flight_list)))
+		landing_requeue(pump, flight);
+}
+
+/* Reads that came while there was no connection have a limit too. */
+static void stamp_queued(struct pump *pump, uint64_t now)
+{
+	uint64_t all_ns = pump_try_ns(pump) * pump->options.tries;
+	struct flight *flight;
+
+	TAILQ_FOREACH(flight, &pump->queue, link)
+	if (!flight->give_up_ns)
+		flight->give_up_ns = now + all_ns;
+}
+
+/* Fail what is queued: with @err all of it, with 0 what may not be retried. */
+static void fail_queued(struct pump *pump, int err)
+{
+	struct flight_list landed = TAILQ_HEAD_INITIALIZER(landed);
+	uint64_t now = io_monotonic_ns();
+	struct flight *flight, *next;
+
+	stamp_queued(pump, now);
+	for (flight = TAILQ_FIRST(&pump->queue); flight; flight = next) {
+		next = TAILQ_NEXT(flight, link);
+		if (err || now >= flight->give_up_ns ||
+		    !landing_worth_retry(pump, flight))
+			landing_land(pump, flight, err ? err : -EIO, &landed);
+	}
+	landing_deliver(pump, &landed);
+}
+
+int mend_once(struct pump *pump)
+{
+	struct transport *transport = NULL;
+	struct flight *flight;
+	int err;
+
+	drop_transport(pump);
+	fail_queued(pump, pump->options.reopen ? 0 : -EIO);
+	if (!pump->options.reopen)
+		return -EIO;
+	(void)pthread_mutex_unlock(&pump->lock);
+	err = pump->options.reopen(pump->options.reopen_arg, &transport);
+	(void)pthread_mutex_lock(&pump->lock);
+	if (err == -ESTALE)
+		fail_queued(pump, -ESTALE);
+	if (err)
+		return err;
+	pump->transport = transport;
+	pump->broken = false;
+	pump->stats.reconnects++;
+	TAILQ_FOREACH(flight, &pump->queue, link)
+	pump->stats.retries += flight->nr_tries > 0;
+	return 0;
+}
+
+static void pause_ms(struct pump *pump, unsigned ms)
+{
+	struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+	(void)pthread_mutex_unlock(&pump->lock);
+	(void)nanosleep(&t, NULL);
+	(void)pthread_mutex_lock(&pump->lock);
+}
+
+void mend_for(struct pump *pump, const struct waiter *waiter)
+{
+	unsigned ms = PAUSE_MIN_MS;
+
+	while (!waiter->ready && mend_once(pump)) {
+		if (waiter->ready)
+			return;
+		pause_ms(pump, ms);
+		ms = ms * 2 < PAUSE_MAX_MS ? ms * 2 : PAUSE_MAX_MS;
+	}
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pump.h - flights through a transport that may break and be made anew
+ *
+ * Above: fetch.c (demand) and ahead.c (prefetch).  Below: one transport.
+ *
+ * There is no thread of its own.  Of the threads that wait, one leads: it
+ * reaps for all, watches deadlines, and rebuilds a broken connection.  A lone
+ * reader therefore leads itself, and nothing is handed to another thread.  Who
+ * stops leading wakes one of the others.
+ *
+ * A try that takes too long counts as a broken connection: there is no other
+ * way to be sure that a late answer will not be written into a buffer that its
+ * owner has got back.  The transport is closed, which ends its hold on all
+ * buffers, and everything under way starts again on the next one.
+ *
+ * Locks: pump.lock guards the pump, the table, all flights and waiters.
+ * Functions want it held and say when they let it go; it is never held during
+ * a transport call, a copy, or a sleep.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rdmafetch/inflight.h"
+#include "rdmafetch/transport.h"
+#include "rdmafetch/waiter.h"
+
+struct pump_options {
+	int timeout_ms;
+	unsigned tries;					  /* at least 1 */
+	int (*reopen)(void *arg, struct transport **ret); /* or NULL */
+	void *reopen_arg;
+};
+
+struct pump_stats {
+	uint64_t read_bytes, retries, reconnects, timeouts, errors;
+};
+
+struct pump {
+	pthread_mutex_t lock;
+	struct pump_options options;
+	struct transport *transport; /* NULL after a break, until rebuilt */
+	struct inflight table;
+	struct flight_list queue;    /* not submitted yet */
+	struct flight_list underway; /* by deadline */
+	struct waiter_list sleepers;
+	struct pump_stats stats;
+	pthread_cond_t quiet; /* in_calls or a flight's pins fell to 0 */
+	unsigned in_calls;    /* threads inside the transport, leader aside */
+	unsigned in_submit;   /* of these, inside submit */
+	/*
+	 * Reads that submit has said it took, less those reaped.  A read may be
+	 * reaped before its submit returns: below 0 for that moment.
+	 */
+	int nr_taken;
+	int kick_fd; /* wakes the polling waiter, or -1 */
+	bool leading, broken, full;
+};
+
+/* Own @transport from now on.  Returns 0 or -errno of the lock. */
+int pump_init(struct pump *pump, struct transport *transport,
+	      const struct pump_options *options);
+
+/* Close the transport.  No flight and no waiter may be left. */
+void pump_done(struct pump *pump);
+
+/* Get ready for pump_watch(): 0 or -errno of eventfd(). */
+int pump_enable_watch(struct pump *pump);
+
+/* How long one try may take. */
+uint64_t pump_try_ns(const struct pump *pump);
+
+/* Submit what is queued and fits.  Lets the lock go meanwhile. */
+void pump_flush(struct pump *pump);
+
+/*
+ * Wait until nothing that @waiter needs is missing, leading when nobody does.
+ * Lets the lock go meanwhile.  Bounded by the tries of its flights.
+ */
+void pump_wait(struct pump *pump, struct waiter *waiter);
+
+/*
+ * Wait, for the prefetch thread, until @waiter may be ready: without leading
+ * where the transport can be polled, so that a demand read never finds a
+ * sleeper in the lead.  May return early.
+ */
+void pump_watch(struct pump *pump, struct waiter *waiter);
+
+/* When the connection is broken and nobody leads, try once to rebuild it. */
+void pump_mend(struct pump *pump);
+
+/* Wake somebody to lead, when nobody does and somebody sleeps. */
+void pump_elect(struct pump *pump);
