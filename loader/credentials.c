@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * credentials.c - capabilities(7) says in which order they can be given up
+ */
+#include "loader/credentials.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+#define CAPS_MAX 64
+
+struct capset {
+	struct __user_cap_header_struct header;
+	struct __user_cap_data_struct data[2];
+};
+
+static void read_capabilities(struct credentials *ret)
+{
+	struct capset set = {.header.version = _LINUX_CAPABILITY_VERSION_3};
+
+	if (syscall(SYS_capget, &set.header, set.data) < 0)
+		return;
+	ret->inheritable = set.data[0].inheritable |
+			   (uint64_t)set.data[1].inheritable << 32;
+	ret->permitted = set.data[0].permitted | (uint64_t)set.data[1].permitted
+							 << 32;
+	ret->effective = set.data[0].effective | (uint64_t)set.data[1].effective
+							 << 32;
+	for (int cap = 0; cap < CAPS_MAX; cap++) {
+		int bound = prctl(PR_CAPBSET_READ, cap);
+
+		if (bound < 0)
+			break; /* past the kernel's last */
+		ret->bounding |= (uint64_t)bound << cap;
+		ret->ambient |=
+			(uint64_t)(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET,
+					 cap, 0, 0) == 1)
+			<< cap;
+	}
+	ret->caps_known = true;
+}
+
+static int read_groups(struct credentials *ret)
+{
+	CLEANUP_FREE uint32_t *groups = NULL;
+	int nr = getgroups(0, NULL);
+
+	if (nr < 0)
+		return -errno;
+	groups = calloc((size_t)nr + 1, sizeof(*groups));
+	if (!groups)
+		return -ENOMEM;
+	nr = getgroups(nr, groups);
+	if (nr < 0)
+		return -errno;
+	ret->groups = steal_ptr(&groups);
+	ret->nr_groups = (uint32_t)nr;
+	return 0;
+}
+
+int credentials_read(struct credentials *ret)
+{
+	struct credentials own = {0};
+	int error = read_groups(&own);
+
+	if (error)
+		return error;
+	if (getresuid(&own.uid[0], &own.uid[1], &own.uid[2]) < 0 ||
+	    getresgid(&own.gid[0], &own.gid[1], &own.gid[2]) < 0) {
+		free((void *)own.groups);
+		return -errno;
+	}
+	own.uid[3] = own.uid[1];
+	own.gid[3] = own.gid[1];
+	read_capabilities(&own);
+	*ret = own;
+	return 0;
+}
+
+/* "CapEff:\t000001ffffffffff" in the text of /proc/PID/status. */
+static bool find_caps(const char *status, const char *key, uint64_t *ret)
+{
+	const char *line = strstr(status, key);
+	char *end;
+
+	if (!line)
+		return false;
+	errno = 0;
+	*ret = strtoull(line + strlen(key), &end, 16);
+	return errno == 0 && *end == '\n';
+}
+
+void credentials_of_image(const struct image *image, struct credentials *ret)
+{
+	const struct image_text *text = image_text(image, "status");
+	CLEANUP_FREE char *status = NULL;
+
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->uid, image->uid, sizeof(ret->uid));
+	memcpy(ret->gid, image->gid, sizeof(ret->gid));
+	ret->groups = image->groups;
+	ret->nr_groups = image->nr_groups;
+	if (!text)
+		return;
+	status = strndup((const char *)text->bytes, text->len_bytes);
+	ret->caps_known = status &&
+			  find_caps(status, "\nCapInh:\t", &ret->inheritable) &&
+			  find_caps(status, "\nCapPrm:\t", &ret->permitted) &&
+			  find_caps(status, "\nCapEff:\t", &ret->effective) &&
+			  find_caps(status, "\nCapBnd:\t", &ret->bounding) &&
+			  find_caps(status, "\nCapAmb:\t", &ret->ambient);
+}
+
+static bool same_ids(const struct credentials *a, const struct credentials *b)
+{
+	return !memcmp(a->uid, b->uid, sizeof(a->uid)) &&
+	       !memcmp(a->gid, b->gid, sizeof(a->gid));
+}
+
+static bool same_groups(const struct credentials *a,
+			const struct credentials *b)
+{
+	return a->nr_groups == b->nr_groups &&
+	       (!a->nr_groups || !memcmp(a->groups, b->groups,
+					 a->nr_groups * sizeof(*a->groups)));
+}
+
+int credentials_check(const struct image *image, const struct credentials *own,
+		      struct why *why)
+{
+	struct credentials wanted;
+
+	credentials_of_image(image, &wanted);
+	if (own->uid[1] == 0 || same_ids(own, &wanted))
+		return 0;
+	return why_set(why, -EPERM,
+		       "the image belongs to uid %u, gid %u: load it as that "
+		       "user or as root",
+		       image->uid[1], image->gid[1]);
+}
+
+static void plan_bounding(struct steps *steps, const struct credentials *wanted,
+			  const struct credentials *own)
+{
+	for (uint64_t cap = 0; cap < CAPS_MAX; cap++)
+		if ((own->bounding & ~wanted->bounding) >> cap & 1)
+			steps_call(steps, SYS_prctl, PR_CAPBSET_DROP, cap);
+}
+
+static void plan_capset(struct steps *steps, const struct credentials *wanted,
+			const struct credentials *own)
+{
+	uint64_t permitted = wanted->permitted & own->permitted;
+	uint64_t effective = wanted->effective & permitted;
+	uint64_t inheritable =
+		wanted->inheritable & (own->inheritable | own->permitted);
+	struct capset set = {
+		.header.version = _LINUX_CAPABILITY_VERSION_3,
+		.data = {{(uint32_t)effective, (uint32_t)permitted,
+			  (uint32_t)inheritable},
+			 {(uint32_t)(effective >> 32),
+			  (uint32_t)(permitted >> 32),
+			  (uint32_t)(inheritable >> 32)}},
+	};
+	uint64_t header = steps_data(steps, &set.header, sizeof(set.header));
+	uint64_t data = steps_data(steps, set.data, sizeof(set.data));
+	uint64_t ambient = wanted->ambient & permitted & inheritable;
+
+	steps_call(steps, SYS_capset, header, data);
+	for (uint64_t cap = 0; cap < CAPS_MAX; cap++)
+		if (ambient >> cap & 1)
+			steps_call(steps, SYS_prctl, PR_CAP_AMBIENT,
+				   PR_CAP_AMBIENT_RAISE, cap);
+}
+
+static void plan_ids(struct steps *steps, const struct credentials *wanted)
+{
+	const uint32_t *uid = wanted->uid, *gid = wanted->gid;
+	uint64_t groups = steps_data(steps, wanted->groups,
+				     wanted->nr_groups * sizeof(uint32_t));
+
+	steps_call(steps, SYS_setgroups, wanted->nr_groups, groups);
+	steps_call(steps, SYS_setresgid, gid[0], gid[1], gid[2]);
+	steps_call(steps, SYS_setresuid, uid[0], uid[1], uid[2]);
+	if (gid[3] != gid[1])
+		steps_try(steps, SYS_setfsgid, gid[3]);
+	if (uid[3] != uid[1])
+		steps_try(steps, SYS_setfsuid, uid[3]);
+}
+
+void credentials_plan(struct steps *steps, const struct image *image,
+		      const struct credentials *own)
+{
+	struct credentials wanted;
+	bool ids, caps;
+
+	steps_about(steps, STEPS_CREDENTIALS, 0);
+	if (image->no_new_privs)
+		steps_call(steps, SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
+	credentials_of_image(image, &wanted);
+	ids = !same_ids(own, &wanted) || !same_groups(own, &wanted);
+	caps = wanted.caps_known && own->caps_known &&
+	       (wanted.permitted != own->permitted ||
+		wanted.effective != own->effective ||
+		wanted.inheritable != own->inheritable ||
+		wanted.bounding != own->bounding ||
+		wanted.ambient != own->ambient);
+	if (own->uid[1] != 0 || (!ids && !caps))
+		return;
+	if (caps) {
+		plan_bounding(steps, &wanted, own);
+		steps_call(steps, SYS_prctl, PR_SET_KEEPCAPS, 1);
+	}
+	if (ids)
+		plan_ids(steps, &wanted);
+	if (caps) {
+		plan_capset(steps, &wanted, own);
+		steps_call(steps, SYS_prctl, PR_SET_KEEPCAPS, 0);
+	}
+}
+
+/* The file-system ids alone decide: ours stay for all else. */
+static void set_fsids(uint32_t uid, uint32_t gid)
+{
+	(void)setfsgid(gid);
+	(void)setfsuid(uid);
+}
+
+int credentials_files_as(const struct image *image,
+			 const struct credentials *own, bool back)
+{
+	if (own->uid[1] != 0 || image->uid[3] == 0)
+		return 0;
+	if (back) {
+		set_fsids(own->uid[3], own->gid[3]);
+		return setgroups(own->nr_groups, own->groups) < 0 ? -errno : 0;
+	}
+	if (setgroups(image->nr_groups, image->groups) < 0)
+		return -errno;
+	set_fsids(image->uid[3], image->gid[3]);
+	/* A failed setfsuid() has no error: ask what it is now. */
+	return (uint32_t)setfsuid(image->uid[3]) == image->uid[3] ? 0 : -EPERM;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * process.c - kernel structures of the calls are built here, not in the image
+ */
+#include "loader/process.h"
+
+#include <errno.h>
+#include <linux/prctl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "common/cleanup.h"
+
+#ifndef PR_TIMER_CREATE_RESTORE_IDS
+#define PR_TIMER_CREATE_RESTORE_IDS 77 /* kernel 6.15 */
+#endif
+
+#define SIGSET_BYTES  8
+#define NS_PER_SECOND UINT64_C(1000000000)
+#define US_PER_SECOND UINT64_C(1000000)
+#define AUXV_BYTES_MAX                                                         \
+	368u /* 46 words; the kernel's saved_auxv is no smaller */
+
+void process_plan_mm(struct plan *plan)
+{
+	const struct image_mm *mm = &plan->image->mm;
+	const struct image_text *auxv = image_text(plan->image, "auxv");
+	struct steps *steps = &plan->steps;
+	struct prctl_mm_map map = {
+		.start_code = mm->start_code,
+		.end_code = mm->end_code,
+		.start_data = mm->start_data,
+		.end_data = mm->end_data,
+		.start_brk = mm->start_brk,
+		.brk = mm->brk,
+		.start_stack = mm->start_stack,
+		.arg_start = mm->arg_start,
+		.arg_end = mm->arg_end,
+		.env_start = mm->env_start,
+		.env_end = mm->env_end,
+		.exe_fd =
+			plan->facts->set_exe
+				? (uint32_t)plan_fd(plan->facts, PLAN_SLOT_EXE)
+				: (uint32_t)-1,
+	};
+
+	steps_about(steps, STEPS_MM, 0);
+	if (auxv && auxv->len_bytes) {
+		map.auxv_size = auxv->len_bytes < AUXV_BYTES_MAX
+					? auxv->len_bytes
+					: AUXV_BYTES_MAX;
+		map.auxv =
+			(void *)steps_data(steps, auxv->bytes, map.auxv_size);
+	}
+	steps_call(steps, SYS_prctl, PR_SET_MM, PR_SET_MM_MAP,
+		   steps_data(steps, &map, sizeof(map)), sizeof(map));
+}
+
+void process_plan_signals(struct plan *plan)
+{
+	const struct image *image = plan->image;
+	struct steps *steps = &plan->steps;
+
+	for (uint32_t i = 0; i < IMAGE_SIGNALS; i++) {
+		uint32_t signo = i + 1;
+
+		if (signo == SIGKILL || signo == SIGSTOP)
+			continue;
+		steps_about(steps, STEPS_SIGACTION, signo);
+		/* struct image_sigaction has the order of the kernel's. */
+		steps_call(steps, SYS_rt_sigaction, signo,
+			   steps_data(steps, &image->sigactions[i],
+				      sizeof(image->sigactions[i])),
+			   0, SIGSET_BYTES);
+	}
+	steps_about(steps, STEPS_PROCESS, 0);
+	steps_add(steps, &(struct blob_step){.nr = SYS_personality,
+					     .check = BLOB_FD, /* the old one */
+					     .args = {image->personality}});
+}
+
+static struct timespec timespec_of(uint64_t ns)
+{
+	return (struct timespec){
+		.tv_sec = (time_t)(ns / NS_PER_SECOND),
+		.tv_nsec = (long)(ns % NS_PER_SECOND),
+	};
+}
+
+static struct timeval timeval_of(uint64_t us)
+{
+	return (struct timeval){
+		.tv_sec = (time_t)(us / US_PER_SECOND),
+		.tv_usec = (suseconds_t)(us % US_PER_SECOND),
+	};
+}
+
+static void plan_timer(struct plan *plan, const struct image_timer *timer)
+{
+	struct steps *steps = &plan->steps;
+	struct itimerspec spec = {
+		.it_value = timespec_of(timer->value_ns),
+		.it_interval = timespec_of(timer->interval_ns),
+	};
+	struct sigevent event = {
+		.sigev_signo = timer->signo,
+		.sigev_notify = timer->notify,
+		.sigev_value = {.sival_ptr = (void *)timer->sigval},
+	};
+	int32_t id = timer->id;
+
+	if (timer->notify & SIGEV_THREAD_ID)
+		event._sigev_un._tid = timer->target_tid;
+	steps_add(steps,
+		  &(struct blob_step){
+			  .op = BLOB_TIMER,
+			  .args = {(uint64_t)timer->clockid,
+				   steps_data(steps, &event, sizeof(event)),
+				   (uint64_t)timer->id,
+				   steps_data(steps, &spec, sizeof(spec)),
+				   steps_data(steps, &id, sizeof(id))},
+		  });
+}
+
+static int compare_timers(const void *left, const void *right)
+{
+	const struct image_timer *const *a = left, *const *b = right;
+
+	return ((*a)->id > (*b)->id) - ((*a)->id < (*b)->id);
+}
+
+/* The blob reaches an id by counting up to it, where it must. */
+static int plan_timers_by_id(struct plan *plan)
+{
+	const struct image *image = plan->image;
+	CLEANUP_FREE const struct image_timer **sorted =
+		calloc(image->nr_timers, sizeof(*sorted));
+
+	if (!sorted)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < image->nr_timers; i++)
+		sorted[i] = &image->timers[i];
+	qsort(sorted, image->nr_timers, sizeof(*sorted), compare_timers);
+	steps_try(&plan->steps, SYS_prctl, PR_TIMER_CREATE_RESTORE_IDS, 1);
+	for (uint32_t i = 0; i < image->nr_timers; i++) {
+		steps_about(&plan->steps, STEPS_TIMER,
+			    (uint32_t)(sorted[i] - image->timers));
+		plan_timer(plan, sorted[i]);
+	}
+	steps_try(&plan->steps, SYS_prctl, PR_TIMER_CREATE_RESTORE_IDS, 0);
+	return 0;
+}
+
+int process_plan_timers(struct plan *plan)
+{
+	const struct image *image = plan->image;
+	int error = image->nr_timers ? plan_timers_by_id(plan) : 0;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct image_itimer *timer = &image->itimers[i];
+		struct itimerval value = {
+			.it_value = timeval_of(timer->value_us),
+			.it_interval = timeval_of(timer->interval_us),
+		};
+
+		if (!timer->value_us)
+			continue;
+		steps_about(&plan->steps, STEPS_ITIMER, i);
+		steps_call(&plan->steps, SYS_setitimer, i,
+			   steps_data(&plan->steps, &value, sizeof(value)));
+	}
+	return error;
+}
+
+void process_plan_last(struct plan *plan)
+{
+	const struct plan_facts *facts = plan->facts;
+	struct steps *steps = &plan->steps;
+
+	steps_about(steps, STEPS_PROCESS, 0);
+	if (facts->nofile) {
+		/* The hard limit stays: only the soft one was raised. */
+		struct rlimit64 limit = {.rlim_cur = facts->nofile,
+					 .rlim_max = facts->nofile_max};
+
+		steps_call(steps, SYS_prlimit64, 0, RLIMIT_NOFILE,
+			   steps_data(steps, &limit, sizeof(limit)));
+	}
+	/* Giving up privilege made the process undumpable. */
+	steps_call(steps, SYS_prctl, PR_SET_DUMPABLE, 1);
+	if (facts->die_with_parent)
+		steps_call(steps, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+}
