@@ -57,8 +57,7 @@ static size_t cut(int printed, size_t room)
 	return (size_t)printed < room ? (size_t)printed : room - 1;
 }
 
-__attribute__((format(printf, 2, 0))) static void
-say(int priority, const char *format, va_list args)
+static void say(int priority, const char *format, va_list args)
 {
 	int saved_errno = errno;
 	char line[LINE_BYTES];

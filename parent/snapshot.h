@@ -4,12 +4,12 @@
  *
  * Step 1 of the way of a page.  This file knows the order of things:
  *
- *   scan     maps, gadgets, files, while the target runs   (parent/procfs.c ...)
- *   seize    stop every thread                              } the
- *   capture  registers, signal state, shared memory         } pause: about
- *   clone    helper M makes S, the stopped twin             } one fork()
- *   release  every thread goes on where it was              }
- *   finish   everything that S can still tell               (parent/capture.c)
+ *   scan     maps, gadgets, files, while the target runs   (parent/procfs.c
+ * ...) seize    stop every thread                              } the capture
+ * registers, signal state, shared memory         } pause: about clone    helper
+ * M makes S, the stopped twin             } one fork() release  every thread
+ * goes on where it was              } finish   everything that S can still tell
+ * (parent/capture.c)
  *
  * Threads: the thread that takes a snapshot traces S, and S dies with it
  * (PTRACE_O_EXITKILL): use one process per snapshot (parent/keeper.c).
@@ -23,7 +23,7 @@
 #include "parent/refusal.h"
 
 struct snapshot_options {
-	int stop_timeout_ms;       /* all threads must stop in this time: 200 */
+	int stop_timeout_ms;	   /* all threads must stop in this time: 200 */
 	uint64_t shared_max_bytes; /* of writable MAP_SHARED memory to copy */
 };
 

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "parent/admit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/parse.h"
+
+static bool has_program(pid_t pid)
+{
+	char path[32], target[8];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return readlink(path, target, sizeof(target)) >= 0 || errno != ENOENT;
+}
+
+static bool shares_memory(pid_t pid, pid_t other)
+{
+	return syscall(SYS_kcmp, pid, other, KCMP_VM, 0, 0) == 0;
+}
+
+/* A process beside @pid that has the same memory, or 0. */
+static pid_t find_sharer(pid_t pid)
+{
+	CLEANUP_CLOSEDIR DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	while (proc && (entry = readdir(proc))) {
+		uint64_t other;
+
+		if (parse_u64(entry->d_name, 1, INT32_MAX, &other) == 0 &&
+		    (pid_t)other != pid && shares_memory(pid, (pid_t)other))
+			return (pid_t)other;
+	}
+	return 0;
+}
+
+static int check_sharers(pid_t pid, struct refusal *why)
+{
+	const pid_t sharer = find_sharer(pid);
+	struct procfs_status status;
+	int32_t parent = 0;
+
+	if (!sharer)
+		return 0;
+	if (procfs_status(sharer, 0, &status) == 0) {
+		parent = status.ppid;
+		procfs_status_free(&status);
+	}
+	if (parent == pid)
+		return refuse(why, -EBUSY,
+			      "its child %d still has its memory (a vfork "
+			      "under way?); try again",
+			      sharer);
+	return refuse(why, -EOPNOTSUPP, "it shares its memory with process %d",
+		      sharer);
+}
+
+static int check_status(pid_t pid, const struct procfs_status *status,
+			struct refusal *why)
+{
+	if (pid == getpid())
+		return refuse(why, -EOPNOTSUPP,
+			      "a process cannot take a snapshot of itself");
+	if (status->tgid != pid)
+		return refuse(why, -ESRCH, "%d is a thread of process %d", pid,
+			      status->tgid);
+	if (status->state == 'Z' || status->state == 'X')
+		return refuse(why, -ESRCH,
+			      "it has ended (zombie), or its main thread has");
+	if (!has_program(pid))
+		return refuse(why, -EOPNOTSUPP, "it is a kernel thread");
+	if (status->tracer_pid)
+		return refuse(why, -EPERM,
+			      "process %d already traces it (a debugger?)",
+			      status->tracer_pid);
+	if (status->ns_pid == 1)
+		return refuse(why, -EOPNOTSUPP,
+			      "it is the init of its pid namespace, and would "
+			      "become the parent of its own twin");
+	return check_sharers(pid, why);
+}
+
+int admit_check(pid_t pid, struct procfs_status *ret_status,
+		struct refusal *why)
+{
+	struct procfs_status status;
+	int rc = procfs_status(pid, 0, &status);
+
+	if (rc == -ESRCH || rc == -ENOENT)
+		return refuse(why, -ESRCH, "there is no such process");
+	if (rc)
+		return rc;
+	rc = check_status(pid, &status, why);
+	if (rc) {
+		procfs_status_free(&status);
+		return rc;
+	}
+	*ret_status = status;
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * errand.h - all threads through the graft at once, and the twin out of it
+ *
+ *   leader   questions, clone helper, wait for it ............. done
+ *   helper              born, close files, clone twin, exit
+ *   twin                                   born stopped: kept
+ *   others   questions ... done
+ *
+ * "Done" is a signal that the thread sends itself, and that the target neither
+ * catches nor waits for: stopping at its delivery costs one round trip.
+ * Threads: the tracing thread.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "parent/graft.h"
+#include "parent/seize.h"
+
+struct errand {
+	struct seized *seized;
+	struct graft *graft;
+	int done_signal;
+	pid_t helper, twin; /* as we see them; 0 while not born */
+	bool helper_ended;
+	uint32_t away; /* threads not yet back */
+	int error;     /* the first thing that went wrong */
+};
+
+/*
+ * The signal to be done with: one that @caught (bit 0 is signal 1) does not
+ * hold, best one that no thread blocks; 0 when there is none.
+ */
+int errand_choose_signal(const struct seized *seized, uint64_t caught,
+			 uint64_t pending);
+
+/* Send all threads off.  What goes wrong shows at errand_finish(). */
+void errand_start(struct errand *errand);
+
+/* Wait until the helper is at its work, so that the caller has time to spare.
+ */
+void errand_wait_helper(struct errand *errand);
+
+/*
+ * Wait for all, and read the answers through @mem_fd (/proc/PID/mem).  Then
+ * every thread but the leader has its state back; the leader still has its
+ * signals blocked.
+ *
+ * Returns 0 with errand->twin alive and stopped, or
+ *   -ENOTSUP  the target is a subreaper
+ *   -EAGAIN, -ENOMEM, -errno of clone(2) for the helper or the twin
+ *   -ESRCH    the target was killed
+ *   -EIO      a thread ran into a fault
+ */
+int errand_finish(struct errand *errand, int mem_fd);

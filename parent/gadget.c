@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "parent/gadget.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+#define CHUNK_BYTES    (256u << 10)
+#define SEQUENCE_MAX   9u
+#define MAX_SCAN_BYTES (512ul << 20) /* of one target; then it has none */
+
+struct sequence {
+	uint8_t len, bytes[SEQUENCE_MAX];
+};
+
+static const struct sequence syscall_ret[] = {
+	{3, {0x0f, 0x05, 0xc3}},
+};
+
+static const struct sequence sigreturn[] = {
+	{9, {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05}},
+	{7, {0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05}},
+};
+
+static void scan_one(uint64_t *found, const struct sequence *sequence,
+		     const uint8_t *code, size_t len, uint64_t raddr)
+{
+	const uint8_t *at;
+
+	if (*found)
+		return;
+	at = memmem(code, len, sequence->bytes, sequence->len);
+	if (at)
+		*found = raddr + (uint64_t)(at - code);
+}
+
+void gadgets_scan(struct gadgets *gadgets, const uint8_t *code, size_t len,
+		  uint64_t raddr)
+{
+	scan_one(&gadgets->syscall_ret, &syscall_ret[0], code, len, raddr);
+	scan_one(&gadgets->sigreturn, &sigreturn[0], code, len, raddr);
+	scan_one(&gadgets->sigreturn, &sigreturn[1], code, len, raddr);
+}
+
+static bool complete(const struct gadgets *gadgets)
+{
+	return gadgets->syscall_ret && gadgets->sigreturn;
+}
+
+/* Chunks overlap, so that no sequence is missed where two of them meet. */
+static void scan_vma(struct gadgets *gadgets, int mem_fd,
+		     const struct image_vma *vma, uint8_t *chunk)
+{
+	uint64_t raddr = vma->start;
+
+	while (raddr < vma->end && !complete(gadgets)) {
+		uint64_t left = vma->end - raddr;
+		size_t want = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+		ssize_t got = pread(mem_fd, chunk, want, (off_t)raddr);
+
+		if (got < (ssize_t)SEQUENCE_MAX)
+			return;
+		gadgets_scan(gadgets, chunk, (size_t)got, raddr);
+		if ((uint64_t)got == left)
+			return;
+		raddr += (uint64_t)got - (SEQUENCE_MAX - 1);
+	}
+}
+
+/* Smaller is looked at first. */
+static int rank(const struct image_vma *vma)
+{
+	if (strstr(vma->name, "/libc.so") || strstr(vma->name, "/libc-") ||
+	    strstr(vma->name, "/ld-musl"))
+		return 0;
+	return vma->kind == IMAGE_VMA_FILE ? 1 : 2;
+}
+
+int gadgets_find(int mem_fd, const struct image_vma *vmas, uint32_t nr,
+		 struct gadgets *ret_gadgets, struct refusal *why)
+{
+	CLEANUP_FREE uint8_t *chunk = malloc(CHUNK_BYTES);
+	struct gadgets gadgets = {0};
+	uint64_t budget = MAX_SCAN_BYTES;
+
+	if (!chunk)
+		return -ENOMEM;
+	for (int pass = 0; pass < 3; pass++) {
+		for (uint32_t i = 0; i < nr && !complete(&gadgets); i++) {
+			uint64_t bytes = vmas[i].end - vmas[i].start;
+
+			if (!(vmas[i].prot & PROT_EXEC) ||
+			    vmas[i].kind == IMAGE_VMA_VSYSCALL ||
+			    rank(&vmas[i]) != pass || bytes > budget)
+				continue;
+			budget -= bytes;
+			scan_vma(&gadgets, mem_fd, &vmas[i], chunk);
+		}
+	}
+	if (!complete(&gadgets))
+		return refuse(why, -EOPNOTSUPP,
+			      "its code has no system call to borrow");
+	*ret_gadgets = gadgets;
+	return 0;
+}
+
+bool gadgets_hold(const struct gadgets *gadgets, int mem_fd)
+{
+	const uint64_t raddrs[] = {gadgets->syscall_ret, gadgets->sigreturn};
+	struct gadgets again = {0};
+
+	for (size_t i = 0; i < 2; i++) {
+		uint8_t code[SEQUENCE_MAX];
+		ssize_t got =
+			pread(mem_fd, code, sizeof(code), (off_t)raddrs[i]);
+
+		if (got > 0)
+			gadgets_scan(&again, code, (size_t)got, raddrs[i]);
+	}
+	return again.syscall_ret == gadgets->syscall_ret &&
+	       again.sigreturn == gadgets->sigreturn;
+}

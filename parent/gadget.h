@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gadget.h - two instruction sequences that the target has anyway
+ *
+ * Nothing is written into a program's text: system calls are issued through
+ * code that is there already.  Every C library has both, getpid() and the
+ * function behind SA_RESTORER.
+ *
+ *   syscall_ret   syscall; ret
+ *   sigreturn     mov $15, %eax (or %rax); syscall
+ *
+ * Any thread, no state.  The target runs meanwhile, so the bytes are looked at
+ * once more when it is stopped: gadgets_hold().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/image.h"
+#include "parent/refusal.h"
+
+struct gadgets {
+	uint64_t syscall_ret, sigreturn; /* addresses in the target, or 0 */
+};
+
+/*
+ * Look for what @gadgets still lacks in @len bytes of code that lie at @raddr
+ * in the target.
+ */
+void gadgets_scan(struct gadgets *gadgets, const uint8_t *code, size_t len,
+		  uint64_t raddr);
+
+/*
+ * Find both in the executable areas among @vmas, the C library's first.
+ * @mem_fd is /proc/PID/mem.
+ *
+ * Returns 0, or -EOPNOTSUPP with words in @why, or -ENOMEM.
+ */
+int gadgets_find(int mem_fd, const struct image_vma *vmas, uint32_t nr,
+		 struct gadgets *ret_gadgets, struct refusal *why);
+
+/* True while both are where they were found. */
+bool gadgets_hold(const struct gadgets *gadgets, int mem_fd);

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+#include "parent/pause.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/io.h"
+#include "parent/capture.h"
+#include "parent/errand.h"
+#include "parent/inject.h"
+#include "parent/procfs.h"
+#include "parent/seize.h"
+#include "parent/threads.h"
+#include "parent/twin.h"
+
+struct pause {
+	const struct pause_plan *plan;
+	struct image *image;
+	struct refusal *why;
+	struct seized seized;
+	struct inject inject;
+	struct errand errand;
+	struct pause_result result;
+};
+
+static int map_graft(struct pause *pause)
+{
+	struct graft *graft = &pause->result.graft;
+	const struct inject_call call = {
+		.nr = SYS_mmap,
+		.args = {0, graft->bytes, PROT_READ | PROT_EXEC,
+			 MAP_PRIVATE | MAP_ANONYMOUS, UINT64_MAX, 0},
+	};
+	int64_t base;
+	int rc = inject_call(&pause->inject, &call, &base);
+
+	if (rc)
+		return rc;
+	if (base < 0)
+		return refuse(pause->why, (int)base,
+			      "it has no room for %zu bytes of scratch memory "
+			      "(%s)",
+			      graft->bytes, strerror((int)-base));
+	graft_place(graft, (uint64_t)base);
+	return 0;
+}
+
+static int unmap_graft(struct pause *pause)
+{
+	const struct graft *graft = &pause->result.graft;
+	const struct inject_call call = {
+		.nr = SYS_munmap,
+		.args = {graft->base, graft->bytes},
+		.last = true,
+	};
+	int64_t result;
+	int rc = inject_call(&pause->inject, &call, &result);
+
+	return rc ? rc : (int)result;
+}
+
+static int plan_graft(struct pause *pause)
+{
+	const struct pause_plan *plan = pause->plan;
+	struct image *image = pause->image;
+	struct graft_plan layout = {
+		.nr_slots = image->nr_threads,
+		.vmas = plan->vmas,
+		.nr_vmas = plan->nr_vmas,
+		.done_signal = pause->errand.done_signal,
+		.sigreturn = plan->gadgets.sigreturn,
+	};
+	int rc = procfs_timers(plan->pid, &image->timers, &image->nr_timers);
+
+	if (rc)
+		return rc;
+	layout.timers = image->timers;
+	layout.nr_timers = image->nr_timers;
+	for (uint32_t i = 0; i < image->nr_threads; i++)
+		if (image->threads[i].xstate_bytes > layout.xstate_bytes)
+			layout.xstate_bytes = image->threads[i].xstate_bytes;
+	return graft_plan(&layout, &pause->result.graft);
+}
+
+static int fill_graft(struct pause *pause)
+{
+	struct graft *graft = &pause->result.graft;
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < pause->seized.nr; i++)
+		rc = graft_set_frame(graft, i, &pause->seized.threads[i].regs,
+				     &pause->image->threads[i]);
+	return rc ? rc : graft_write(graft, pause->plan->mem_fd);
+}
+
+static int choose_signal(struct pause *pause)
+{
+	uint64_t pending = 0;
+
+	for (uint32_t i = 0; i < pause->result.pending.nr; i++) {
+		int signo;
+
+		memcpy(&signo, pause->result.pending.signals[i].siginfo,
+		       sizeof(signo));
+		pending |= 1ull << (signo - 1);
+	}
+	pause->errand.done_signal = errand_choose_signal(
+		&pause->seized, pause->plan->caught, pending);
+	if (pause->errand.done_signal)
+		return 0;
+	return refuse(pause->why, -EOPNOTSUPP,
+		      "it catches SIGURG, SIGWINCH and SIGCONT");
+}
+
+/* Get the leader ready, and the graft into the target. */
+static int borrow(struct pause *pause)
+{
+	const struct pause_plan *plan = pause->plan;
+	const struct inject_place place = {.pid = plan->pid,
+					   .mem_fd = plan->mem_fd,
+					   .vmas = plan->vmas,
+					   .nr_vmas = plan->nr_vmas};
+	int rc = choose_signal(pause);
+
+	rc = rc ? rc : plan_graft(pause);
+	if (rc)
+		return rc;
+	if (!gadgets_hold(&plan->gadgets, plan->mem_fd))
+		return refuse(pause->why, -EBUSY,
+			      "its code changed just now; try again");
+	pause->inject = (struct inject){
+		.thread = pause->seized.threads,
+		.gadgets = plan->gadgets,
+		.mask = ~(1ull << (pause->errand.done_signal - 1)),
+	};
+	rc = inject_open(&pause->inject, &place, &pause->image->threads[0],
+			 pause->why);
+	rc = rc ? rc : map_graft(pause);
+	return rc ? rc : fill_graft(pause);
+}
+
+/* What the target does not have to do itself, while the kernel forks it. */
+static int look_around(struct pause *pause)
+{
+	struct pause_result *result = &pause->result;
+	int rc;
+
+	capture_clocks(pause->image);
+	rc = fds_capture(pause->plan->fds, pause->why);
+	return rc ? rc
+		  : shared_copy(pause->plan->shared, &result->shared_fd,
+				&result->shared_runs, &result->nr_shared_runs,
+				pause->why);
+}
+
+static int refuse_twin(int error, struct refusal *why)
+{
+	switch (error) {
+	case -EAGAIN:
+		return refuse(why, error,
+			      "there is no room for two more processes "
+			      "(pids.max, RLIMIT_NPROC)");
+	case -ENOTSUP:
+		return refuse(why, error,
+			      "it is a subreaper, and would become the parent "
+			      "of its own twin");
+	case -ESRCH:
+		return refuse(why, error, "it was killed meanwhile");
+	}
+	return refuse(why, error, "the kernel would not fork it (%s)",
+		      strerror(-error));
+}
+
+static int run_errand(struct pause *pause)
+{
+	struct errand *errand = &pause->errand;
+	int rc, looked;
+
+	errand->seized = &pause->seized;
+	errand->graft = &pause->result.graft;
+	pause->inject.at_call = false;
+	errand_start(errand);
+	errand_wait_helper(errand);
+	looked = look_around(pause);
+	rc = errand_finish(errand, pause->plan->mem_fd);
+	pause->result.twin = errand->twin;
+	if (looked)
+		return looked;
+	return rc ? refuse_twin(rc, pause->why) : 0;
+}
+
+/* All that needs the target stopped; it leaves no thread changed. */
+static int stand_still(struct pause *pause)
+{
+	int rc = threads_capture(&pause->seized, pause->plan->mem_fd,
+				 pause->image, &pause->result.pending,
+				 pause->why);
+	int back = 0;
+
+	rc = rc ? rc : borrow(pause);
+	rc = rc ? rc : run_errand(pause);
+	if (pause->result.graft.base)
+		back = unmap_graft(pause);
+	if (pause->inject.frame_raddr)
+		(void)inject_close(&pause->inject);
+	return rc ? rc : back;
+}
+
+static void drop(struct pause_result *result)
+{
+	twin_end(result->twin);
+	graft_free(&result->graft);
+	pending_free(&result->pending);
+	free(result->shared_runs);
+	if (result->shared_fd >= 0)
+		(void)close(result->shared_fd);
+}
+
+int pause_run(const struct pause_plan *plan, struct image *image,
+	      struct pause_result *ret_result, struct refusal *why)
+{
+	struct pause pause = {.plan = plan, .image = image, .why = why};
+	const uint64_t start_ns = io_monotonic_ns();
+	int rc;
+
+	pause.result.shared_fd = -1;
+	rc = seize_all(plan->pid, plan->trace_options, plan->timeout_ms,
+		       &pause.seized, why);
+	if (rc)
+		return rc;
+	rc = stand_still(&pause);
+	seize_release(&pause.seized);
+	image->pause_ns = io_monotonic_ns() - start_ns;
+	if (rc) {
+		drop(&pause.result);
+		return rc;
+	}
+	*ret_result = pause.result;
+	return 0;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+#include "parent/seize.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "parent/procfs.h"
+#include "parent/tracee.h"
+
+#define NS_PER_MS 1000000ull
+
+/* The timer goes on firing: one signal may fall just before a wait begins. */
+#define ALARM_AGAIN_MS 10
+
+struct alarm {
+	timer_t timer;
+	struct sigaction before;
+	uint64_t deadline_ns;
+};
+
+static void on_alarm(int signo)
+{
+	(void)signo; /* only there to interrupt a wait */
+}
+
+static int alarm_set(struct alarm *alarm, int timeout_ms)
+{
+	const struct sigaction action = {.sa_handler = on_alarm};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+				 .sigev_signo = SIGALRM};
+	const struct itimerspec when = {
+		.it_value = {timeout_ms / 1000,
+			     timeout_ms % 1000 * (long)NS_PER_MS + 1},
+		.it_interval = {0, ALARM_AGAIN_MS * (long)NS_PER_MS}};
+
+	event._sigev_un._tid = gettid();
+	if (timer_create(CLOCK_MONOTONIC, &event, &alarm->timer) < 0)
+		return -errno;
+	(void)sigaction(SIGALRM, &action, &alarm->before);
+	alarm->deadline_ns =
+		io_monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+	(void)timer_settime(alarm->timer, 0, &when, NULL);
+	return 0;
+}
+
+static void alarm_clear(struct alarm *alarm)
+{
+	(void)timer_delete(alarm->timer);
+	(void)sigaction(SIGALRM, &alarm->before, NULL);
+}
+
+static struct seized_thread *find_among(const struct seized *seized,
+					uint32_t nr, pid_t tid)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		if (seized->threads[i].tid == tid)
+			return &seized->threads[i];
+	return NULL;
+}
+
+struct seized_thread *seize_find(const struct seized *seized, pid_t tid)
+{
+	return find_among(seized, seized->nr, tid);
+}
+
+static struct seized_thread *add_thread(struct seized *seized, pid_t tid)
+{
+	struct seized_thread *thread;
+
+	if (seized->nr == seized->cap) {
+		uint32_t cap = seized->cap ? seized->cap * 2 : 64;
+
+		thread = realloc(seized->threads, cap * sizeof(*thread));
+		if (!thread)
+			return NULL;
+		seized->threads = thread;
+		seized->cap = cap;
+	}
+	thread = &seized->threads[seized->nr++];
+	*thread = (struct seized_thread){.tid = tid, .running = true};
+	return thread;
+}
+
+/* Why the kernel would not let us: somebody else traces it, or we may not. */
+static int refuse_seize(const struct seized *seized, pid_t tid, int error,
+			struct refusal *why)
+{
+	struct procfs_status status;
+	int32_t tracer = 0;
+	char state = 0;
+
+	if (procfs_status(seized->pid, tid, &status) == 0) {
+		tracer = status.tracer_pid;
+		state = status.state;
+		procfs_status_free(&status);
+	}
+	if (tracer)
+		return refuse(why, -EPERM,
+			      "process %d already traces it (a debugger?)",
+			      tracer);
+	if (state == 'Z' && tid == seized->pid)
+		return refuse(why, -EOPNOTSUPP, "its main thread has ended");
+	return refuse(why, error, "the kernel does not let us trace it (%s)",
+		      strerror(-error));
+}
+
+/* Ask @tid to stop.  0 also for one that is ending. */
+static int seize_one(struct seized *seized, pid_t tid, struct refusal *why)
+{
+	int rc = tracee_seize(tid, seized->options);
+
+	if (rc == -ESRCH)
+		return 0;
+	if (rc)
+		return refuse_seize(seized, tid, rc, why);
+	if (!add_thread(seized, tid))
+		return -ENOMEM;
+	rc = tracee_interrupt(tid);
+	return rc == -ESRCH ? 0 : rc;
+}
+
+static int seize_new(struct seized *seized, struct refusal *why)
+{
+	CLEANUP_FREE pid_t *tids = NULL;
+	const uint32_t known = seized->nr;
+	uint32_t cap = 0, nr, next = 0;
+	int rc = procfs_tids(seized->task_fd, &tids, &cap, &nr);
+
+	/* The kernel lists old threads first, in the order that they have here.
+	 */
+	for (uint32_t i = 0; rc == 0 && i < nr; i++) {
+		if (next < known && seized->threads[next].tid == tids[i])
+			next++;
+		else if (!find_among(seized, known, tids[i]))
+			rc = seize_one(seized, tids[i], why);
+	}
+	return rc;
+}
+
+/* @thread stopped: look whether for us. */
+static int take_stop(struct seized_thread *thread, struct tracee_stop stop,
+		     struct refusal *why)
+{
+	int rc;
+
+	switch (stop.event) {
+	case TRACEE_GONE:
+		thread->gone = true;
+		thread->running = false;
+		return 0;
+	case TRACEE_EXEC:
+		thread->running = false;
+		return refuse(why, -EBUSY,
+			      "it was starting another program; try again");
+	case TRACEE_SIGNAL:
+		/* The thread takes its signal, and then stops for us. */
+		return tracee_deliver(thread->tid, stop.signo);
+	case TRACEE_SYSCALL:
+	case TRACEE_STOP:
+		break;
+	}
+	thread->running = false;
+	rc = tracee_get_regs(thread->tid, &thread->regs);
+	return rc ? rc : tracee_get_sigmask(thread->tid, &thread->sigmask);
+}
+
+static int wait_one(struct seized_thread *thread, const struct alarm *alarm,
+		    struct refusal *why)
+{
+	int rc = 0;
+
+	while (thread->running && rc == 0) {
+		struct tracee_stop stop;
+		pid_t got = tracee_wait(thread->tid, &stop);
+
+		if (got == -EINTR && io_monotonic_ns() < alarm->deadline_ns)
+			continue;
+		if (got == -EINTR)
+			return refuse(why, -EBUSY,
+				      "thread %d did not stop in time (a vfork "
+				      "under way?); try again",
+				      thread->tid);
+		if (got == -ECHILD) /* it became another tid by an exec */
+			return refuse(why, -EBUSY,
+				      "it was starting another program; try "
+				      "again");
+		rc = got < 0 ? got : take_stop(thread, stop, why);
+		if (rc == -ESRCH) /* killed; the next wait says so */
+			rc = 0;
+	}
+	return rc;
+}
+
+static void drop_gone(struct seized *seized)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < seized->nr; i++)
+		if (!seized->threads[i].gone)
+			seized->threads[kept++] = seized->threads[i];
+	seized->nr = kept;
+}
+
+/* The kernel counts threads in the links of /proc/PID/task. */
+static bool is_complete(const struct seized *seized)
+{
+	struct stat task;
+
+	return fstat(seized->task_fd, &task) == 0 &&
+	       task.st_nlink == 2 + seized->nr;
+}
+
+/* Threads make threads: until all that there are have stopped. */
+static int stop_all(struct seized *seized, const struct alarm *alarm,
+		    struct refusal *why)
+{
+	int rc;
+
+	do {
+		rc = seize_new(seized, why);
+		for (uint32_t i = 0; rc == 0 && i < seized->nr; i++)
+			rc = wait_one(&seized->threads[i], alarm, why);
+		drop_gone(seized);
+		if (rc == 0 && seized->nr == 0)
+			rc = -ESRCH;
+		if (rc == 0 && io_monotonic_ns() > alarm->deadline_ns)
+			rc = refuse(why, -EBUSY,
+				    "it makes threads faster than they can be "
+				    "stopped; try again");
+	} while (rc == 0 && !is_complete(seized));
+	if (rc == 0 && seized->threads[0].tid != seized->pid)
+		rc = refuse(why, -EOPNOTSUPP, "its main thread has ended");
+	return rc;
+}
+
+int seize_all(pid_t pid, unsigned long options, int timeout_ms,
+	      struct seized *ret_seized, struct refusal *why)
+{
+	struct seized seized = {.pid = pid, .options = options};
+	struct alarm alarm;
+	char path[32];
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	seized.task_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (seized.task_fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	rc = alarm_set(&alarm, timeout_ms);
+	if (rc == 0) {
+		rc = stop_all(&seized, &alarm, why);
+		alarm_clear(&alarm);
+	}
+	if (rc) {
+		seize_release(&seized);
+		return rc;
+	}
+	*ret_seized = seized;
+	return 0;
+}
+
+int seize_restore(struct seized_thread *thread)
+{
+	int rc = tracee_set_sigmask(thread->tid, thread->sigmask);
+
+	return rc ? rc : tracee_set_regs(thread->tid, &thread->regs);
+}
+
+static void send_held(const struct seized *seized,
+		      const struct seized_thread *thread)
+{
+	for (int signo = 1; thread->held >> (signo - 1); signo++)
+		if (thread->held >> (signo - 1) & 1)
+			(void)syscall(SYS_tgkill, seized->pid, thread->tid,
+				      signo);
+}
+
+void seize_release(struct seized *seized)
+{
+	for (uint32_t i = 0; i < seized->nr; i++)
+		if (!seized->threads[i].gone && !seized->threads[i].running)
+			(void)tracee_detach(seized->threads[i].tid);
+	for (uint32_t i = 0; i < seized->nr; i++)
+		if (seized->threads[i].held)
+			send_held(seized, &seized->threads[i]);
+	free(seized->threads);
+	if (seized->task_fd >= 0)
+		(void)close(seized->task_fd);
+	*seized = (struct seized){.task_fd = -1};
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * seize.h - stop every thread of a process, and let all go again
+ *
+ * Above: snapshot.c.  Below: tracee.h.  Used by inject.h and graft.h, which
+ * borrow stopped threads for errands and bring them back.
+ *
+ * Threads: the caller becomes the tracer.  A timer (SIGALRM, for the length of
+ * seize_all() only) ends waits for threads that do not stop.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "parent/refusal.h"
+
+struct seized_thread {
+	pid_t tid;
+	bool gone;    /* it ended; nothing is left to do for it */
+	bool running; /* on an errand, not stopped */
+	/*
+	 * What the thread gets back.  The registers are those of its stop, but
+	 * for the two corrections that must be made to them at once.
+	 */
+	struct user_regs_struct regs;
+	uint64_t sigmask;
+	uint64_t held; /* signals taken from it on an errand: bit 0 is 1 */
+};
+
+struct seized {
+	pid_t pid;
+	int task_fd; /* /proc/PID/task */
+	unsigned long options;
+	struct seized_thread *threads; /* [0] is the leader */
+	uint32_t nr, cap;
+};
+
+/*
+ * Stop all threads of @pid.
+ *
+ * Blocks up to @timeout_ms.  On success the caller ends it with
+ * seize_release(). On failure nothing is left stopped, and a thread that did
+ * not stop is let go at the latest when the caller's process ends.
+ *
+ * Returns 0, or with words in @why
+ *   -ESRCH   gone
+ *   -EPERM   not allowed
+ *   -EBUSY   did not stop in time, or started another program
+ *   -EOPNOTSUPP  its main thread has ended
+ *   -ENOMEM, -EIO
+ */
+int seize_all(pid_t pid, unsigned long options, int timeout_ms,
+	      struct seized *ret_seized, struct refusal *why);
+
+/*
+ * Give @thread, which is stopped inside the kernel's signal code, its signal
+ * mask and registers back: that order, as only the mask first is safe to be
+ * interrupted by our death.
+ */
+int seize_restore(struct seized_thread *thread);
+
+/* Let all threads run on, and free.  Sends again what was held back. */
+void seize_release(struct seized *seized);
+
+/* The thread @tid, or NULL. */
+struct seized_thread *seize_find(const struct seized *seized, pid_t tid);

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+#include "parent/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "parent/admit.h"
+#include "parent/answers.h"
+#include "parent/capture.h"
+#include "parent/fds.h"
+#include "parent/gadget.h"
+#include "parent/pause.h"
+#include "parent/restart.h"
+#include "parent/runs.h"
+#include "parent/shared.h"
+#include "parent/tracee.h"
+#include "parent/twin.h"
+#include "parent/vmas.h"
+
+#define SECCOMP_FILTER	2
+#define STATE_STOPPED	'T'
+#define DEFAULT_STOP_MS 200
+
+/* What is known of the target before it stops, and needed until the end. */
+struct before {
+	struct procfs_status status;
+	int mem_fd;
+	struct image_vma *vmas;
+	uint32_t nr_vmas;
+	struct fds *fds;
+	struct shared *shared;
+	struct gadgets gadgets;
+};
+
+static void before_free(struct before *before)
+{
+	procfs_status_free(&before->status);
+	if (before->mem_fd >= 0)
+		(void)close(before->mem_fd);
+	vmas_free(before->vmas, before->nr_vmas);
+	fds_free(before->fds);
+	shared_free(before->shared);
+}
+
+static int open_mem(pid_t pid, struct refusal *why)
+{
+	char path[32];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	if (errno == EACCES || errno == EPERM)
+		return refuse(why, -EPERM, "you may not trace it");
+	return errno == ENOENT ? -ESRCH : -errno;
+}
+
+/* Everything that can be looked at while the target runs. */
+static int look_before(pid_t pid, const struct snapshot_options *options,
+		       struct image *image, struct before *before,
+		       struct refusal *why)
+{
+	int rc = admit_check(pid, &before->status, why);
+
+	if (rc)
+		return rc;
+	before->mem_fd = open_mem(pid, why);
+	if (before->mem_fd < 0)
+		return before->mem_fd;
+	rc = vmas_read(pid, &before->vmas, &before->nr_vmas, why);
+	rc = rc ? rc
+		: gadgets_find(before->mem_fd, before->vmas, before->nr_vmas,
+			       &before->gadgets, why);
+	rc = rc ? rc : fds_scan(pid, &before->fds, why);
+	rc = rc ? rc
+		: shared_prepare(pid, before->vmas, before->nr_vmas,
+				 options->shared_max_bytes, &before->shared,
+				 why);
+	return rc ? rc : capture_before(pid, image);
+}
+
+static unsigned long trace_options(const struct before *before)
+{
+	unsigned long options = TRACEE_OPTIONS;
+
+	/* Its filter would judge the calls that we make in it. */
+	if (before->status.seccomp == SECCOMP_FILTER)
+		options |= PTRACE_O_SUSPEND_SECCOMP;
+	return options;
+}
+
+/* The signals that must not be sent: caught, or, stopped, ended by SIGCONT. */
+static uint64_t caught(const struct before *before)
+{
+	uint64_t set = before->status.sig_caught;
+
+	if (before->status.state == STATE_STOPPED)
+		set |= 1ull << (SIGCONT - 1);
+	return set;
+}
+
+/* The number of a call that restarted once: only its code still tells. */
+static void find_restart_nrs(const struct before *before, struct image *image)
+{
+	for (uint32_t i = 0; i < image->nr_threads; i++) {
+		struct image_thread *thread = &image->threads[i];
+		uint8_t code[RESTART_CODE_BYTES];
+		struct user_regs_struct regs;
+
+		memcpy(&regs, thread->regs, sizeof(regs));
+		if (restart_nr_is_lost(&regs) &&
+		    pread(before->mem_fd, code, sizeof(code),
+			  (off_t)(regs.rip - sizeof(code))) == sizeof(code))
+			thread->restart_nr = restart_find_nr(code);
+	}
+}
+
+static int take_areas(const struct before *before, struct snapshot *snapshot,
+		      struct refusal *why)
+{
+	struct image *image = snapshot->image;
+	struct runs_origin origin = {.twin = snapshot->twin};
+	int rc = vmas_read(snapshot->twin, &image->vmas, &image->nr_vmas, why);
+
+	if (rc)
+		return rc;
+	vmas_carry_flags(image->vmas, image->nr_vmas, before->vmas,
+			 before->nr_vmas);
+	origin.vmas = image->vmas;
+	origin.nr_vmas = image->nr_vmas;
+	origin.shared_runs = snapshot->shared_runs;
+	origin.nr_shared_runs = snapshot->nr_shared_runs;
+	return runs_scan(&origin, &image->runs, &image->nr_runs);
+}
+
+/* The pause is over: what the twin and the answers still tell. */
+static int finish(struct before *before, struct pause_result *result,
+		  struct snapshot *snapshot, struct refusal *why)
+{
+	struct image *image = snapshot->image;
+	int rc = twin_keep(snapshot->twin, trace_options(before));
+
+	rc = rc ? rc : answers_fill(&result->graft, &result->pending, image);
+	rc = rc ? rc
+		: twin_settle(snapshot->twin, &result->graft, &before->gadgets,
+			      image);
+	if (rc)
+		return rc;
+	find_restart_nrs(before, image);
+	rc = take_areas(before, snapshot, why);
+	rc = rc ? rc : fds_finish(before->fds, image);
+	return rc ? rc
+		  : capture_finish(snapshot->twin, image, &snapshot->exe_fd);
+}
+
+static int pause_and_finish(struct before *before, struct snapshot *snapshot,
+			    const struct snapshot_options *options,
+			    struct refusal *why)
+{
+	const struct pause_plan plan = {
+		.pid = snapshot->target,
+		.mem_fd = before->mem_fd,
+		.timeout_ms = options->stop_timeout_ms > 0
+				      ? options->stop_timeout_ms
+				      : DEFAULT_STOP_MS,
+		.trace_options = trace_options(before),
+		.caught = caught(before),
+		.gadgets = before->gadgets,
+		.vmas = before->vmas,
+		.nr_vmas = before->nr_vmas,
+		.fds = before->fds,
+		.shared = before->shared,
+	};
+	struct pause_result result;
+	int rc = pause_run(&plan, snapshot->image, &result, why);
+
+	if (rc)
+		return rc;
+	snapshot->twin = result.twin;
+	snapshot->shared_fd = result.shared_fd;
+	snapshot->shared_runs = result.shared_runs;
+	snapshot->nr_shared_runs = result.nr_shared_runs;
+	rc = finish(before, &result, snapshot, why);
+	graft_free(&result.graft);
+	pending_free(&result.pending);
+	return rc;
+}
+
+static int take(struct snapshot *snapshot,
+		const struct snapshot_options *options, struct refusal *why)
+{
+	CLEANUP(before_free) struct before before = {.mem_fd = -1};
+	int rc = look_before(snapshot->target, options, snapshot->image,
+			     &before, why);
+
+	return rc ? rc : pause_and_finish(&before, snapshot, options, why);
+}
+
+static struct snapshot *snapshot_new(pid_t pid)
+{
+	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+	if (!snapshot)
+		return NULL;
+	snapshot->target = pid;
+	snapshot->shared_fd = -1;
+	snapshot->exe_fd = -1;
+	snapshot->image = image_new();
+	if (snapshot->image)
+		return snapshot;
+	free(snapshot);
+	return NULL;
+}
+
+int snapshot_take(pid_t pid, const struct snapshot_options *options,
+		  struct snapshot **ret_snapshot, struct refusal *ret_why)
+{
+	const uint64_t start_ns = io_monotonic_ns();
+	struct snapshot *snapshot = snapshot_new(pid);
+	struct refusal why = {0};
+	int rc;
+
+	if (!snapshot)
+		return refuse(ret_why, -ENOMEM, "out of memory");
+	rc = take(snapshot, options, &why);
+	if (rc) {
+		snapshot_release(snapshot);
+		return refuse(ret_why, rc, "%s",
+			      *why.why ? why.why : strerror(-rc));
+	}
+	snapshot->image->prepare_ns = io_monotonic_ns() - start_ns;
+	*ret_snapshot = snapshot;
+	return 0;
+}
+
+void snapshot_release(struct snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	twin_end(snapshot->twin);
+	image_free(snapshot->image);
+	free(snapshot->shared_runs);
+	if (snapshot->shared_fd >= 0)
+		(void)close(snapshot->shared_fd);
+	if (snapshot->exe_fd >= 0)
+		(void)close(snapshot->exe_fd);
+	free(snapshot);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "parent/twin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "parent/inject.h"
+#include "parent/tracee.h"
+
+#define OOM_FIRST "1000"
+
+static void go_first_without_memory(pid_t twin)
+{
+	CLEANUP_CLOSE int fd = -1;
+	char path[40];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", twin);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)io_write_all(fd, OOM_FIRST, sizeof(OOM_FIRST) - 1);
+}
+
+/* Run the graft's questions; it stops at its done signal. */
+static int ask(pid_t twin, const struct graft *graft,
+	       const struct user_regs_struct *regs)
+{
+	struct user_regs_struct at = *regs;
+	struct tracee_stop stop = {.event = TRACEE_STOP};
+	pid_t got;
+	int rc;
+
+	graft_enter_twin(graft, &at);
+	rc = tracee_set_regs(twin, &at);
+	while (rc == 0 && stop.event != TRACEE_SIGNAL) {
+		rc = tracee_resume(twin, false);
+		do
+			got = tracee_wait(twin, &stop);
+		while (got == -EINTR);
+		if (rc == 0 && (got < 0 || stop.event == TRACEE_GONE))
+			rc = -ESRCH;
+	}
+	rc = rc ? rc : tracee_get_regs(twin, &at);
+	if (rc == 0 && at.rip != graft_done_ip(graft))
+		rc = -EIO;
+	return rc;
+}
+
+static int read_answers(pid_t twin, const struct graft *graft,
+			struct image *image)
+{
+	CLEANUP_CLOSE int mem_fd = -1;
+	char path[32];
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", twin);
+	mem_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (mem_fd < 0)
+		return -errno;
+	rc = io_pread_all(mem_fd, image->sigactions, sizeof(image->sigactions),
+			  (off_t)graft_sigactions_raddr(graft));
+	return rc ? rc
+		  : io_pread_all(mem_fd, &image->mm.brk, sizeof(image->mm.brk),
+				 (off_t)graft_brk_raddr(graft));
+}
+
+/* From here on it has no code to run: it only lies still and dies. */
+static int unmap(pid_t twin, const struct graft *graft,
+		 const struct gadgets *gadgets,
+		 const struct user_regs_struct *regs)
+{
+	struct seized_thread thread = {.tid = twin, .regs = *regs};
+	struct inject inject = {
+		.thread = &thread,
+		.gadgets = *gadgets,
+		.frame_raddr = regs->rsp, /* never returned to */
+		.mask = UINT64_MAX,
+	};
+	const struct inject_call call = {.nr = SYS_munmap,
+					 .args = {graft->base, graft->bytes}};
+	int64_t result;
+	int rc = inject_call(&inject, &call, &result);
+
+	return rc ? rc : (int)result;
+}
+
+int twin_keep(pid_t twin, unsigned long options)
+{
+	return tracee_set_options(twin, options | PTRACE_O_EXITKILL);
+}
+
+int twin_settle(pid_t twin, const struct graft *graft,
+		const struct gadgets *gadgets, struct image *image)
+{
+	struct user_regs_struct regs;
+	int rc;
+
+	go_first_without_memory(twin);
+	rc = tracee_get_regs(twin, &regs);
+	rc = rc ? rc : ask(twin, graft, &regs);
+	rc = rc ? rc : read_answers(twin, graft, image);
+	return rc ? rc : unmap(twin, graft, gadgets, &regs);
+}
+
+void twin_end(pid_t twin)
+{
+	struct tracee_stop stop = {.event = TRACEE_STOP};
+	pid_t got = 0;
+
+	if (!twin)
+		return;
+	(void)kill(twin, SIGKILL);
+	while (got == -EINTR || (got >= 0 && stop.event != TRACEE_GONE))
+		got = tracee_wait(twin, &stop);
+}

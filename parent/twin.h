@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * twin.h - the stopped copy: made safe, asked, tidied up, ended
+ *
+ * After the pause.  What goes wrong here costs the twin, not the target.
+ * Threads: the tracing thread.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "common/image.h"
+#include "parent/gadget.h"
+#include "parent/graft.h"
+
+/* Let @twin, which has the trace @options of the target, die with us. */
+int twin_keep(pid_t twin, unsigned long options);
+
+/*
+ * Take @twin out of the target's session and process group, and make it the
+ * first to go when memory ends.  Fill sigactions and mm.brk of @image, and
+ * unmap the graft from it.
+ *
+ * Returns 0, -ESRCH, or -EIO.
+ */
+int twin_settle(pid_t twin, const struct graft *graft,
+		const struct gadgets *gadgets, struct image *image);
+
+/* Kill @twin and wait until it is gone; 0 is allowed. */
+void twin_end(pid_t twin);
