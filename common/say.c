@@ -57,7 +57,8 @@ static size_t cut(int printed, size_t room)
 	return (size_t)printed < room ? (size_t)printed : room - 1;
 }
 
-static void say(int priority, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void
+say(int priority, const char *format, va_list args)
 {
 	int saved_errno = errno;
 	char line[LINE_BYTES];

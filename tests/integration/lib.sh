@@ -9,12 +9,14 @@
 # Exit status: 0 right, 77 cannot run here (the last line says why), else wrong.
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")" && pwd)
+
 # A test that hangs is ended after $LIMIT seconds, with its stacks printed.
 if [ -z "${MITOSIS_LIMITED-}" ]; then
 	MITOSIS_LIMITED=1 exec timeout -k 20 "${LIMIT:-100}" "$0" "$@"
 fi
 
-build=${MITOSIS_BUILD:-$(cd "$(dirname "$0")/../.." && pwd)/build}
+build=${MITOSIS_BUILD:-$here/../../build}
 tools=$build/tools
 zoo=$build/tests/zoo
 dir=$(mktemp -d "${TMPDIR:-/tmp}/mitosis-test.XXXXXX")
@@ -179,8 +181,7 @@ expect_exit() {
 	[ $status = "$2" ] || fail "$3 ended with $status, not $2"
 }
 
-# mount_image SOURCE [OPTIONS]: at $mnt; the pid of the file system is not ours
-# to know.
+# Mount an image at $mnt: mount_image SOURCE [OPTIONS].
 mnt=$dir/mnt
 mount_image() {
 	mkdir -p "$mnt"
@@ -188,8 +189,38 @@ mount_image() {
 	fuse_connections+=("$(mountpoint -d "$mnt" | cut -d: -f2)")
 }
 
-unmount_image() {
+# The way of a test is TRANSPORT-MEMORY, such as tcp-own.
+#
+# take_image WAY PID: mount an image of a process; on tcp through a daemon.
+take_image() {
+	if [ "${1%-*}" = local ]; then
+		mount_image "local:/pid/$2"
+		return
+	fi
+	start_daemon
+	mount_image "127.0.0.1:/pid/$2" "port=$port"
+}
+
+drop_image() {
 	umount "$mnt"
+	[ "${1%-*}" = local ] || stop_daemon
+}
+
+# load_child WAY NAME [OPTIONS]: the loader's pid in $loader, the child's, once
+# it runs, in the file NAME.pid.
+load_child() {
+	local way=$1 name=$2
+	shift 2
+	start "$name" "$tools/mitosis-load" --memory="${way#*-}" \
+		--pid-file "$dir/$name.pid" "$@" "$mnt/image"
+	loader=$pid
+	wait_for 20 test -s "$dir/$name.pid" -o ! -e "/proc/$loader"
+}
+
+# expect_ok NAME PID: the animal started as NAME ends well and says so.
+expect_ok() {
+	expect_exit "$2" 0 "the $1"
+	[ "$(tail -n 1 "$dir/$1.out")" = ok ] || fail "the $1 did not say ok"
 }
 
 # start_daemon [OPTIONS]: mitosisd on a free port of loopback; sets $port, and

@@ -5,7 +5,8 @@
 # WAY is TRANSPORT-MEMORY (local-shared, tcp-own, ...), or "alone" to run the
 # program without an image, or "notices" to run it alone under the library $LIE,
 # which must make it fail.  ANIMAL is a program of tests/zoo, or alloc-jemalloc
-# and alloc-jemalloc-eager for the allocator test with another allocator.
+# and alloc-jemalloc-eager for the allocator test with another allocator, or
+# python for busy.py.
 #
 # The parent and its child both have to end with "ok", and nothing may be left.
 . "$(dirname "$0")/lib.sh"
@@ -26,14 +27,13 @@ choose_command() {
 	elif [ -n "${LIE-}" ]; then
 		command+=("LD_PRELOAD=$LIE")
 	fi
+	if [ "$animal" = python ]; then
+		command+=(/usr/bin/python3 "$here/../zoo/busy.py" "$work")
+		return
+	fi
 	[ "${animal%-eager}" = "$animal" ] || command+=(
 		"MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0")
 	command+=("$program" "$work")
-}
-
-expect_ok() {
-	expect_exit "$2" 0 "the $1"
-	[ "$(tail -n 1 "$dir/$1.out")" = ok ] || fail "the $1 did not say ok"
 }
 
 start_parent() {
@@ -41,26 +41,6 @@ start_parent() {
 	parent=$pid
 	wait_ready parent "$parent"
 	random_pause 300
-}
-
-take_image() {
-	local before
-	before=$(portrait "$parent")
-	if [ "${way%-*}" = tcp ]; then
-		start_daemon
-		mount_image "127.0.0.1:/pid/$parent" "port=$port"
-	else
-		mount_image "local:/pid/$parent"
-	fi
-	diff <(echo "$before") <(portrait "$parent") ||
-		fail "the image changed its parent"
-}
-
-start_child() {
-	start child "$tools/mitosis-load" --memory="${way#*-}" \
-		--pid-file "$dir/child.pid" "$mnt/image"
-	child=$pid
-	wait_for 20 test -s "$dir/child.pid" -o ! -e "/proc/$child"
 }
 
 choose_command
@@ -84,12 +64,14 @@ esac
 need_tools mitosisfs mitosis-load
 [ "${way%-*}" = local ] || need_tools mitosisd
 start_parent
-take_image
-start_child
+before=$(portrait "$parent")
+take_image "$way" "$parent"
+diff <(echo "$before") <(portrait "$parent") ||
+	fail "the image changed its parent"
+load_child "$way" child
 random_pause 200
 touch "$work/go"
 expect_ok parent "$parent"
-expect_ok child "$child"
-unmount_image
-[ "${way%-*}" = local ] || stop_daemon
+expect_ok child "$loader"
+drop_image "$way"
 expect_nothing_left

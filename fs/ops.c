@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/ops.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/page.h"
+#include "common/source.h"
+
+/* "For ever": the image never changes.  Seconds, as FUSE wants them. */
+#define FOREVER_S 1e9
+
+/* Reads under way before the kernel holds further read-ahead back. */
+#define MAX_BACKGROUND 64
+
+static const struct ops_context *context(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static double age_of(const struct tree_node *node)
+{
+	return node->kind == TREE_LIVE ? 0 : FOREVER_S;
+}
+
+static void ops_init(void *userdata, struct fuse_conn_info *conn)
+{
+	/*
+	 * Without AUTO_INVAL_DATA nothing drops the page cache behind the
+	 * children's maps; with ASYNC_READ read-ahead overlaps the fetches.
+	 */
+	conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
+	conn->want |= conn->capable &
+		      (FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
+		       FUSE_CAP_READDIRPLUS);
+	conn->max_background = MAX_BACKGROUND;
+	conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
+}
+
+static void entry_of(const struct tree *tree, const struct tree_node *node,
+		     struct fuse_entry_param *ret_entry)
+{
+	*ret_entry = (struct fuse_entry_param){
+		.ino = node->ino,
+		.attr_timeout = age_of(node),
+		.entry_timeout = FOREVER_S,
+	};
+	tree_stat(tree, node, &ret_entry->attr);
+}
+
+static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	const struct tree *tree = context(req)->tree;
+	const struct tree_node *dir = tree_get(tree, parent), *node = NULL;
+	struct fuse_entry_param entry = {.entry_timeout = FOREVER_S};
+
+	if (dir && dir->kind == TREE_DIR)
+		node = tree_lookup(tree, dir, name);
+	/* An entry of inode 0 makes the kernel remember the absence. */
+	if (node)
+		entry_of(tree, node, &entry);
+	(void)fuse_reply_entry(req, &entry);
+}
+
+static void ops_getattr(fuse_req_t req, fuse_ino_t ino,
+			struct fuse_file_info *file)
+{
+	const struct tree *tree = context(req)->tree;
+	const struct tree_node *node = tree_get(tree, ino);
+	struct stat st;
+
+	if (!node) {
+		(void)fuse_reply_err(req, ENOENT);
+		return;
+	}
+	tree_stat(tree, node, &st);
+	(void)fuse_reply_attr(req, &st, age_of(node));
+}
+
+static void ops_open(fuse_req_t req, fuse_ino_t ino,
+		     struct fuse_file_info *file)
+{
+	const struct tree_node *node = tree_get(context(req)->tree, ino);
+
+	if (!node || (file->flags & O_ACCMODE) != O_RDONLY) {
+		(void)fuse_reply_err(req, node ? EROFS : ENOENT);
+		return;
+	}
+	file->direct_io = node->kind == TREE_LIVE;
+	file->keep_cache = node->kind != TREE_LIVE;
+	(void)fuse_reply_open(req, file);
+}
+
+static void ops_opendir(fuse_req_t req, fuse_ino_t ino,
+			struct fuse_file_info *file)
+{
+	file->keep_cache = 1;
+	file->cache_readdir = 1;
+	(void)fuse_reply_open(req, file);
+}
+
+/* A page-aligned buffer for one thread's answers, grown to what it needs. */
+static void *thread_buffer(size_t len_bytes)
+{
+	static _Thread_local void *buf;
+	static _Thread_local size_t have_bytes;
+	void *more;
+
+	if (len_bytes <= have_bytes)
+		return buf;
+	if (posix_memalign(&more, PAGE_BYTES, len_bytes))
+		return NULL;
+	free(buf);
+	buf = more;
+	have_bytes = len_bytes;
+	return buf;
+}
+
+/*
+ * The fetch works in whole pages; a read(2) may begin and end anywhere (direct
+ * I/O, and the last page of the executable).
+ */
+static void reply_pages(fuse_req_t req, uint32_t object, uint64_t raddr,
+			size_t len_bytes)
+{
+	uint64_t first = page_floor(raddr);
+	size_t whole = page_ceil(raddr + len_bytes) - first;
+	uint8_t *buf = thread_buffer(whole);
+	int r;
+
+	if (!buf) {
+		(void)fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	r = fetch_read(context(req)->fetch, object, first, buf, whole);
+	if (r) /* one word for all causes: what the caller can act on */
+		(void)fuse_reply_err(req, EIO);
+	else
+		(void)fuse_reply_buf(req, (char *)buf + (raddr - first),
+				     len_bytes);
+}
+
+static void reply_status(fuse_req_t req, size_t size, off_t offset)
+{
+	CLEANUP_FREE char *text = NULL;
+	size_t len;
+
+	text = status_text(context(req)->origin, context(req)->fetch);
+	if (!text) {
+		(void)fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	len = strlen(text);
+	if (offset < 0 || (size_t)offset >= len)
+		(void)fuse_reply_buf(req, NULL, 0);
+	else
+		(void)fuse_reply_buf(req, text + offset,
+				     size < len - (size_t)offset
+					     ? size
+					     : len - (size_t)offset);
+}
+
+static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		     struct fuse_file_info *file)
+{
+	const struct tree_node *node = tree_get(context(req)->tree, ino);
+	uint64_t at = (uint64_t)offset;
+
+	if (node && node->kind == TREE_LIVE) {
+		reply_status(req, size, offset);
+		return;
+	}
+	if (!node || offset < 0 || at >= node->size_bytes) {
+		(void)fuse_reply_buf(req, NULL, 0);
+		return;
+	}
+	if (size > node->size_bytes - at)
+		size = node->size_bytes - at;
+	if (node->kind == TREE_BYTES)
+		(void)fuse_reply_buf(req, (const char *)node->bytes + at, size);
+	else
+		reply_pages(req,
+			    node->kind == TREE_EXE ? SOURCE_EXE : SOURCE_MEMORY,
+			    node->raddr + at, size);
+}
+
+/* "." and "..", then the children; the offset is the next entry's number. */
+static const struct tree_node *entry_at(const struct tree *tree,
+					const struct tree_node *dir,
+					uint64_t index, const char **ret_name)
+{
+	if (index == 0) {
+		*ret_name = ".";
+		return dir;
+	}
+	if (index == 1) {
+		*ret_name = "..";
+		return tree_get(tree, dir->parent_ino);
+	}
+	if (index - 2 >= dir->nr_children)
+		return NULL;
+	*ret_name = dir->children[index - 2]->name;
+	return dir->children[index - 2];
+}
+
+/* A reply to READDIR that is being filled. */
+struct listing {
+	fuse_req_t req;
+	char *buf;
+	size_t size, used;
+	int plus; /* READDIRPLUS: each entry with its attributes */
+};
+
+/* Append one entry whose successor is @next; 0 when it does not fit. */
+static int add_entry(struct listing *listing, const struct tree_node *node,
+		     const char *name, off_t next)
+{
+	size_t left = listing->size - listing->used, bytes;
+	char *at = listing->buf + listing->used;
+	struct fuse_entry_param entry;
+
+	entry_of(context(listing->req)->tree, node, &entry);
+	if (name[0] == '.') /* the kernel wants no lookup of "." and ".." */
+		entry.ino = 0;
+	bytes = listing->plus ? fuse_add_direntry_plus(listing->req, at, left,
+						       name, &entry, next)
+			      : fuse_add_direntry(listing->req, at, left, name,
+						  &entry.attr, next);
+	if (bytes > left)
+		return 0;
+	listing->used += bytes;
+	return 1;
+}
+
+static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		 int plus)
+{
+	const struct tree *tree = context(req)->tree;
+	const struct tree_node *dir = tree_get(tree, ino), *node;
+	struct listing listing = {req, thread_buffer(size), size, 0, plus};
+	const char *name;
+
+	if (!dir || dir->kind != TREE_DIR || !listing.buf) {
+		(void)fuse_reply_err(req, listing.buf ? ENOTDIR : ENOMEM);
+		return;
+	}
+	while ((node = entry_at(tree, dir, (uint64_t)offset, &name)) &&
+	       add_entry(&listing, node, name, offset + 1))
+		offset++;
+	(void)fuse_reply_buf(req, listing.buf, listing.used);
+}
+
+static void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size,
+			off_t offset, struct fuse_file_info *file)
+{
+	list(req, ino, size, offset, 0);
+}
+
+static void ops_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
+			    off_t offset, struct fuse_file_info *file)
+{
+	list(req, ino, size, offset, 1);
+}
+
+static void ops_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
+		      struct fuse_file_info *file)
+{
+	const struct tree *tree = context(req)->tree;
+	const struct tree_node *node = tree_get(tree, ino);
+	int64_t found;
+
+	if (!node || (whence != SEEK_DATA && whence != SEEK_HOLE)) {
+		(void)fuse_reply_err(req, EINVAL);
+		return;
+	}
+	found = tree_seek(tree, node, offset, whence);
+	if (found < 0)
+		(void)fuse_reply_err(req, (int)-found);
+	else
+		(void)fuse_reply_lseek(req, found);
+}
+
+static void ops_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct statvfs st = {
+		.f_bsize = PAGE_BYTES,
+		.f_frsize = PAGE_BYTES,
+		.f_namemax = 255,
+		.f_flag = ST_RDONLY | ST_NOSUID | ST_NODEV,
+	};
+
+	(void)fuse_reply_statfs(req, &st);
+}
+
+const struct fuse_lowlevel_ops ops_table = {
+	.init = ops_init,
+	.lookup = ops_lookup,
+	.getattr = ops_getattr,
+	.open = ops_open,
+	.read = ops_read,
+	.opendir = ops_opendir,
+	.readdir = ops_readdir,
+	.readdirplus = ops_readdirplus,
+	.lseek = ops_lseek,
+	.statfs = ops_statfs,
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ops.h - the kernel's questions about the tree, answered
+ *
+ * Step 7 of the way of a page: a fault on a map of .space, or a read(2) of a
+ * file, comes here as FUSE_READ, is answered from fetch, and the kernel keeps
+ * the page for all children of the host.
+ *
+ * Everything is immutable: replies live for ever in the kernel's caches
+ * (KEEP_CACHE, endless entry and attribute timeouts), but for the live files.
+ *
+ * Threads: any of the session's; the state is read-only or has locks of its
+ * own.
+ */
+#pragma once
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+#include "fs/status.h"
+#include "fs/tree.h"
+#include "rdmafetch/fetch.h"
+
+struct ops_context {
+	const struct tree *tree;
+	struct fetch *fetch;
+	const struct status_origin *origin; /* what /status speaks of */
+};
+
+/* The table for fuse_session_new(), whose userdata is a struct ops_context. */
+extern const struct fuse_lowlevel_ops ops_table;

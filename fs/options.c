@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/options.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FUSE_USE_VERSION 314
+#include <fuse_opt.h>
+
+#include "common/wire.h"
+#include "rdmafetch/prefetch.h"
+
+#define TIMEO_MAX_DS	 6000u
+#define RETRANS_MAX	 100u
+#define LEASE_MAX_S	 (30u * 24 * 3600)
+#define READAHEAD_MAX_KB 16384u
+#define THREADS_MAX	 64u
+
+/* Measured: docs/benchmarks.md, "what is fetched ahead". */
+#define DEFAULT_READAHEAD_KB   64u
+#define DEFAULT_PREFETCH_PAGES 64u
+
+enum {
+	KEY_HELP,
+	KEY_VERSION,
+	KEY_SLOPPY_OR_SINGLE,
+	KEY_FAKE_OR_FOREGROUND,
+	KEY_VERBOSE_OR_VERSION,
+};
+
+#define OPTION(text, member, value)                                            \
+	{                                                                      \
+		text, offsetof(struct options, member), value                  \
+	}
+
+static const struct fuse_opt table[] = {
+	OPTION("port=%u", port, 0),
+	OPTION("timeo=%u", timeo_ds, 0),
+	OPTION("retrans=%u", retrans, 0),
+	OPTION("lease=%u", lease_s, 0),
+	OPTION("prefetch=%s", prefetch, 0),
+	OPTION("prefetch_pages=%u", prefetch_pages, 0),
+	OPTION("readahead=%u", readahead_kb, 0),
+	OPTION("threads=%u", threads, 0),
+	OPTION("socket=%s", socket, 0),
+	OPTION("allow_other", allow_other, 1),
+	OPTION("--foreground", foreground, 1),
+	OPTION("-d", debug, 1),
+	OPTION("debug", debug, 1),
+	OPTION("noexec", noexec, 1),
+	OPTION("remount", remount, 1),
+	OPTION("sync", writable, 0), /* accepted: nothing is ever written */
+
+	FUSE_OPT_KEY("-h", KEY_HELP),
+	FUSE_OPT_KEY("--help", KEY_HELP),
+	FUSE_OPT_KEY("-V", KEY_VERSION),
+	FUSE_OPT_KEY("--version", KEY_VERSION),
+	FUSE_OPT_KEY("-s", KEY_SLOPPY_OR_SINGLE),
+	FUSE_OPT_KEY("-f", KEY_FAKE_OR_FOREGROUND),
+	FUSE_OPT_KEY("-v", KEY_VERBOSE_OR_VERSION),
+
+	/*
+	 * mount.fuse3 adds "rw,dev,suid" of its own accord, so these three are
+	 * no wish of the user; the mount is ro,nosuid,nodev whatever they say.
+	 */
+	FUSE_OPT_KEY("rw", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("ro", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("dev", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("nodev", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("suid", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("nosuid", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("exec", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("async", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("atime", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("noatime", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("relatime", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("defaults", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("soft", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("-n", FUSE_OPT_KEY_DISCARD),
+
+	/* fstab's own words: mount(8), systemd.mount(5) */
+	FUSE_OPT_KEY("_netdev", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("auto", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("noauto", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("nofail", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("user", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("nouser", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("users", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("comment=", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("fsname=", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("subtype=", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_END,
+};
+
+static const char usage[] =
+	"usage: mitosisfs SOURCE MOUNTPOINT [-f] [-o OPTION[,OPTION...]]\n"
+	"       mount -t fuse.mitosisfs SOURCE MOUNTPOINT [-o ...]\n"
+	"\n"
+	"Shows a point-in-time image of a running process as files.\n"
+	"\n"
+	"SOURCE\n"
+	"  HOST:/pid/N          image process N of HOST now, through its "
+	"mitosisd\n"
+	"  HOST:/image/NAME     an image prepared there with mitosisctl "
+	"prepare\n"
+	"  unix:/pid/N          the same through this host's mitosisd socket\n"
+	"  local:/pid/N         image process N of this host, with no daemon\n"
+	"\n"
+	"  -f, --foreground     stay in the foreground, errors on stderr\n"
+	"  -h, --help           this text\n"
+	"  -V, --version        the version\n"
+	"\n"
+	"  -o port=N            port of mitosisd (7373)\n"
+	"  -o timeo=N           wait N tenths of a second for pages, then try\n"
+	"                       again (50)\n"
+	"  -o retrans=N         tries after the first; then reads fail with "
+	"EIO (2)\n"
+	"  -o lease=N           keep the image N seconds after the last sign "
+	"of\n"
+	"                       this mount (the daemon's choice)\n"
+	"  -o prefetch=POLICY   off, next or seq: what to bring before it is "
+	"asked\n"
+	"                       for (off)\n"
+	"  -o prefetch_pages=N  the most pages of one prefetch (64)\n"
+	"  -o readahead=N       KiB that the kernel reads around a fault (64)\n"
+	"  -o threads=N         the most threads that answer the kernel (8)\n"
+	"  -o socket=PATH       mitosisd's socket, for unix: sources\n"
+	"  -o allow_other       let other users look (an image holds "
+	"secrets)\n";
+
+const char *options_usage(void)
+{
+	return usage;
+}
+
+static int wrong(struct options *options, const char *format, const char *word)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	(void)snprintf(options->why, sizeof(options->why), format, word);
+#pragma GCC diagnostic pop
+	return -1;
+}
+
+static int take_word(struct options *options, const char *word)
+{
+	char **slot = options->nr_words ? &options->mountpoint
+					: &options->source_text;
+
+	if (options->nr_words++ >= 2)
+		return wrong(options, "one word too many: '%s'", word);
+	*slot = strdup(word);
+	if (!*slot)
+		return wrong(options, "%s", "out of memory");
+	return 0;
+}
+
+/* fuse_opt calls this for keys and for what the table does not know. */
+static int take(void *data, const char *arg, int key, struct fuse_args *args)
+{
+	struct options *options = data;
+
+	switch (key) {
+	case KEY_HELP:
+		options->help = 1;
+		return 0;
+	case KEY_VERSION:
+		options->version = 1;
+		return 0;
+	case KEY_SLOPPY_OR_SINGLE:
+		if (!options->is_helper)
+			options->threads = 1;
+		return 0;
+	case KEY_FAKE_OR_FOREGROUND:
+		if (options->is_helper)
+			options->fake = 1;
+		else
+			options->foreground = 1;
+		return 0;
+	case KEY_VERBOSE_OR_VERSION:
+		if (!options->is_helper)
+			options->version = 1;
+		return 0;
+	case FUSE_OPT_KEY_NONOPT:
+		return take_word(options, arg);
+	default:
+		/* fstab's room for others: systemd.mount(5), mount(8) */
+		if (strncmp(arg, "x-", 2) == 0 || strncmp(arg, "X-", 2) == 0)
+			return 0;
+		return wrong(options,
+			     "option '%s' is not known; mitosisfs --help lists "
+			     "those that are",
+			     arg);
+	}
+}
+
+static int check_numbers(struct options *options)
+{
+	const struct {
+		const char *name;
+		unsigned value, min, max;
+	} checks[] = {
+		{"port", options->port, 1, 65535},
+		{"timeo", options->timeo_ds, 1, TIMEO_MAX_DS},
+		{"retrans", options->retrans, 0, RETRANS_MAX},
+		{"lease", options->lease_s, 0, LEASE_MAX_S},
+		{"prefetch_pages", options->prefetch_pages, 1,
+		 PREFETCH_PAGES_MAX},
+		{"readahead", options->readahead_kb, 4, READAHEAD_MAX_KB},
+		{"threads", options->threads, 1, THREADS_MAX},
+	};
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		if (checks[i].value >= checks[i].min &&
+		    checks[i].value <= checks[i].max)
+			continue;
+		(void)snprintf(options->why, sizeof(options->why),
+			       "%s=%u is out of range: %u to %u",
+			       checks[i].name, checks[i].value, checks[i].min,
+			       checks[i].max);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check(struct options *options)
+{
+	if (options->nr_words < 2)
+		return wrong(options, "%s",
+			     "need a source and a mount point: mitosisfs "
+			     "local:/pid/1234 /mnt");
+	if (parse_source(options->source_text, &options->source))
+		return wrong(options,
+			     "source '%s' is not HOST:/pid/N, HOST:/image/NAME "
+			     "or local:/pid/N",
+			     options->source_text);
+	if (options->remount)
+		return wrong(options, "%s",
+			     "remount is not possible: an image never changes; "
+			     "umount and mount again");
+	if (options->noexec)
+		return wrong(
+			options, "%s",
+			"noexec would keep children from running the "
+			"image's code; mount without it (fstab: user,exec)");
+	if (!prefetch_find(options->prefetch))
+		return wrong(options,
+			     "prefetch=%s: no such policy; off, next or seq",
+			     options->prefetch);
+	return check_numbers(options);
+}
+
+static bool named_as_helper(const char *argv0)
+{
+	const char *slash = strrchr(argv0, '/');
+
+	return strncmp(slash ? slash + 1 : argv0, "mount.", 6) == 0;
+}
+
+int options_parse(int argc, char **argv, struct options *options)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+	int r;
+
+	*options = (struct options){
+		.port = WIRE_PORT,
+		.timeo_ds = 50,
+		.retrans = 2,
+		.prefetch_pages = DEFAULT_PREFETCH_PAGES,
+		.readahead_kb = DEFAULT_READAHEAD_KB,
+		.threads = 8,
+		.is_helper = named_as_helper(argv[0]),
+	};
+	options->prefetch = strdup("off");
+	if (!options->prefetch)
+		return -ENOMEM;
+	r = fuse_opt_parse(&args, options, table, take);
+	fuse_opt_free_args(&args);
+	if (r) {
+		if (!options->why[0])
+			(void)wrong(options, "%s",
+				    "a number or word is missing after an "
+				    "option's '='");
+		return -EINVAL;
+	}
+	if (options->help || options->version)
+		return 0;
+	return check(options) ? -EINVAL : 0;
+}
+
+void options_done(struct options *options)
+{
+	free(options->source_text);
+	free(options->mountpoint);
+	free(options->prefetch);
+	free(options->socket);
+	*options = (struct options){0};
+}

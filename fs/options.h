@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.h - what mount(8), fstab and people say to mitosisfs
+ *
+ * Two ways in: `mitosisfs SOURCE MOUNTPOINT [-o ...]`, which is also what
+ * mount.fuse3 runs, and the helper form `mount.mitosisfs SOURCE MOUNTPOINT
+ * [-sfnv] [-o ...]`, where -f means "fake" and -s "sloppy" (mount(8), EXTERNAL
+ * HELPERS).  Words that belong to fstab are dropped; any other unknown word is
+ * an error.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/parse.h"
+
+#define OPTIONS_WHY_MAX 255
+
+struct options {
+	char *source_text, *mountpoint; /* owned */
+	struct parse_source source;
+	unsigned port;
+	unsigned timeo_ds; /* tenths of a second, as nfs(5) has it */
+	unsigned retrans;  /* tries after the first */
+	unsigned lease_s;  /* 0: the daemon's default */
+	unsigned prefetch_pages;
+	unsigned readahead_kb;
+	unsigned threads;
+	char *prefetch; /* policy name, owned */
+	char *socket;	/* of the daemon, for unix: sources, owned */
+	int foreground, debug, fake, allow_other, help, version;
+	int noexec, remount, writable; /* said by the user; each is refused */
+	unsigned nr_words;	       /* of the command line, so far */
+	bool is_helper;
+	char why[OPTIONS_WHY_MAX + 1]; /* the reason of -EINVAL */
+};
+
+/*
+ * Parse the command line into @options, which options_done() frees in any case.
+ *
+ * With help or version set nothing else is checked.  Returns 0, -ENOMEM, or
+ * -EINVAL with options->why saying what is wrong and what to do.
+ */
+int options_parse(int argc, char **argv, struct options *options);
+
+/* The usage text, one option a line. */
+const char *options_usage(void);
+
+void options_done(struct options *options);

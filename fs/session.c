@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "common/page.h"
+#include "fs/ops.h"
+#include "fs/tree.h"
+#include "rdmafetch/fetch.h"
+
+/* One page cache store at a time, small enough for a kernel pipe buffer. */
+#define STORE_BYTES (64ul << 10)
+
+struct session {
+	const struct options *options;
+	struct status_origin origin;
+	struct tree *tree;
+	struct fetch *fetch;
+	struct fuse_session *fuse;
+	struct ops_context context;
+	int is_mounted;
+};
+
+/*
+ * Prefetched pages go to the kernel at once.  Only the fetch's own prefetch
+ * thread comes here: notify_store waits for the lock of a page whose READ is
+ * pending, so the thread that must answer that READ may never call it.
+ */
+static void sink(void *arg, uint64_t first_page, uint64_t nr_pages,
+		 const void *buf)
+{
+	struct session *session = arg;
+	uint64_t raddr = first_page << PAGE_SHIFT;
+	size_t left = nr_pages << PAGE_SHIFT, done = 0;
+
+	while (left) {
+		size_t now = left < STORE_BYTES ? left : STORE_BYTES;
+		struct fuse_bufvec vec = FUSE_BUFVEC_INIT(now);
+
+		vec.buf[0].mem = (char *)buf + done;
+		/* A page that cannot be stored is fetched on demand. */
+		(void)fuse_lowlevel_notify_store(
+			session->fuse, tree_space(session->tree)->ino,
+			(off_t)(raddr + done), &vec, 0);
+		done += now;
+		left -= now;
+	}
+}
+
+static int open_fetch(struct session *session,
+		      const struct session_image *image)
+{
+	const struct options *options = session->options;
+	struct fetch_options fetch = {
+		.image = image->image,
+		.policy = prefetch_find(options->prefetch),
+		.prefetch_pages = options->prefetch_pages,
+		.timeout_ms = (int)options->timeo_ds * 100,
+		.tries = options->retrans + 1,
+		.reopen = image->reopen,
+		.reopen_arg = image->reopen_arg,
+		.sink = sink,
+		.sink_arg = session,
+	};
+
+	return fetch_open(image->transport, &fetch, &session->fetch);
+}
+
+static void escape_into(char *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == ',' || *text == '\\')
+			*out++ = '\\';
+		*out++ = *text;
+	}
+	*out = '\0';
+}
+
+static int new_fuse(struct session *session)
+{
+	char fsname[2 * (PARSE_HOST_MAX + PARSE_NAME_MAX + 32)];
+	char opts[sizeof(fsname) + 128];
+	char name[] = "mitosisfs", flag[] = "-o";
+	char *argv[] = {name, flag, opts, NULL};
+	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
+
+	escape_into(fsname, session->options->source_text);
+	(void)snprintf(opts, sizeof(opts),
+		       "ro,nosuid,nodev,fsname=%s,subtype=mitosisfs%s%s",
+		       fsname,
+		       session->options->allow_other
+			       ? ",allow_other,default_permissions"
+			       : "",
+		       session->options->debug ? ",debug" : "");
+	session->fuse = fuse_session_new(&args, &ops_table, sizeof(ops_table),
+					 &session->context);
+	fuse_opt_free_args(&args);
+	return session->fuse ? 0 : -EINVAL;
+}
+
+/*
+ * How much the kernel reads around a fault is a knob of the mount's backing
+ * device, copied into each file at its open: set it before anybody opens.  The
+ * loop does not run yet, so the device number must come without a question to
+ * ourselves: AT_STATX_DONT_SYNC.
+ */
+static void set_readahead(const struct session *session)
+{
+	CLEANUP_FCLOSE FILE *knob = NULL;
+	char path[64];
+	struct statx st;
+
+	if (statx(AT_FDCWD, session->options->mountpoint, AT_STATX_DONT_SYNC, 0,
+		  &st))
+		return;
+	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb",
+		       st.stx_dev_major, st.stx_dev_minor);
+	knob = fopen(path, "we");
+	if (knob)
+		(void)fprintf(knob, "%u\n", session->options->readahead_kb);
+}
+
+static void session_closep(struct session **session)
+{
+	session_close(*session);
+}
+
+int session_open(const struct options *options,
+		 const struct session_image *image, struct session **ret)
+{
+	CLEANUP(session_closep)
+	struct session *session = calloc(1, sizeof(*session));
+	int r;
+
+	if (!session)
+		return -ENOMEM;
+	session->options = options;
+	session->origin = image->origin;
+	r = tree_new(image->image, image->desc, image->desc_bytes,
+		     &session->tree);
+	if (r)
+		return r;
+	session->context = (struct ops_context){
+		.tree = session->tree,
+		.origin = &session->origin,
+	};
+	r = new_fuse(session);
+	if (r)
+		return r;
+	if (fuse_session_mount(session->fuse, options->mountpoint))
+		return -EIO;
+	session->is_mounted = 1;
+	if (fuse_set_signal_handlers(session->fuse))
+		return -EIO;
+	set_readahead(session);
+	r = open_fetch(session, image);
+	if (r)
+		return r;
+	session->context.fetch = session->fetch;
+	*ret = steal_ptr(&session);
+	return 0;
+}
+
+int session_run(struct session *session)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int r;
+
+	if (!config)
+		return -ENOMEM;
+	fuse_loop_cfg_set_clone_fd(config, 0);
+	fuse_loop_cfg_set_max_threads(config, session->options->threads);
+	fuse_loop_cfg_set_idle_threads(config, session->options->threads);
+	if (session->options->threads == 1)
+		r = fuse_session_loop(session->fuse);
+	else
+		r = fuse_session_loop_mt(session->fuse, config);
+	fuse_loop_cfg_destroy(config);
+	/* A positive value is the signal that ended the loop. */
+	return r < 0 ? r : 0;
+}
+
+void session_close(struct session *session)
+{
+	if (!session)
+		return;
+	if (session->is_mounted) {
+		fuse_remove_signal_handlers(session->fuse);
+		fuse_session_unmount(session->fuse);
+	}
+	fetch_close(session->fetch);
+	if (session->fuse)
+		fuse_session_destroy(session->fuse);
+	tree_free(session->tree);
+	free(session);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.h - one mount: from an open image to the kernel and back
+ *
+ * Step 6 of the way of a page: what was foreseen goes to the kernel at once.
+ *
+ * Above: tools/mitosisfs.c, which knows where images come from.  Owns the tree,
+ * the fetch and the FUSE session.
+ *
+ * Threads: the caller's thread mounts and runs the loop; the loop makes
+ * workers.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "common/image.h"
+#include "fs/options.h"
+#include "fs/status.h"
+#include "rdmafetch/transport.h"
+
+/* An image that is open for reading; all borrowed but the transport. */
+struct session_image {
+	const struct image *image;
+	const void *desc;
+	size_t desc_bytes;
+	struct transport
+		*transport; /* the session's once session_open succeeds */
+	int (*reopen)(void *arg, struct transport **ret);
+	void *reopen_arg;
+	struct status_origin origin;
+};
+
+struct session;
+
+/*
+ * Build the tree and mount it: after success the mount point shows the image,
+ * and its questions are answered once session_run() runs.
+ *
+ * Returns 0, -ENOMEM, or -errno of mount(2) (libfuse has printed its own line).
+ */
+int session_open(const struct options *options,
+		 const struct session_image *image, struct session **ret);
+
+/*
+ * Answer the kernel until the mount is gone (umount, or SIGTERM, SIGINT,
+ * SIGHUP). Returns 0, or -errno when the session failed.
+ */
+int session_run(struct session *session);
+
+/* Unmount when still mounted, and free everything.  NULL is allowed. */
+void session_close(struct session *session);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status.h - /mnt/status: how this mount is doing, in "key: value" lines
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/image.h"
+#include "rdmafetch/fetch.h"
+
+/* What does not change while the mount lives; all borrowed. */
+struct status_origin {
+	const char *source;    /* as the user gave it */
+	const char *transport; /* "local", "tcp" */
+	const char *name;      /* of the image at the daemon, or "" */
+	const struct image *image;
+	/* 1 while the far end holds the image; NULL: unknown. */
+	int (*alive)(void *arg);
+	void *alive_arg;
+	uint64_t mount_ns; /* request to ready */
+};
+
+/*
+ * The text, to be freed by the caller, or NULL without memory.  Any thread;
+ * does not block on the network.
+ */
+char *status_text(const struct status_origin *origin, struct fetch *fetch);

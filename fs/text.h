@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * text.h - the files of the tree that are written from the image
+ *
+ * Each returns a NUL-terminated string that is the caller's to free(), or NULL
+ * without memory.
+ */
+#pragma once
+
+#include "common/image.h"
+
+/* As /proc/PID/maps had it at the capture, byte for byte (proc_pid_maps(5)). */
+char *text_maps(const struct image *image);
+
+/* What is in the image, for programs; the schema is in docs/image-json.md. */
+char *text_image_json(const struct image *image);
+
+/* What is what in the mount, for people.  Not to be freed. */
+const char *text_readme(void);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tree.h - the image as inodes: built once, read-only after
+ *
+ * Above: fs/ops.c.  Below: the image.  Knows nothing of FUSE's messages.
+ *
+ *   /            status                          live
+ *   /image/      maps status cmdline ...         bytes
+ *                descriptor image.json           bytes
+ *                exe                             the parent's executable
+ *                .space                          not listed: offset = address
+ *   /image/vma/  START-END ...                   one area each
+ *
+ * Threads: any, once tree_new() has returned.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "common/image.h"
+
+#define TREE_ROOT_INO 1
+
+/* The size of .space: all of the lower half's user addresses. */
+#define TREE_SPACE_BYTES (1ull << 47)
+
+enum tree_kind {
+	TREE_DIR,
+	TREE_BYTES, /* bytes known now */
+	TREE_AREA,  /* pages from node->raddr on */
+	TREE_EXE,
+	TREE_LIVE, /* made when read; size unknown */
+};
+
+struct tree_node {
+	uint64_t ino, parent_ino;
+	const char *name;
+	enum tree_kind kind;
+	uint32_t mode; /* with S_IFMT */
+	uint64_t size_bytes;
+	uint64_t raddr;		/* TREE_AREA: of its first byte */
+	uint64_t present_pages; /* TREE_AREA */
+	const void *bytes;	/* TREE_BYTES */
+	/* TREE_DIR: its listed children, sorted by name */
+	const struct tree_node **children;
+	uint32_t nr_children;
+};
+
+struct tree;
+
+/*
+ * Build the tree of @image, whose encoded form is @desc.  Both are borrowed and
+ * must outlive the tree.  Returns 0 or -ENOMEM.
+ */
+int tree_new(const struct image *image, const void *desc, size_t desc_bytes,
+	     struct tree **ret_tree);
+
+/* The node @ino, or NULL. */
+const struct tree_node *tree_get(const struct tree *tree, uint64_t ino);
+
+/* The child @name of directory @dir, hidden ones too, or NULL. */
+const struct tree_node *tree_lookup(const struct tree *tree,
+				    const struct tree_node *dir,
+				    const char *name);
+
+/* The hidden file of the whole address space. */
+const struct tree_node *tree_space(const struct tree *tree);
+
+/* Size, mode, blocks and times as stat(2) shows them, for the mount's owner. */
+void tree_stat(const struct tree *tree, const struct tree_node *node,
+	       struct stat *ret_stat);
+
+/*
+ * lseek's SEEK_DATA and SEEK_HOLE in @node from @offset_bytes.
+ * Returns the offset, or -ENXIO past the last one.
+ */
+int64_t tree_seek(const struct tree *tree, const struct tree_node *node,
+		  int64_t offset_bytes, int whence);
+
+void tree_free(struct tree *tree);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_wire.c - messages from a peer; the first byte picks the decoder
+ *
+ * A message that is taken must be the very one that its encoder writes: then
+ * nothing in it went unread.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/source.h"
+#include "common/wire.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static uint8_t out[WIRE_REQUEST_MAX];
+
+static void demand(bool truth)
+{
+	if (!truth)
+		abort();
+}
+
+static void demand_same(const uint8_t *data, size_t len, size_t out_len)
+{
+	demand(len == out_len && !memcmp(data, out, len));
+}
+
+static void try_header(const uint8_t *data, size_t len)
+{
+	struct wire_header header;
+
+	if (len != WIRE_HEADER_BYTES)
+		return;
+	if (wire_get_header(data, WIRE_REPLY_MAX, &header))
+		return;
+	demand(header.body_bytes <= WIRE_REPLY_MAX && header.status <= 0);
+	wire_put_header(out, &header);
+	demand_same(data, len, WIRE_HEADER_BYTES);
+}
+
+static void try_hello(const uint8_t *data, size_t len)
+{
+	struct wire_hello body;
+
+	if (!wire_get_hello(data, len, &body))
+		demand_same(data, len, wire_put_hello(out, &body));
+}
+
+static void try_prepare(const uint8_t *data, size_t len)
+{
+	struct wire_prepare body;
+
+	if (wire_get_prepare(data, len, &body))
+		return;
+	demand(body.pid > 0 && (!body.name[0] || parse_name_ok(body.name)));
+	demand_same(data, len, wire_put_prepare(out, &body));
+}
+
+static void try_image(const uint8_t *data, size_t len)
+{
+	struct wire_image body;
+
+	if (wire_get_image(data, len, &body))
+		return;
+	demand(parse_name_ok(body.name));
+	demand_same(data, len, wire_put_image(out, &body));
+}
+
+static void try_opened(const uint8_t *data, size_t len)
+{
+	struct wire_opened body;
+
+	if (!wire_get_opened(data, len, &body))
+		demand_same(data, 8, wire_put_opened(out, &body));
+}
+
+static void try_read(const uint8_t *data, size_t len)
+{
+	struct wire_read body;
+
+	if (wire_get_read(data, len, &body))
+		return;
+	demand(body.len_bytes && body.len_bytes <= WIRE_READ_MAX);
+	demand(body.raddr + body.len_bytes > body.raddr);
+	demand(body.object == SOURCE_MEMORY || body.object == SOURCE_EXE);
+	demand_same(data, len, wire_put_read(out, &body));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static void (*const tries[])(const uint8_t *data, size_t len) = {
+		try_header, try_hello,	try_prepare,
+		try_image,  try_opened, try_read,
+	};
+
+	if (len)
+		tries[*data % (sizeof(tries) / sizeof(tries[0]))](data + 1,
+								  len - 1);
+	return 0;
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# test_mount.sh - mount(8) and umount(8), by pid and by the name of an image
+. "$(dirname "$0")/lib.sh"
+need_tools mitosisfs mitosisd mitosisctl
+
+work=$dir/work
+mkdir "$work" "$mnt"
+start parent "$zoo/zoo_drop" "$work"
+parent=$pid
+wait_ready parent "$parent"
+
+mount -t "fuse.$tools/mitosisfs" "local:/pid/$parent" "$mnt"
+grep -q "^Pid:[[:space:]]*$parent$" "$mnt/image/status" ||
+	fail "another process's image"
+umount "$mnt"
+
+start_daemon
+"$tools/mitosisctl" --socket "$socket" prepare "$parent" --name kept >said
+"$tools/mitosisctl" --socket "$socket" list | grep -q kept ||
+	fail "the image is not in the list"
+for turn in 1 2; do
+	mount -t "fuse.$tools/mitosisfs" 127.0.0.1:/image/kept "$mnt" \
+		-o "port=$port"
+	cat "$mnt"/image/vma/* | sha256sum >"sum.$turn"
+	umount "$mnt"
+done
+cmp sum.1 sum.2 || fail "one image, two contents"
+"$tools/mitosisctl" --socket "$socket" status --json |
+	/usr/bin/python3 -m json.tool >/dev/null || fail "status is not JSON"
+"$tools/mitosisctl" --socket "$socket" release kept >said
+! mount -t "fuse.$tools/mitosisfs" 127.0.0.1:/image/kept "$mnt" \
+	-o "port=$port" 2>why.txt || fail "a released image was mounted"
+
+touch "$work/go"
+expect_ok parent "$parent"
+stop_daemon
+expect_nothing_left

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tree through the kernel: a session over the null transport, whose bytes
+ * tell their address, is mounted in a private mount namespace and read as tools
+ * and children read it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/page.h"
+#include "common/source.h"
+#include "fs/session.h"
+#include "rdmafetch/null.h"
+#include "tests/unit/fs/sample.h"
+
+static char mountpoint[] = "/tmp/mitosis-fs-test.XXXXXX";
+static pid_t server;
+
+static int serve(int ready_fd)
+{
+	char *argv[] = {"mitosisfs", "local:/pid/77", mountpoint};
+	struct options options;
+	struct session *session;
+	struct image *image = sample_image();
+	struct session_image from = {
+		.image = image,
+		.desc = "desc",
+		.desc_bytes = 4,
+		.origin = {.source = "local:/pid/77",
+			   .transport = "null",
+			   .name = "",
+			   .image = image},
+	};
+	int r;
+
+	if (options_parse(3, argv, &options) ||
+	    null_open(NULL, &from.transport) ||
+	    session_open(&options, &from, &session))
+		return 1;
+	if (write(ready_fd, "x", 1) != 1)
+		return 1;
+	r = session_run(session);
+	session_close(session);
+	image_free(image);
+	options_done(&options);
+	return r ? 1 : 0;
+}
+
+static int set_up(void **state)
+{
+	int fds[2];
+	char ready;
+
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return 0; /* not root: each test skips */
+	if (!mkdtemp(mountpoint) || pipe(fds))
+		return -1;
+	server = fork();
+	if (server == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(serve(fds[1]));
+	}
+	(void)close(fds[1]);
+	return read(fds[0], &ready, 1) == 1 ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	int status = 0;
+
+	if (server > 0) {
+		(void)umount(mountpoint);
+		(void)waitpid(server, &status, 0);
+		(void)rmdir(mountpoint);
+	}
+	return status;
+}
+
+static int open_at(const char *name, int flags)
+{
+	char path[256];
+
+	if (server <= 0) {
+		print_message("needs root, to mount\n");
+		skip();
+	}
+	(void)snprintf(path, sizeof(path), "%s/%s", mountpoint, name);
+	return open(path, flags | O_CLOEXEC);
+}
+
+static void assert_word(const uint64_t *page, uint64_t raddr)
+{
+	assert_int_equal(page[0], null_word(SOURCE_MEMORY, raddr));
+	assert_int_equal(page[511], null_word(SOURCE_MEMORY, raddr + 4088));
+}
+
+static void a_private_map_of_space_has_pages_at_their_address(void **state)
+{
+	int fd = open_at("image/.space", O_RDONLY);
+	uint64_t *pages = mmap(NULL, 0x10000, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE, fd, 0x10000);
+
+	assert_true(pages != MAP_FAILED);
+	assert_word(pages + 2 * 512, 0x12000);
+	assert_word(pages + 3 * 512, 0x13000);
+	assert_word(pages + 9 * 512, 0x19000);
+	for (int page = 4; page < 9; page++)
+		assert_int_equal(pages[page * 512 + 7], 0);
+	pages[2 * 512] = 5; /* copy on write: nobody else sees it */
+	assert_int_equal(munmap(pages, 0x10000), 0);
+	close(fd);
+}
+
+static void high_addresses_are_mapped_too(void **state)
+{
+	int fd = open_at("image/.space", O_RDONLY);
+	uint64_t *pages = mmap(NULL, 0x4000, PROT_READ | PROT_EXEC, MAP_PRIVATE,
+			       fd, 0x7f0000000000);
+
+	assert_true(pages != MAP_FAILED);
+	assert_word(pages + 3 * 512, 0x7f0000003000);
+	assert_int_equal(munmap(pages, 0x4000), 0);
+	close(fd);
+}
+
+static void odd_reads_of_an_area_are_exact(void **state)
+{
+	int fd = open_at("image/vma/00010000-00020000", O_RDONLY);
+	uint8_t bytes[0x3000], word[8];
+	uint64_t expected = null_word(SOURCE_MEMORY, 0x13ff8);
+
+	assert_int_equal(pread(fd, bytes, sizeof(bytes), 0x1ffc), 0x3000);
+	assert_int_equal(bytes[0], 0);
+	memcpy(word, bytes + 0x3ff8 - 0x1ffc, 8);
+	assert_memory_equal(word, &expected, 8);
+	assert_int_equal(bytes[0x2fff], 0);
+	assert_int_equal(pread(fd, bytes, 100, 0xffff), 1);
+	assert_int_equal(pread(fd, bytes, 100, 0x10000), 0);
+	close(fd);
+}
+
+static void holes_are_found(void **state)
+{
+	int fd = open_at("image/vma/00010000-00020000", O_RDONLY);
+
+	assert_int_equal(lseek(fd, 0, SEEK_DATA), 0x2000);
+	assert_int_equal(lseek(fd, 0x2000, SEEK_HOLE), 0x4000);
+	close(fd);
+}
+
+static void the_executable_has_its_size(void **state)
+{
+	int fd = open_at("image/exe", O_RDONLY);
+	uint8_t bytes[6000];
+	uint64_t expected = null_word(SOURCE_EXE, 0x1000);
+
+	assert_int_equal(read(fd, bytes, sizeof(bytes)), 5000);
+	assert_memory_equal(bytes + 0x1000, &expected, 8);
+	close(fd);
+}
+
+static void status_is_live(void **state)
+{
+	char text[4096];
+	int fd = open_at("status", O_RDONLY);
+	ssize_t len = read(fd, text, sizeof(text) - 1);
+
+	assert_true(len > 0);
+	text[len] = '\0';
+	assert_non_null(strstr(text, "source: local:/pid/77\n"));
+	assert_non_null(strstr(text, "pages_present: 7\n"));
+	close(fd);
+}
+
+static void directories_list_every_name_once(void **state)
+{
+	int fd = open_at("image/vma", O_RDONLY | O_DIRECTORY);
+	DIR *dir = fdopendir(fd);
+	int nr = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		nr++;
+	assert_int_equal(nr, 2 + 3);
+	closedir(dir);
+}
+
+static void nothing_can_be_written(void **state)
+{
+	char path[256];
+
+	assert_int_equal(open_at("image/maps", O_WRONLY), -1);
+	assert_int_equal(errno, EROFS);
+	assert_int_equal(open_at("image/new", O_CREAT | O_WRONLY), -1);
+	assert_int_equal(errno, EROFS);
+	(void)snprintf(path, sizeof(path), "%s/image/maps", mountpoint);
+	assert_int_equal(unlink(path), -1);
+	assert_int_equal(errno, EROFS);
+	(void)snprintf(path, sizeof(path), "%s/dir", mountpoint);
+	assert_int_equal(mkdir(path, 0700), -1);
+	assert_int_equal(errno, EROFS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_private_map_of_space_has_pages_at_their_address),
+		cmocka_unit_test(high_addresses_are_mapped_too),
+		cmocka_unit_test(odd_reads_of_an_area_are_exact),
+		cmocka_unit_test(holes_are_found),
+		cmocka_unit_test(the_executable_has_its_size),
+		cmocka_unit_test(status_is_live),
+		cmocka_unit_test(directories_list_every_name_once),
+		cmocka_unit_test(nothing_can_be_written),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* What mount(8), fstab and people may write, and what they must not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "fs/options.h"
+
+#define MAX_ARGS 12
+
+/* Parse a command line of words separated by single spaces. */
+static int parse(const char *line, struct options *options)
+{
+	static char copy[512];
+	char *argv[MAX_ARGS + 1] = {NULL}, *save = NULL, *word;
+	int argc = 0;
+
+	assert_true(strlen(line) < sizeof(copy));
+	strcpy(copy, line);
+	for (word = strtok_r(copy, " ", &save); word && argc < MAX_ARGS;
+	     word = strtok_r(NULL, " ", &save))
+		argv[argc++] = word;
+	return options_parse(argc, argv, options);
+}
+
+static void assert_refused(const char *line, const char *word)
+{
+	struct options options;
+
+	assert_int_equal(parse(line, &options), -EINVAL);
+	if (!strstr(options.why, word))
+		fail_msg("'%s': '%s' does not speak of '%s'", line, options.why,
+			 word);
+	options_done(&options);
+}
+
+static void plain_words_are_taken(void **state)
+{
+	struct options options;
+
+	assert_int_equal(parse("mitosisfs host:/pid/12 /mnt", &options), 0);
+	assert_int_equal(options.source.where, PARSE_TCP);
+	assert_int_equal(options.source.pid, 12);
+	assert_string_equal(options.source.host, "host");
+	assert_string_equal(options.mountpoint, "/mnt");
+	assert_int_equal(options.port, 7373);
+	assert_false(options.foreground);
+	options_done(&options);
+}
+
+static void numbers_are_taken(void **state)
+{
+	struct options options;
+
+	assert_int_equal(parse("mitosisfs h:/image/a /mnt -o "
+			       "port=1234,timeo=7,retrans=0,lease=60,"
+			       "prefetch=seq,prefetch_pages=16,readahead=128,"
+			       "threads=3,allow_other",
+			       &options),
+			 0);
+	assert_int_equal(options.port, 1234);
+	assert_int_equal(options.timeo_ds, 7);
+	assert_int_equal(options.retrans, 0);
+	assert_int_equal(options.lease_s, 60);
+	assert_string_equal(options.prefetch, "seq");
+	assert_int_equal(options.prefetch_pages, 16);
+	assert_int_equal(options.readahead_kb, 128);
+	assert_int_equal(options.threads, 3);
+	assert_true(options.allow_other);
+	assert_string_equal(options.source.name, "a");
+	options_done(&options);
+}
+
+/* mount.fuse3 runs the program with exactly this tail. */
+static void what_mount_adds_is_dropped(void **state)
+{
+	struct options options;
+
+	assert_int_equal(
+		parse("mitosisfs local:/pid/1 /mnt -o rw,dev,suid", &options),
+		0);
+	options_done(&options);
+	assert_int_equal(parse("mitosisfs local:/pid/1 /mnt -o "
+			       "_netdev,nofail,noauto,user,x-systemd.automount,"
+			       "ro,nosuid,nodev",
+			       &options),
+			 0);
+	options_done(&options);
+}
+
+static void helper_letters_differ(void **state)
+{
+	struct options options;
+
+	assert_int_equal(
+		parse("/sbin/mount.mitosisfs local:/pid/1 /mnt -f", &options),
+		0);
+	assert_true(options.fake);
+	assert_false(options.foreground);
+	options_done(&options);
+	assert_int_equal(parse("mitosisfs local:/pid/1 /mnt -f", &options), 0);
+	assert_true(options.foreground);
+	assert_false(options.fake);
+	options_done(&options);
+}
+
+static void wrong_words_are_named(void **state)
+{
+	assert_refused("mitosisfs", "source");
+	assert_refused("mitosisfs local:/pid/1", "mount point");
+	assert_refused("mitosisfs local:/pid/1 /mnt more", "more");
+	assert_refused("mitosisfs nonsense /mnt", "nonsense");
+	assert_refused("mitosisfs local:/pid/0 /mnt", "local:/pid/0");
+	assert_refused("mitosisfs local:/image/a /mnt", "local:/image/a");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o frob", "frob");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o remount", "remount");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o noexec", "noexec");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o prefetch=x", "prefetch");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o port=0", "port");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o port=65536", "port");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo=0", "timeo");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o threads=65", "threads");
+	assert_refused("mitosisfs local:/pid/1 /mnt --frob", "--frob");
+}
+
+static void help_needs_nothing_else(void **state)
+{
+	struct options options;
+
+	assert_int_equal(parse("mitosisfs --help", &options), 0);
+	assert_true(options.help);
+	options_done(&options);
+	assert_int_equal(parse("mitosisfs -V", &options), 0);
+	assert_true(options.version);
+	options_done(&options);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plain_words_are_taken),
+		cmocka_unit_test(numbers_are_taken),
+		cmocka_unit_test(what_mount_adds_is_dropped),
+		cmocka_unit_test(helper_letters_differ),
+		cmocka_unit_test(wrong_words_are_named),
+		cmocka_unit_test(help_needs_nothing_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* Names, sizes, holes and modes of the tree, from an image of known shape. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "fs/tree.h"
+#include "tests/unit/fs/sample.h"
+
+static struct image *image;
+static struct tree *tree;
+
+static int set_up(void **state)
+{
+	image = sample_image();
+	return tree_new(image, "desc", 4, &tree);
+}
+
+static int tear_down(void **state)
+{
+	tree_free(tree);
+	image_free(image);
+	return 0;
+}
+
+/* Follow a path of names from the root. */
+static const struct tree_node *find(const char *path)
+{
+	const struct tree_node *node = tree_get(tree, TREE_ROOT_INO);
+	char copy[128], *save = NULL, *name;
+
+	strcpy(copy, path);
+	for (name = strtok_r(copy, "/", &save); name && node;
+	     name = strtok_r(NULL, "/", &save))
+		node = tree_lookup(tree, node, name);
+	return node;
+}
+
+static void every_file_is_there(void **state)
+{
+	const char *const paths[] = {
+		"status",
+		"README",
+		"image/maps",
+		"image/image.json",
+		"image/descriptor",
+		"image/exe",
+		"image/cmdline",
+		"image/vma/00010000-00020000",
+		"image/vma/7f0000000000-7f0000004000",
+		"image/vma/7ffe00000000-7ffe00002000",
+	};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (!find(paths[i]))
+			fail_msg("%s is missing", paths[i]);
+	assert_null(find("image/vma/7fff00000000-7fff00004000"));
+	assert_null(find("image/nothing"));
+}
+
+static void space_is_found_but_not_listed(void **state)
+{
+	const struct tree_node *dir = find("image");
+
+	assert_ptr_equal(find("image/.space"), tree_space(tree));
+	for (uint32_t i = 0; i < dir->nr_children; i++)
+		assert_string_not_equal(dir->children[i]->name, ".space");
+	assert_null(find("image/vma/.space"));
+}
+
+static void stat_tells_size_and_presence(void **state)
+{
+	struct stat st;
+
+	tree_stat(tree, find("image/vma/00010000-00020000"), &st);
+	assert_int_equal(st.st_size, 0x10000);
+	assert_int_equal(st.st_blocks, 3 * 8);
+	assert_int_equal(st.st_mode, S_IFREG | 0400);
+	assert_int_equal(st.st_mtim.tv_sec, 1700000000);
+	tree_stat(tree, find("image/exe"), &st);
+	assert_int_equal(st.st_size, 5000);
+	assert_int_equal(st.st_mode, S_IFREG | 0500);
+	tree_stat(tree, find("image"), &st);
+	assert_int_equal(st.st_mode, S_IFDIR | 0500);
+}
+
+static void seek_finds_data_and_holes(void **state)
+{
+	const struct tree_node *area = find("image/vma/00010000-00020000");
+
+	assert_int_equal(tree_seek(tree, area, 0, SEEK_DATA), 0x2000);
+	assert_int_equal(tree_seek(tree, area, 0x2abc, SEEK_DATA), 0x2abc);
+	assert_int_equal(tree_seek(tree, area, 0x2abc, SEEK_HOLE), 0x4000);
+	assert_int_equal(tree_seek(tree, area, 0x4000, SEEK_DATA), 0x9000);
+	assert_int_equal(tree_seek(tree, area, 0x4000, SEEK_HOLE), 0x4000);
+	assert_int_equal(tree_seek(tree, area, 0x9000, SEEK_HOLE), 0xa000);
+	assert_int_equal(tree_seek(tree, area, 0xa000, SEEK_DATA), -ENXIO);
+	assert_int_equal(tree_seek(tree, area, 0x10000, SEEK_HOLE), -ENXIO);
+	assert_int_equal(tree_seek(tree, find("image/exe"), 7, SEEK_HOLE),
+			 5000);
+}
+
+/* A run may go on behind the area: the end of the file is a hole. */
+static void data_to_the_end_is_followed_by_the_end(void **state)
+{
+	const struct tree_node *libc =
+		find("image/vma/7f0000000000-7f0000004000");
+
+	assert_int_equal(tree_seek(tree, libc, 0, SEEK_DATA), 0);
+	assert_int_equal(tree_seek(tree, libc, 0, SEEK_HOLE), 0x4000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_file_is_there),
+		cmocka_unit_test(space_is_found_but_not_listed),
+		cmocka_unit_test(stat_tells_size_and_presence),
+		cmocka_unit_test(seek_finds_data_and_holes),
+		cmocka_unit_test(data_to_the_end_is_followed_by_the_end),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
