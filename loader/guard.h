@@ -5,8 +5,8 @@
  * The child maps the image's pages privately from a file, and a file map gives
  * the file's bytes back after madvise(MADV_DONTNEED), where anonymous memory
  * gives zeros.  The guard is a seccomp user-notification filter on just those
- * calls, and a supervisor that makes the waiting thread replace what it drops by
- * real anonymous memory, by ptrace, while it waits.
+ * calls, and a supervisor that makes the waiting thread replace what it drops
+ * by real anonymous memory, by ptrace, while it waits.
  *
  *     child thread                 supervisor (mitosis-load)
  *     madvise(DONTNEED) --notify-> which pieces are still the image's?
@@ -15,9 +15,19 @@
  *                                  mmap(MAP_FIXED | MAP_ANONYMOUS) per piece
  *     returns the madvise's own result
  *
- * After a replacement the kernel's VMA is the only truth: nothing here remembers
- * what was dropped.  An injected call passes the filter by a 64-bit cookie in
- * its unused sixth argument.
+ * After a replacement the kernel's VMA is the only truth: nothing here
+ * remembers what was dropped.  An injected call passes the filter by a 64-bit
+ * cookie in its unused sixth argument.
+ *
+ * Below: guard_filter (which calls wait), guard_call (one waiting call),
+ * guard_map (what is mapped there), guard_inject (calls made in the thread),
+ * guard_drop and guard_remap (the two families of calls), guard_zero (where
+ * ptrace is refused).  docs/memory.md has the costs and what stays different.
+ *
+ * Threads: one thread opens and serves a guard.  Between two guard_serve() no
+ * thread of the child is traced; while it runs, no other thread of this process
+ * may wait for children, for it would take the stops.  An exit that the guard
+ * sees first stays waitable.
  */
 #pragma once
 
@@ -31,30 +41,43 @@
 struct guard_window {
 	uint64_t inode;
 	uint64_t start_bytes, end_bytes; /* file offsets, page aligned */
+	uint32_t vma_flags; /* enum image_vma_flag: what a replacement keeps */
 };
 
 struct guard_options {
-	dev_t dev; /* of the image's file system */
+	dev_t dev; /* st_dev of the image's file system */
 	const struct guard_window *windows; /* by inode, then offset; copied */
 	unsigned nr_windows;
 	uint64_t cookie; /* random, the one guard_install() had */
 };
 
 struct guard_stats {
-	uint64_t calls, continued, replaced, zero_filled, moved, failed;
+	uint64_t calls;	      /* received */
+	uint64_t continued;   /* nothing of the image in them */
+	uint64_t replaced;    /* answered by injection */
+	uint64_t zero_filled; /* ptrace or mmap refused: zeros written */
+	uint64_t moved;	      /* mremap calls done by pieces */
+	uint64_t failed;      /* answered with an error of our own */
+	uint64_t gone;	      /* the thread died, or a signal took it away */
 };
 
 struct guard;
 
 /*
  * In the child, before it becomes the image: install the filter for this thread
- * and all it will make.  The plan's own mremap calls pass @cookie as their sixth
- * argument.  Returns the listener (close-on-exec), or -errno.
+ * and all it will make.  The plan's own mremap calls pass @cookie as their
+ * sixth argument.  Sets no_new_privs only where the kernel demands it (without
+ * CAP_SYS_ADMIN).
+ *
+ * Returns the listener (close-on-exec), or -errno: -EBUSY when this process is
+ * already below another listener, -EINVAL before Linux 5.0.
  */
 int guard_install(uint64_t cookie);
 
 /*
- * In the supervisor.  On success the guard owns @listener.  0 or -errno.
+ * In the supervisor, which must not be the file system's server.  On success
+ * the guard owns @listener.  0, -ENOMEM, or -EINVAL for windows that are empty,
+ * unaligned, overlapping or out of order.
  */
 int guard_open(int listener, const struct guard_options *options,
 	       struct guard **ret);
@@ -62,8 +85,11 @@ int guard_open(int listener, const struct guard_options *options,
 /* Readable when guard_serve() has work; POLLHUP when nobody is filtered. */
 int guard_fd(const struct guard *guard);
 
-/* Answer everything that is pending now.  0, or -errno when the guard broke:
- * the child must then be killed, for it must never run unguarded. */
+/*
+ * Answer everything that is pending now.  Blocks only while a thread makes the
+ * calls it is told to, which ends when that thread dies.  0, or -errno when the
+ * guard broke: the child must then be killed, for it must never run unguarded.
+ */
 int guard_serve(struct guard *guard);
 
 void guard_get_stats(const struct guard *guard, struct guard_stats *ret_stats);

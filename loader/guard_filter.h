@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guard_filter.h - the seccomp program that holds the calls the guard answers
+ *
+ * madvise with an advice that drops pages and mremap that grows, moves or
+ * leaves a copy wait for the supervisor, unless their sixth argument is the
+ * cookie. process_madvise with such an advice fails with EINVAL: it names many
+ * ranges, and its callers have another way.  All else stays on the kernel's
+ * allow bitmap.  32-bit and x32 entries are held too, so that no entry is a
+ * hole.
+ *
+ * Above: guard.c.  Pure but for guard_filter_install().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+
+#define GUARD_FILTER_MAX 64 /* instructions */
+
+/* Advices that younger kernels know (linux/mman.h). */
+#define GUARD_MADV_DONTNEED_LOCKED 24
+#define GUARD_MADV_GUARD_INSTALL   102
+
+enum guard_filter_call {
+	GUARD_FILTER_OTHER,
+	GUARD_FILTER_MADVISE,
+	GUARD_FILTER_MREMAP,
+};
+
+/* Write the program for @cookie to @ret_code (GUARD_FILTER_MAX long); returns
+ * its length. */
+unsigned guard_filter_build(uint64_t cookie, struct sock_filter *ret_code);
+
+/* As guard_install(). */
+int guard_filter_install(uint64_t cookie);
+
+/* Which of the held calls @data is, by its entry's own numbers. */
+enum guard_filter_call guard_filter_which(const struct seccomp_data *data);
+
+/* True for a call by the 64-bit entry (or x32, which shares it). */
+bool guard_filter_is_native(const struct seccomp_data *data);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guard on self-checking programs converted in place.  Argument 1 is the
+ * victim program.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "inplace.h"
+#include "victim.h"
+
+static char *program;
+
+static void run(struct inplace *in, enum inplace_mode mode, const char *name)
+{
+	char *const argv[] = {program, (char *)(uintptr_t)name, NULL};
+
+	in->mode = mode;
+	in->timeout_s = 60;
+	assert_int_equal(inplace_run(in, argv), 0);
+	assert_int_equal(in->served, 0);
+}
+
+static bool is_wrong(const struct inplace *in)
+{
+	return !WIFEXITED(in->status) || WEXITSTATUS(in->status) == 1;
+}
+
+static void assert_right(const struct inplace *in)
+{
+	if (WIFEXITED(in->status) && WEXITSTATUS(in->status) == VICTIM_SKIP)
+		skip();
+	assert_true(WIFEXITED(in->status));
+	assert_int_equal(WEXITSTATUS(in->status), 0);
+}
+
+/* Right by itself, wrong without the guard, right with it. */
+static void needs_guard(const char *name)
+{
+	struct inplace in = {0};
+
+	run(&in, INPLACE_NATIVE, name);
+	assert_right(&in);
+	run(&in, INPLACE_BARE, name);
+	assert_true(is_wrong(&in));
+	run(&in, INPLACE_GUARDED, name);
+	assert_right(&in);
+	assert_true(in.stats.replaced + in.stats.moved > 0);
+}
+
+/* Right either way; the guard must not break it. */
+static void keeps(const char *name)
+{
+	struct inplace in = {0};
+
+	run(&in, INPLACE_GUARDED, name);
+	assert_right(&in);
+}
+
+#define NEEDS(fn, name)                                                        \
+	static void fn(void **state)                                           \
+	{                                                                      \
+		needs_guard(name);                                             \
+	}
+#define KEEPS(fn, name)                                                        \
+	static void fn(void **state)                                           \
+	{                                                                      \
+		keeps(name);                                                   \
+	}
+
+NEEDS(dropped_pages_are_zero, "basic")
+NEEDS(errno_is_exact_and_partial_effects_too, "errnos")
+NEEDS(protections_are_kept, "protections")
+NEEDS(guard_pages_leave_zeros, "guard-pages")
+NEEDS(other_names_of_the_call_are_no_hole, "by-vector")
+NEEDS(every_way_of_mremap, "remap-ways")
+NEEDS(random_operations_match_a_model, "remap-fuzz")
+NEEDS(threads_under_a_storm_of_signals, "many-threads")
+NEEDS(forks_keep_the_guard, "forks")
+KEEPS(real_file_maps_give_the_file_back, "real-file")
+KEEPS(realloc_keeps_its_bytes, "reallocs")
+KEEPS(heap_end_moves, "heap-end")
+KEEPS(stacks_grow, "stack")
+KEEPS(glibc_arenas, "arena")
+KEEPS(glibc_at_random, "alloc-fuzz")
+KEEPS(exec_takes_the_leader_away, "exec-amid")
+
+static void jemalloc_at_random(void **state)
+{
+	static const char *const places[] = {
+		"/usr/lib/x86_64-linux-gnu/libjemalloc.so.2",
+		"/usr/lib64/libjemalloc.so.2",
+	};
+	struct inplace in = {0};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (!access(places[i], R_OK))
+			in.preload = places[i];
+	if (!in.preload) {
+		print_message("no libjemalloc.so.2\n");
+		skip();
+	}
+	run(&in, INPLACE_NATIVE, "alloc-fuzz");
+	assert_right(&in);
+	run(&in, INPLACE_BARE, "alloc-fuzz");
+	assert_true(is_wrong(&in));
+	run(&in, INPLACE_GUARDED, "alloc-fuzz");
+	assert_right(&in);
+	assert_true(in.stats.replaced > 0);
+}
+
+/* A debugger has the threads: zeros are written instead. */
+static void another_tracer(void **state)
+{
+	struct inplace in = {0};
+
+	run(&in, INPLACE_TRACED, "basic");
+	assert_right(&in);
+	assert_int_equal(in.stats.replaced, 0);
+	assert_true(in.stats.zero_filled > 0);
+	run(&in, INPLACE_TRACED, "protections");
+	assert_right(&in);
+	run(&in, INPLACE_TRACED, "many-threads");
+	assert_right(&in);
+}
+
+static void no_map_is_left(void **state)
+{
+	struct inplace in = {0};
+
+	run(&in, INPLACE_GUARDED, "max-maps");
+	assert_right(&in);
+	assert_true(in.stats.zero_filled > 0);
+}
+
+static void killed_threads_do_not_hang_it(void **state)
+{
+	for (int i = 0; i < 5; i++) {
+		struct inplace in = {0};
+
+		run(&in, INPLACE_GUARDED, "killed-amid");
+		assert_true(WIFSIGNALED(in.status));
+		assert_int_equal(WTERMSIG(in.status), SIGKILL);
+	}
+}
+
+static void windows_are_checked(void **state)
+{
+	struct guard_window windows[2] = {{1, 4096, 8192, 0},
+					  {1, 4096, 12288, 0}};
+	const struct guard_options options = {.windows = windows,
+					      .nr_windows = 2};
+	struct guard *guard;
+
+	assert_int_equal(guard_open(-1, &options, &guard), -EINVAL);
+	windows[1].start_bytes = 8192;
+	windows[0].start_bytes = 8192;
+	assert_int_equal(guard_open(-1, &options, &guard), -EINVAL);
+	windows[0].start_bytes = 4097;
+	assert_int_equal(guard_open(-1, &options, &guard), -EINVAL);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(windows_are_checked),
+		cmocka_unit_test(dropped_pages_are_zero),
+		cmocka_unit_test(errno_is_exact_and_partial_effects_too),
+		cmocka_unit_test(protections_are_kept),
+		cmocka_unit_test(guard_pages_leave_zeros),
+		cmocka_unit_test(other_names_of_the_call_are_no_hole),
+		cmocka_unit_test(realloc_keeps_its_bytes),
+		cmocka_unit_test(every_way_of_mremap),
+		cmocka_unit_test(random_operations_match_a_model),
+		cmocka_unit_test(threads_under_a_storm_of_signals),
+		cmocka_unit_test(forks_keep_the_guard),
+		cmocka_unit_test(real_file_maps_give_the_file_back),
+		cmocka_unit_test(heap_end_moves),
+		cmocka_unit_test(stacks_grow),
+		cmocka_unit_test(glibc_arenas),
+		cmocka_unit_test(glibc_at_random),
+		cmocka_unit_test(jemalloc_at_random),
+		cmocka_unit_test(exec_takes_the_leader_away),
+		cmocka_unit_test(killed_threads_do_not_hang_it),
+		cmocka_unit_test(another_tracer),
+		cmocka_unit_test(no_map_is_left),
+	};
+
+	if (argc < 2)
+		return 2;
+	program = argv[1];
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
