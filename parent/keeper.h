@@ -10,7 +10,7 @@
  *     mitosisd / mitosisfs              keeper                  target
  *       keeper_start() -------fork------> snapshot_take() ------> (pause)
  *       poll(keeper_fd) <---sendmsg------ descriptor, mem, shared, exe
- *       keeper_finish()                   waits; PR_SET_PDEATHSIG
+ *       keeper_finish()                   waits until its socket closes
  *       keeper_release() ---SIGKILL-----> dies, and the twin with it
  */
 #pragma once
