@@ -57,13 +57,6 @@ static void drop_places(struct local *local, unsigned nr)
 	(void)pthread_mutex_unlock(&local->lock);
 }
 
-static bool legal(const struct transport_read *read)
-{
-	return read->object <= SOURCE_EXE && read->len_bytes &&
-	       read->len_bytes <= TRANSPORT_READ_MAX &&
-	       read->raddr + read->len_bytes > read->raddr;
-}
-
 static int copy(struct local *local, const struct transport_read *read)
 {
 	int err = local->source->read(local->source, read->object, read->raddr,
@@ -81,7 +74,7 @@ static int local_submit(struct transport *transport,
 
 	if (!held)
 		return -EAGAIN;
-	for (i = 0; i < held && legal(&reads[i]); i++)
+	for (i = 0; i < held && transport_read_is_legal(&reads[i]); i++)
 		put_done(local, reads[i].token, copy(local, &reads[i]));
 	if (i < held)
 		drop_places(local, held - i);

@@ -17,7 +17,6 @@
 #include <time.h>
 
 #include "common/io.h"
-#include "common/source.h"
 
 #define NULL_READS_MAX 256u
 #define NEVER	       UINT64_MAX
@@ -94,13 +93,6 @@ static void take(struct null *null, const struct transport_read *read)
 		break_all(null);
 }
 
-static bool legal(const struct transport_read *read)
-{
-	return read->object <= SOURCE_EXE && read->len_bytes &&
-	       read->len_bytes <= TRANSPORT_READ_MAX &&
-	       read->raddr + read->len_bytes > read->raddr;
-}
-
 static int null_submit(struct transport *transport,
 		       const struct transport_read *reads, unsigned nr)
 {
@@ -110,7 +102,7 @@ static int null_submit(struct transport *transport,
 
 	(void)pthread_mutex_lock(&null->lock);
 	for (; taken < nr && null->nr_reads < NULL_READS_MAX; taken++) {
-		if (!legal(&reads[taken])) {
+		if (!transport_read_is_legal(&reads[taken])) {
 			err = -EINVAL;
 			break;
 		}

@@ -7,45 +7,12 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/parse.h"
 #include "common/wire.h"
+#include "rdmafetch/tcp_control.h"
 #include "rdmafetch/transport.h"
-
-/* A control connection: HELLO is done.  One thread at a time. */
-struct tcp_control;
-
-struct tcp_address {
-	bool is_unix;
-	char host[PARSE_HOST_MAX + 1]; /* name or address; path when is_unix */
-	uint16_t port;
-	int timeout_ms; /* of connecting, and of each control call */
-};
-
-/*
- * Connect and say HELLO.
- *
- * Returns 0, or -errno of getaddrinfo (-ENOENT: unknown host) or connect,
- * -ETIMEDOUT, -EPROTONOSUPPORT (another protocol version), -EPROTO.
- */
-int tcp_control_open(const struct tcp_address *address,
-		     struct tcp_control **ret);
-
-/*
- * Ask and wait for the answer.  @why receives the daemon's words when it
- * refuses ("" otherwise); it has WIRE_WHY_MAX + 1 bytes and is never NULL.
- * *@ret_body, when not NULL, is the caller's to free.
- *
- * Returns 0, the refusal's -errno, or the connection's.
- */
-int tcp_control_call(struct tcp_control *control, enum wire_type type,
-		     const void *body, size_t body_bytes, void **ret_body,
-		     size_t *ret_body_bytes, char *why);
-
-void tcp_control_close(struct tcp_control *control);
 
 /* What comes with an opened image. */
 struct tcp_opened {

@@ -21,22 +21,40 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "common/page.h"
+#include "common/source.h"
 
 #define TRANSPORT_READ_MAX (1u << 20) /* bytes of one read */
 
 struct transport;
 
-/* One read.  The transport copies this struct at submit. */
+/*
+ * One read.  The transport copies this struct at submit.  In SOURCE_MEMORY
+ * address and length are whole pages.
+ */
 struct transport_read {
-	uint32_t object; /* enum source_object */
+	uint32_t object;    /* enum source_object */
 	uint32_t len_bytes; /* 1 to TRANSPORT_READ_MAX */
 	uint64_t raddr;
 	void *buf;
 	uint64_t token; /* the caller's, comes back in transport_done */
-	int urgent;     /* somebody waits for this one */
+	int urgent;	/* somebody waits for this one */
 };
+
+/* What every submit checks; an illegal read is -EINVAL. */
+static inline bool transport_read_is_legal(const struct transport_read *read)
+{
+	if (!read->len_bytes || read->len_bytes > TRANSPORT_READ_MAX ||
+	    read->raddr + read->len_bytes < read->raddr)
+		return false;
+	if (read->object == SOURCE_MEMORY)
+		return !((read->raddr | read->len_bytes) % PAGE_BYTES);
+	return read->object == SOURCE_EXE;
+}
 
 /*
  * A finished read.  result is 0, or
@@ -76,7 +94,8 @@ struct transport_ops {
 	 */
 	int (*fd)(struct transport *transport);
 
-	/* Make @buf fit for reads (register it).  May be NULL: nothing to do. */
+	/* Make @buf fit for reads (register it).  May be NULL: nothing to do.
+	 */
 	int (*prepare_buffer)(struct transport *transport, void *buf,
 			      size_t len_bytes);
 	void (*release_buffer)(struct transport *transport, void *buf);

@@ -28,4 +28,4 @@ struct rig {
 	void (*close)(struct transport *transport);
 };
 
-extern const struct rig rig_null, rig_local, rig_tcp;
+extern const struct rig rig_null, rig_local, rig_tcp, rig_unix;

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dial.h - a stream socket to a mitosisd, and whole messages with a deadline
+ *
+ * Below tcp_control.c.  Deadlines are CLOCK_MONOTONIC, in nanoseconds.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct tcp_address;
+
+/*
+ * Connect to @address within its timeout; names are resolved first, which
+ * blocks as long as the system's resolver does.  Each address of the name is
+ * tried.  A peer that vanishes is noticed within about twice the timeout.
+ *
+ * Returns 0 with the socket (blocking, close-on-exec), or
+ *   -ENOENT        unknown host
+ *   -EAGAIN        the name service does not answer
+ *   -ENAMETOOLONG  a path longer than a unix socket's may be
+ *   -ETIMEDOUT     nobody answered in time
+ *   or connect(2)'s -errno for the last address tried.
+ */
+int dial_open(const struct tcp_address *address, int *ret_fd);
+
+/* Send all of @len bytes.  0, -ETIMEDOUT, or -errno of send(2). */
+int dial_send(int fd, const void *buf, size_t len, uint64_t deadline_ns);
+
+/* Receive exactly @len bytes.  As dial_send(); -ECONNRESET at an early end. */
+int dial_recv(int fd, void *buf, size_t len, uint64_t deadline_ns);

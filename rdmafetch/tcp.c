@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tcp.c - reads as messages
+ *
+ * Sending: submit encodes into one buffer, which has room for every read that
+ * may be under way, and sends without blocking.  What the socket does not take
+ * is sent by the next submit or reap.  Nobody has to wait for room: bytes are
+ * left over only when the socket is full of requests, and each of these is
+ * answered, which brings the reaper back here.
+ *
+ * Receiving: a small reply comes with one system call into a buffer of ours and
+ * is copied; of a long one, the rest goes straight into the caller's buffer,
+ * with the next replies behind it in ours:
+ *
+ *     recvmsg:  [ rest of the body -> caller ][ header body header .. -> input
+ * ]
+ *
+ * Locks: tcp.lock guards the slots and the output; it is held while sending,
+ * which does not block.  The input is the reaper's alone.
+ */
+#include "rdmafetch/tcp.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+
+#define SLOTS	      256u
+#define UNDERWAY_MAX  (32u << 20) /* bytes asked for */
+#define REQUEST_BYTES (WIRE_HEADER_BYTES + 24u)
+#define OUTPUT_BYTES  (SLOTS * REQUEST_BYTES)
+#define INPUT_BYTES   16384u
+#define NS_PER_MS     1000000ull
+
+struct slot {
+	bool busy;
+	uint16_t turn; /* how often used: the upper part of the id */
+	uint32_t len_bytes;
+	void *buf;
+	uint64_t token;
+};
+
+/* The reply that is being received. */
+struct body {
+	unsigned slot;
+	int result;
+	char *at; /* NULL: dropped */
+	size_t left_bytes;
+};
+
+struct tcp {
+	struct transport base;
+	int fd;
+	uint32_t handle;
+	pthread_mutex_t lock;
+	bool broken;
+	unsigned nr_busy, next_slot;
+	size_t underway_bytes;
+	struct slot slots[SLOTS];
+	uint8_t output[OUTPUT_BYTES];
+	size_t out_at, out_end; /* unsent bytes of output */
+
+	/* the reaper's */
+	bool in_body;
+	struct body body;
+	uint8_t input[INPUT_BYTES];
+	size_t in_at, in_end; /* bytes of input not looked at */
+	int timeout_ms;	      /* as SO_RCVTIMEO has it */
+};
+
+static struct tcp *tcp_of(struct transport *transport)
+{
+	return (struct tcp *)transport;
+}
+
+/* ---- sending; tcp.lock is held ---- */
+
+/* The socket is shut down, not closed: that wakes a reaper who is in it. */
+static void break_locked(struct tcp *tcp)
+{
+	tcp->broken = true;
+	(void)shutdown(tcp->fd, SHUT_RDWR);
+}
+
+static void send_output(struct tcp *tcp)
+{
+	while (tcp->out_at < tcp->out_end && !tcp->broken) {
+		ssize_t n = send(tcp->fd, tcp->output + tcp->out_at,
+				 tcp->out_end - tcp->out_at,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0)
+			tcp->out_at += (size_t)n;
+		else if (n < 0 && errno == EAGAIN)
+			return;
+		else if (n < 0 && errno != EINTR)
+			break_locked(tcp);
+	}
+	tcp->out_at = tcp->out_end = 0;
+}
+
+/* Place for one more request, moving unsent ones to the front. */
+static uint8_t *output_room(struct tcp *tcp)
+{
+	if (OUTPUT_BYTES - tcp->out_end < REQUEST_BYTES) {
+		memmove(tcp->output, tcp->output + tcp->out_at,
+			tcp->out_end - tcp->out_at);
+		tcp->out_end -= tcp->out_at;
+		tcp->out_at = 0;
+	}
+	return tcp->output + tcp->out_end;
+}
+
+static void encode(struct tcp *tcp, const struct transport_read *read,
+		   uint32_t id)
+{
+	struct wire_header header = {
+		.type = WIRE_READ,
+		.flags = read->urgent ? WIRE_URGENT : 0,
+		.id = id,
+		.body_bytes = REQUEST_BYTES - WIRE_HEADER_BYTES,
+	};
+	struct wire_read body = {
+		.handle = tcp->handle,
+		.object = read->object,
+		.raddr = read->raddr,
+		.len_bytes = read->len_bytes,
+	};
+	uint8_t *out = output_room(tcp);
+
+	wire_put_header(out, &header);
+	(void)wire_put_read(out + WIRE_HEADER_BYTES, &body);
+	tcp->out_end += REQUEST_BYTES;
+}
+
+/* A free slot; there is one. */
+static unsigned take_slot(struct tcp *tcp)
+{
+	unsigned at = tcp->next_slot;
+
+	while (tcp->slots[at].busy)
+		at = (at + 1) % SLOTS;
+	tcp->next_slot = (at + 1) % SLOTS;
+	return at;
+}
+
+static bool has_room(const struct tcp *tcp, const struct transport_read *read)
+{
+	/* A far end that answers what was not sent must not overrun us. */
+	size_t unsent_bytes = tcp->out_end - tcp->out_at;
+
+	return tcp->nr_busy < SLOTS &&
+	       unsent_bytes + REQUEST_BYTES <= OUTPUT_BYTES &&
+	       tcp->underway_bytes + read->len_bytes <= UNDERWAY_MAX;
+}
+
+/* Returns 1: the read is taken. */
+static unsigned take(struct tcp *tcp, const struct transport_read *read)
+{
+	unsigned at = take_slot(tcp);
+	struct slot *slot = &tcp->slots[at];
+
+	slot->busy = true;
+	slot->turn++;
+	slot->len_bytes = read->len_bytes;
+	slot->buf = read->buf;
+	slot->token = read->token;
+	tcp->nr_busy++;
+	tcp->underway_bytes += read->len_bytes;
+	if (!tcp->broken)
+		encode(tcp, read, at | (uint32_t)slot->turn << 16);
+	return 1;
+}
+
+static int tcp_submit(struct transport *transport,
+		      const struct transport_read *reads, unsigned nr)
+{
+	struct tcp *tcp = tcp_of(transport);
+	unsigned taken = 0;
+	int err = 0;
+
+	(void)pthread_mutex_lock(&tcp->lock);
+	while (!err && taken < nr) {
+		const struct transport_read *read = &reads[taken];
+
+		if (!transport_read_is_legal(read))
+			err = -EINVAL;
+		else if (!has_room(tcp, read))
+			err = -EAGAIN;
+		else
+			taken += take(tcp, read);
+	}
+	send_output(tcp);
+	(void)pthread_mutex_unlock(&tcp->lock);
+	return taken ? (int)taken : err;
+}
+
+/* ---- receiving; the reaper only ---- */
+
+static void break_now(struct tcp *tcp)
+{
+	(void)pthread_mutex_lock(&tcp->lock);
+	break_locked(tcp);
+	(void)pthread_mutex_unlock(&tcp->lock);
+}
+
+static void free_slot(struct tcp *tcp, unsigned at, int result,
+		      struct transport_done *done)
+{
+	struct slot *slot = &tcp->slots[at];
+
+	done->token = slot->token;
+	done->result = result;
+	slot->busy = false;
+	tcp->nr_busy--;
+	tcp->underway_bytes -= slot->len_bytes;
+}
+
+/* What a far end's status means to the contract. */
+static int result_of(int32_t status)
+{
+	return status == -EIO ? -EREMOTEIO : status;
+}
+
+/* Begin the reply that @header announces.  False: it breaks the protocol. */
+static bool begin_body(struct tcp *tcp, const struct wire_header *header)
+{
+	unsigned at = header->id & 0xffff;
+	struct slot slot;
+
+	if (header->type != WIRE_READ || !(header->flags & WIRE_REPLY) ||
+	    at >= SLOTS)
+		return false;
+	(void)pthread_mutex_lock(&tcp->lock);
+	slot = tcp->slots[at];
+	(void)pthread_mutex_unlock(&tcp->lock);
+	if (!slot.busy || slot.turn != header->id >> 16)
+		return false;
+	if (header->status ? header->body_bytes > WIRE_WHY_MAX
+			   : header->body_bytes != slot.len_bytes)
+		return false;
+	tcp->in_body = true;
+	tcp->body.slot = at;
+	tcp->body.result = result_of(header->status);
+	tcp->body.at = header->status ? NULL : slot.buf;
+	tcp->body.left_bytes = header->body_bytes;
+	return true;
+}
+
+/* Look at a header in the input.  False: more bytes are needed, or broken. */
+static bool parse_header(struct tcp *tcp)
+{
+	struct wire_header header;
+
+	if (tcp->in_end - tcp->in_at < WIRE_HEADER_BYTES)
+		return false;
+	if (wire_get_header(tcp->input + tcp->in_at, WIRE_READ_MAX, &header) ||
+	    !begin_body(tcp, &header)) {
+		break_now(tcp);
+		return false;
+	}
+	tcp->in_at += WIRE_HEADER_BYTES;
+	return true;
+}
+
+static void advance_body(struct body *body, size_t bytes)
+{
+	if (body->at)
+		body->at += bytes;
+	body->left_bytes -= bytes;
+}
+
+/* Move input into the body.  False: the input was too short. */
+static bool parse_body(struct tcp *tcp)
+{
+	struct body *body = &tcp->body;
+	size_t bytes = tcp->in_end - tcp->in_at;
+
+	if (bytes > body->left_bytes)
+		bytes = body->left_bytes;
+	if (bytes && body->at)
+		memcpy(body->at, tcp->input + tcp->in_at, bytes);
+	tcp->in_at += bytes;
+	advance_body(body, bytes);
+	return !body->left_bytes;
+}
+
+/* Finish replies out of the input, as far as it goes. */
+static unsigned parse_input(struct tcp *tcp, struct transport_done *done,
+			    unsigned max)
+{
+	unsigned nr = 0;
+
+	while (nr < max && (tcp->in_body || parse_header(tcp)) &&
+	       parse_body(tcp)) {
+		(void)pthread_mutex_lock(&tcp->lock);
+		free_slot(tcp, tcp->body.slot, tcp->body.result, &done[nr++]);
+		(void)pthread_mutex_unlock(&tcp->lock);
+		tcp->in_body = false;
+	}
+	return nr;
+}
+
+/* -EIO for what is under way; nothing that still comes is looked at. */
+static unsigned fail_all(struct tcp *tcp, struct transport_done *done,
+			 unsigned max)
+{
+	unsigned nr = 0;
+
+	tcp->in_body = false;
+	tcp->in_at = tcp->in_end = 0;
+	(void)pthread_mutex_lock(&tcp->lock);
+	for (unsigned at = 0; at < SLOTS && nr < max; at++)
+		if (tcp->slots[at].busy)
+			free_slot(tcp, at, -EIO, &done[nr++]);
+	(void)pthread_mutex_unlock(&tcp->lock);
+	return nr;
+}
+
+/* Let the next receive wait at most @timeout_ms: -1 for ever, never 0. */
+static void set_timeout(struct tcp *tcp, int timeout_ms)
+{
+	struct timeval t = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+
+	if (timeout_ms == tcp->timeout_ms)
+		return;
+	if (timeout_ms < 0)
+		t.tv_sec = t.tv_usec = 0;
+	if (!setsockopt(tcp->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)))
+		tcp->timeout_ms = timeout_ms;
+}
+
+/* Bytes came: first the rest of the body, then input. */
+static void took(struct tcp *tcp, size_t bytes)
+{
+	size_t direct = 0;
+
+	if (tcp->in_body && tcp->body.at) {
+		direct = bytes < tcp->body.left_bytes ? bytes
+						      : tcp->body.left_bytes;
+		advance_body(&tcp->body, direct);
+	}
+	tcp->in_end += bytes - direct;
+}
+
+/*
+ * Receive once, waiting at most @timeout_ms.  False: nothing came in time, or
+ * the connection broke.
+ */
+static bool receive(struct tcp *tcp, int timeout_ms)
+{
+	struct iovec iov[2];
+	struct msghdr message = {.msg_iov = iov};
+	ssize_t n;
+
+	memmove(tcp->input, tcp->input + tcp->in_at, tcp->in_end - tcp->in_at);
+	tcp->in_end -= tcp->in_at;
+	tcp->in_at = 0;
+	if (tcp->in_body && tcp->body.at)
+		iov[message.msg_iovlen++] =
+			(struct iovec){tcp->body.at, tcp->body.left_bytes};
+	iov[message.msg_iovlen++] = (struct iovec){tcp->input + tcp->in_end,
+						   INPUT_BYTES - tcp->in_end};
+	if (timeout_ms)
+		set_timeout(tcp, timeout_ms);
+	n = recvmsg(tcp->fd, &message, timeout_ms ? 0 : MSG_DONTWAIT);
+	if (n > 0)
+		took(tcp, (size_t)n);
+	else if (!n || (errno != EAGAIN && errno != EINTR))
+		break_now(tcp);
+	return n > 0;
+}
+
+enum state { NOTHING_UNDERWAY, UNDERWAY, BROKEN };
+
+/* Send what is left over, and say how things stand. */
+static enum state look(struct tcp *tcp)
+{
+	enum state state = UNDERWAY;
+
+	(void)pthread_mutex_lock(&tcp->lock);
+	if (tcp->out_end)
+		send_output(tcp);
+	if (!tcp->nr_busy)
+		state = NOTHING_UNDERWAY;
+	else if (tcp->broken)
+		state = BROKEN;
+	(void)pthread_mutex_unlock(&tcp->lock);
+	return state;
+}
+
+static int ms_left(uint64_t until_ns)
+{
+	uint64_t now = io_monotonic_ns();
+
+	return now < until_ns ? (int)((until_ns - now - 1) / NS_PER_MS + 1) : 0;
+}
+
+static int tcp_reap(struct transport *transport, struct transport_done *done,
+		    unsigned max, int timeout_ms)
+{
+	struct tcp *tcp = tcp_of(transport);
+	uint64_t until = 0;
+	unsigned nr;
+
+	if (timeout_ms > 0)
+		until = io_monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+	while (!(nr = parse_input(tcp, done, max))) {
+		enum state state = look(tcp);
+
+		if (state == BROKEN)
+			return (int)fail_all(tcp, done, max);
+		if (state == NOTHING_UNDERWAY)
+			return 0;
+		if (!receive(tcp, timeout_ms) && !timeout_ms &&
+		    look(tcp) != BROKEN)
+			return 0;
+		if (timeout_ms > 0)
+			timeout_ms = ms_left(until);
+	}
+	return (int)nr;
+}
+
+static int tcp_fd(struct transport *transport)
+{
+	return tcp_of(transport)->fd;
+}
+
+static void tcp_close(struct transport *transport)
+{
+	struct tcp *tcp = tcp_of(transport);
+
+	(void)close(tcp->fd);
+	(void)pthread_mutex_destroy(&tcp->lock);
+	free(tcp);
+}
+
+static const struct transport_ops tcp_ops = {
+	.name = "tcp",
+	.submit = tcp_submit,
+	.reap = tcp_reap,
+	.fd = tcp_fd,
+	.close = tcp_close,
+};
+
+/* ---- opening ---- */
+
+static int open_image(struct tcp_control *control,
+		      const struct wire_image *image,
+		      struct wire_opened *ret_opened,
+		      struct tcp_opened *ret_desc, char *why)
+{
+	uint8_t request[WIRE_REQUEST_MAX];
+	CLEANUP_FREE void *reply = NULL;
+	size_t bytes = 0, head;
+	int err = tcp_control_call(control, WIRE_OPEN, request,
+				   wire_put_image(request, image), &reply,
+				   &bytes, why);
+
+	if (err)
+		return err;
+	err = wire_get_opened(reply, bytes, ret_opened);
+	if (err)
+		return err;
+	head = wire_put_opened(request, ret_opened);
+	if (bytes <= head)
+		return -EPROTO;
+	memmove(reply, (char *)reply + head, bytes - head);
+	ret_desc->desc = steal_ptr(&reply);
+	ret_desc->desc_bytes = bytes - head;
+	ret_desc->lease_s = ret_opened->lease_s;
+	return 0;
+}
+
+static struct tcp *tcp_new(void)
+{
+	struct tcp *tcp = calloc(1, sizeof(*tcp));
+
+	if (!tcp)
+		return NULL;
+	tcp->base.ops = &tcp_ops;
+	tcp->fd = -1;
+	tcp->timeout_ms = -1; /* a new socket waits for ever */
+	(void)pthread_mutex_init(&tcp->lock, NULL);
+	return tcp;
+}
+
+int tcp_open(const struct tcp_address *address, const struct wire_image *image,
+	     struct transport **ret, struct tcp_opened *ret_opened, char *why)
+{
+	struct tcp_control *control = NULL;
+	struct wire_opened opened;
+	struct tcp *tcp;
+	int err = tcp_control_hello(address, &control, why);
+
+	if (err)
+		return err;
+	tcp = tcp_new();
+	err = tcp ? open_image(control, image, &opened, ret_opened, why)
+		  : -ENOMEM;
+	if (err) {
+		tcp_control_close(control);
+		free(tcp);
+		return err;
+	}
+	tcp->fd = tcp_control_steal(control);
+	tcp->handle = opened.handle;
+	*ret = &tcp->base;
+	return 0;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tcp_control.c - ask, wait, check the answer
+ */
+#include "rdmafetch/tcp_control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "rdmafetch/dial.h"
+
+#define NS_PER_MS   1000000ull
+#define PIECE_BYTES (1u << 20)
+#define PIECE_NS    1000000000ull /* more time for each further piece */
+
+struct tcp_control {
+	int fd; /* -1 after a connection error */
+	int timeout_ms;
+	uint32_t last_id;
+};
+
+static void hang_up(struct tcp_control *control)
+{
+	if (control->fd >= 0)
+		(void)close(control->fd);
+	control->fd = -1;
+}
+
+void tcp_control_close(struct tcp_control *control)
+{
+	if (!control)
+		return;
+	hang_up(control);
+	free(control);
+}
+
+int tcp_control_steal(struct tcp_control *control)
+{
+	int fd = steal_fd(&control->fd);
+
+	tcp_control_close(control);
+	return fd;
+}
+
+static int send_request(struct tcp_control *control, enum wire_type type,
+			const void *body, size_t body_bytes,
+			uint64_t deadline_ns)
+{
+	uint8_t out[WIRE_HEADER_BYTES + WIRE_REQUEST_MAX];
+	struct wire_header header = {.type = (uint16_t)type,
+				     .id = ++control->last_id,
+				     .body_bytes = (uint32_t)body_bytes};
+
+	wire_put_header(out, &header);
+	if (body_bytes)
+		memcpy(out + WIRE_HEADER_BYTES, body, body_bytes);
+	return dial_send(control->fd, out, WIRE_HEADER_BYTES + body_bytes,
+			 deadline_ns);
+}
+
+/*
+ * Receive @len bytes onto the heap.  Memory grows with what really arrives, so
+ * that a header alone cannot make us allocate.
+ */
+static int recv_body(int fd, size_t len, uint64_t deadline_ns, void **ret)
+{
+	CLEANUP_FREE char *buf = NULL;
+	size_t have = 0;
+
+	while (have < len) {
+		size_t room = have ? have : PIECE_BYTES; /* doubles */
+		char *bigger;
+		int err;
+
+		if (room > len - have)
+			room = len - have;
+		bigger = realloc(buf, have + room);
+		if (!bigger)
+			return -ENOMEM;
+		buf = bigger;
+		deadline_ns += room / PIECE_BYTES * PIECE_NS;
+		err = dial_recv(fd, buf + have, room, deadline_ns);
+		if (err)
+			return err;
+		have += room;
+	}
+	*ret = steal_ptr(&buf);
+	return 0;
+}
+
+/* Keep what a terminal may show. */
+static void copy_words(char *why, const char *words, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		why[i] = words[i] < ' ' || words[i] > '~' ? '?' : words[i];
+	why[len] = '\0';
+}
+
+static int recv_reply(struct tcp_control *control, enum wire_type type,
+		      uint64_t deadline_ns, struct wire_header *ret_header,
+		      void **ret_body)
+{
+	uint8_t in[WIRE_HEADER_BYTES];
+	struct wire_header header;
+	int err = dial_recv(control->fd, in, sizeof(in), deadline_ns);
+
+	if (err)
+		return err;
+	err = wire_get_header(in, WIRE_REPLY_MAX, &header);
+	if (err)
+		return err;
+	if (header.type != type || !(header.flags & WIRE_REPLY) ||
+	    header.id != control->last_id)
+		return -EPROTO;
+	if (header.status && header.body_bytes > WIRE_WHY_MAX)
+		return -EPROTO;
+	err = recv_body(control->fd, header.body_bytes, deadline_ns, ret_body);
+	if (!err)
+		*ret_header = header;
+	return err;
+}
+
+int tcp_control_call(struct tcp_control *control, enum wire_type type,
+		     const void *body, size_t body_bytes, void **ret_body,
+		     size_t *ret_body_bytes, char *why)
+{
+	uint64_t deadline_ns =
+		io_monotonic_ns() + (uint64_t)control->timeout_ms * NS_PER_MS;
+	CLEANUP_FREE void *reply = NULL;
+	struct wire_header header;
+	int err;
+
+	why[0] = '\0';
+	if (control->fd < 0)
+		return -ENOTCONN;
+	if (body_bytes > WIRE_REQUEST_MAX)
+		return -EMSGSIZE;
+	err = send_request(control, type, body, body_bytes, deadline_ns);
+	if (!err)
+		err = recv_reply(control, type, deadline_ns, &header, &reply);
+	if (err) {
+		hang_up(control);
+		return err;
+	}
+	if (header.status) {
+		copy_words(why, reply, header.body_bytes);
+		return header.status;
+	}
+	if (ret_body) {
+		*ret_body = steal_ptr(&reply);
+		*ret_body_bytes = header.body_bytes;
+	}
+	return 0;
+}
+
+static int say_hello(struct tcp_control *control, char *why)
+{
+	struct wire_hello hello = {WIRE_VERSION, WIRE_READ_MAX};
+	CLEANUP_FREE void *reply = NULL;
+	uint8_t body[WIRE_REQUEST_MAX];
+	size_t reply_bytes = 0;
+	int err = tcp_control_call(control, WIRE_HELLO, body,
+				   wire_put_hello(body, &hello), &reply,
+				   &reply_bytes, why);
+
+	if (err)
+		return err;
+	err = wire_get_hello(reply, reply_bytes, &hello);
+	if (err)
+		return err;
+	if (hello.version != WIRE_VERSION)
+		return -EPROTONOSUPPORT;
+	return hello.read_max_bytes < WIRE_READ_MAX ? -EPROTO : 0;
+}
+
+int tcp_control_hello(const struct tcp_address *address,
+		      struct tcp_control **ret, char *why)
+{
+	struct tcp_control *control = calloc(1, sizeof(*control));
+	int err;
+
+	why[0] = '\0';
+	if (!control)
+		return -ENOMEM;
+	control->fd = -1;
+	control->timeout_ms = address->timeout_ms;
+	err = dial_open(address, &control->fd);
+	if (!err)
+		err = say_hello(control, why);
+	if (err) {
+		tcp_control_close(control);
+		return err;
+	}
+	*ret = control;
+	return 0;
+}
+
+int tcp_control_open(const struct tcp_address *address,
+		     struct tcp_control **ret)
+{
+	char why[WIRE_WHY_MAX + 1];
+
+	return tcp_control_hello(address, ret, why);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tcp_control.h - one question at a time to a mitosisd
+ *
+ * Above: the programs, and tcp.c, which opens an image this way before its
+ * connection carries reads.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/parse.h"
+#include "common/wire.h"
+
+/* A control connection: HELLO is done.  One thread at a time. */
+struct tcp_control;
+
+struct tcp_address {
+	bool is_unix;
+	char host[PARSE_HOST_MAX + 1]; /* name or address; path when is_unix */
+	uint16_t port;
+	/*
+	 * Of connecting, and of each control call; an answer longer than a
+	 * MiB gets a second more for each.
+	 */
+	int timeout_ms;
+};
+
+/*
+ * Connect and say HELLO.
+ *
+ * Returns 0, or
+ *   -ENOENT           unknown host, or no such unix socket
+ *   -ETIMEDOUT        nobody answered in time
+ *   -EPROTONOSUPPORT  the daemon speaks another version
+ *   -EPROTO           what answers is no mitosisd
+ *   -ECONNRESET       the daemon hung up
+ *   or -errno of connect(2), or the daemon's refusal.
+ */
+int tcp_control_open(const struct tcp_address *address,
+		     struct tcp_control **ret);
+
+/*
+ * As tcp_control_open(), with the daemon's words when it refuses HELLO in @why
+ * ("" otherwise), which has WIRE_WHY_MAX + 1 bytes.
+ */
+int tcp_control_hello(const struct tcp_address *address,
+		      struct tcp_control **ret, char *why);
+
+/*
+ * Ask and wait for the answer.  @why receives the daemon's words when it
+ * refuses ("" otherwise); it has WIRE_WHY_MAX + 1 bytes and is never NULL.
+ * They are printable ASCII.  *@ret_body, when not NULL, is the caller's to
+ * free(), and NULL when the body is empty.
+ *
+ * Returns 0, the refusal's -errno, -EMSGSIZE for a body over WIRE_REQUEST_MAX,
+ * or the connection's error: then it is of no more use (-ENOTCONN).
+ */
+int tcp_control_call(struct tcp_control *control, enum wire_type type,
+		     const void *body, size_t body_bytes, void **ret_body,
+		     size_t *ret_body_bytes, char *why);
+
+/* Take the socket out of @control, which ends: the caller's to close. */
+int tcp_control_steal(struct tcp_control *control);
+
+/* NULL is allowed. */
+void tcp_control_close(struct tcp_control *control);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rig_tcp.c - the tcp transport over loopback and over a unix socket
+ */
+#include "tests/contract/rig.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "rdmafetch/tcp.h"
+#include "tests/contract/fake_server.h"
+
+static struct fake_server *server;
+
+static struct transport *open_over(const struct rig_faults *faults,
+				   bool is_unix)
+{
+	struct fake_server_options options = {.is_unix = is_unix};
+	struct wire_image image = {.name = "any"};
+	struct transport *transport = NULL;
+	char why[WIRE_WHY_MAX + 1];
+	struct tcp_address address;
+	struct tcp_opened opened;
+
+	if (faults) {
+		options.delay_ns = faults->delay_ns;
+		options.reorder = faults->reorder;
+		options.fail_every = faults->fail_every;
+		options.fail_status = faults->fail_result == -EREMOTEIO
+					      ? -EIO
+					      : faults->fail_result;
+		options.break_after = faults->break_after;
+	}
+	server = fake_server_start(&options);
+	if (!server)
+		return NULL;
+	address = fake_server_address(server);
+	if (tcp_open(&address, &image, &transport, &opened, why))
+		return NULL;
+	free(opened.desc);
+	return transport;
+}
+
+static struct transport *tcp_rig_open(const struct rig_faults *faults)
+{
+	return open_over(faults, false);
+}
+
+static struct transport *unix_rig_open(const struct rig_faults *faults)
+{
+	return open_over(faults, true);
+}
+
+static void rig_close(struct transport *transport)
+{
+	transport->ops->close(transport);
+	fake_server_stop(server);
+}
+
+const struct rig rig_tcp = {"tcp", true, tcp_rig_open, rig_close};
+const struct rig rig_unix = {"unix", true, unix_rig_open, rig_close};
