@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* daemon.c - see daemon.h */
+#include "parent/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/io.h"
+#include "config.h"
+#include "parent/session.h"
+
+/* Requests of the kernel between two turns; more are submitted early. */
+#define LOOP_ENTRIES 256
+
+const struct daemon_options daemon_defaults = {
+	.registry =
+		{
+			.images_max = 64,
+			.lease_s = 600,
+			.lease_max_s = 24 * 3600,
+			.prepare_max_s = 60,
+		},
+	.serve =
+		{
+			.clients_max = 256,
+			.strangers_max = 64,
+			.hello_ms = 5000,
+			.stall_ms = 60000,
+		},
+	.snapshot =
+		{
+			.stop_timeout_ms = 200,
+			.shared_max_bytes = 1ull << 30,
+		},
+};
+
+void daemon_rearm(struct daemon *daemon)
+{
+	daemon->leases.deadline_ns =
+		registry_expire(daemon->registry, io_monotonic_ns());
+}
+
+static void lease_over(struct loop_timer *timer)
+{
+	daemon_rearm((struct daemon *)((char *)timer -
+				       offsetof(struct daemon, leases)));
+}
+
+static int open_parts(struct daemon *daemon)
+{
+	const struct daemon_options *options = &daemon->options;
+	int error;
+
+	error = registry_new(&options->registry, &daemon->registry);
+	if (!error)
+		error = loop_open(LOOP_ENTRIES, &daemon->loop);
+	if (!error)
+		error = tcp_serve_open(daemon->loop, &options->serve,
+				       &session_ops, daemon, &daemon->serve);
+	return error;
+}
+
+int daemon_open(const struct daemon_options *options,
+		struct daemon **ret_daemon)
+{
+	struct daemon *daemon = calloc(1, sizeof(*daemon));
+	int error;
+
+	if (!daemon)
+		return -ENOMEM;
+	daemon->options = *options;
+	daemon->started_ns = io_monotonic_ns();
+	daemon->leases.fired = lease_over;
+	error = open_parts(daemon);
+	if (error) {
+		daemon_close(daemon);
+		return error;
+	}
+	loop_add_timer(daemon->loop, &daemon->leases);
+	*ret_daemon = daemon;
+	return 0;
+}
+
+int daemon_listen(struct daemon *daemon, int fd)
+{
+	return tcp_serve_listen(daemon->serve, fd);
+}
+
+static void stop(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	daemon->stop_watch = NULL;
+	loop_stop(daemon->loop, 0);
+}
+
+int daemon_run(struct daemon *daemon, int stop_fd)
+{
+	int error;
+
+	error = loop_watch(daemon->loop, stop_fd, stop, daemon,
+			   &daemon->stop_watch);
+	return error ? error : loop_run(daemon->loop);
+}
+
+/* Clients go first: no READ may meet a twin that is being ended. */
+void daemon_close(struct daemon *daemon)
+{
+	if (!daemon)
+		return;
+	tcp_serve_close(daemon->serve);
+	daemon->serve = NULL;
+	registry_free(daemon->registry);
+	loop_close(daemon->loop);
+	free(daemon);
+}
+
+void daemon_report(const struct daemon *daemon,
+		   struct report_status *ret_status)
+{
+	struct tcp_serve_stats stats;
+
+	tcp_serve_get_stats(daemon->serve, &stats);
+	*ret_status = (struct report_status){
+		.pid = getpid(),
+		.images = registry_count(daemon->registry),
+		.images_max = daemon->options.registry.images_max,
+		.clients = (uint32_t)stats.clients,
+		.clients_max = daemon->options.serve.clients_max,
+		.strangers = (uint32_t)stats.strangers,
+		.uptime_ns = io_monotonic_ns() - daemon->started_ns,
+		.prepared = daemon->prepared,
+		.refused = daemon->refused,
+		.ended = daemon->ended,
+		.accepted = stats.accepted,
+		.turned_away = stats.turned_away,
+		.broken = stats.broken,
+		.requests = stats.requests,
+		.reads = stats.reads,
+		.urgent_reads = stats.urgent_reads,
+		.failed_reads = stats.failed_reads,
+		.read_bytes = stats.read_bytes,
+		.sends = stats.sends,
+	};
+	(void)snprintf(ret_status->version, sizeof(ret_status->version), "%s",
+		       MITOSIS_VERSION);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * daemon.h - one process that keeps images and serves them: mitosisd's inside
+ *
+ *     tools/mitosisd.c   options, sockets, signals
+ *       daemon.c         the parts, and time
+ *         session.c      one client's requests, its handles
+ *         prepare.c         one image's keeper, and who waits for it
+ *           registry.c   names, keys, leases, who may read
+ *         rdmafetch/tcp_serve.c   sockets, frames, READs
+ *           rdmafetch/loop.c      io_uring
+ *
+ * Threads: one, and no locks.  It blocks in the kernel only: for pages of
+ * snapshots, for the end of a released twin, and for the user database when a
+ * TCP client joins (parent/peer.h).
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/report.h"
+#include "parent/registry.h"
+#include "parent/snapshot.h"
+#include "rdmafetch/loop.h"
+#include "rdmafetch/tcp_serve.h"
+
+struct daemon_options {
+	struct registry_options registry;
+	struct tcp_serve_options serve;
+	struct snapshot_options snapshot;
+};
+
+extern const struct daemon_options daemon_defaults;
+
+/* For session.c and prepare.c; others use the functions. */
+struct daemon {
+	struct daemon_options options;
+	struct loop *loop;
+	struct tcp_serve *serve;
+	struct registry *registry;
+	struct loop_timer leases;
+	struct loop_watch *stop_watch;
+	uint64_t started_ns;
+	uint64_t prepared, refused, ended; /* images, ever */
+};
+
+/*
+ * A daemon with no listener yet.  To be called by the thread that runs it.
+ *
+ * Returns 0, -EINVAL for options out of range, -ENOMEM, or -errno of
+ * loop_open(): -ENOSYS or -EPERM where io_uring is off.
+ */
+int daemon_open(const struct daemon_options *options,
+		struct daemon **ret_daemon);
+
+/* Serve clients of the listening socket @fd, which it owns on success.
+ * Returns 0 or -ENOMEM. */
+int daemon_listen(struct daemon *daemon, int fd);
+
+/* Run until @stop_fd is readable.  Returns 0 or -errno of the loop. */
+int daemon_run(struct daemon *daemon, int stop_fd);
+
+/* End all images and clients.  NULL and half-open are allowed. */
+void daemon_close(struct daemon *daemon);
+
+/* Deadlines have changed: look when the next lease ends. */
+void daemon_rearm(struct daemon *daemon);
+
+/* What the daemon tells about itself and, of the images, to @peer. */
+void daemon_report(const struct daemon *daemon,
+		   struct report_status *ret_status);

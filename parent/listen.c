@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* listen.c - see listen.h */
+#include "parent/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/parse.h"
+
+#define BACKLOG 128
+/* "[ffff:...]:65535" */
+#define TEXT_MAX 64
+
+/* Split "[V6]:PORT", "V4:PORT", "V4", "[V6]" or "V6" in place. */
+static int split(char *text, char **ret_addr, char **ret_port)
+{
+	char *colon = strchr(text, ':'), *bracket;
+
+	*ret_addr = text;
+	*ret_port = NULL;
+	if (*text == '[') {
+		bracket = strchr(text, ']');
+		if (!bracket || (bracket[1] && bracket[1] != ':'))
+			return -EINVAL;
+		*ret_addr = text + 1;
+		*ret_port = bracket[1] ? bracket + 2 : NULL;
+		*bracket = '\0';
+	} else if (colon && !strchr(colon + 1, ':')) {
+		*ret_port = colon + 1;
+		*colon = '\0';
+	}
+	return 0;
+}
+
+static int fill_address(const char *addr, uint16_t port,
+			struct listen_address *ret)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET,
+				 .sin_port = htons(port)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+				   .sin6_port = htons(port)};
+
+	memset(ret, 0, sizeof(*ret));
+	if (inet_pton(AF_INET, addr, &in.sin_addr) == 1) {
+		memcpy(&ret->addr, &in, sizeof(in));
+		ret->addr_bytes = sizeof(in);
+		return 0;
+	}
+	if (inet_pton(AF_INET6, addr, &in6.sin6_addr) != 1)
+		return -EINVAL;
+	memcpy(&ret->addr, &in6, sizeof(in6));
+	ret->addr_bytes = sizeof(in6);
+	return 0;
+}
+
+static int is_loopback(const struct listen_address *address)
+{
+	const struct sockaddr_in *in = (const void *)&address->addr;
+	const struct sockaddr_in6 *in6 = (const void *)&address->addr;
+
+	if (address->addr.ss_family == AF_INET)
+		return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+	return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+}
+
+int listen_parse(const char *text, uint16_t default_port,
+		 struct listen_address *ret_address, struct refusal *ret_why)
+{
+	char copy[TEXT_MAX], *addr, *port_text;
+	struct listen_address address;
+	uint64_t port = default_port;
+
+	(void)snprintf(copy, sizeof(copy), "%s", text);
+	if (strlen(text) >= sizeof(copy) || split(copy, &addr, &port_text) ||
+	    (port_text && parse_u64(port_text, 0, UINT16_MAX, &port)) ||
+	    fill_address(addr, (uint16_t)port, &address))
+		return refuse(ret_why, -EINVAL,
+			      "cannot listen on %.64s: not an address as in "
+			      "127.0.0.1:7373 or [::1]:7373",
+			      text);
+	if (!is_loopback(&address))
+		return refuse(ret_why, -EPERM,
+			      "cannot listen on %s: only loopback and the unix "
+			      "socket are served without an authenticator "
+			      "(sec=), which this version does not have",
+			      addr);
+	*ret_address = address;
+	return 0;
+}
+
+static void put_text(const struct listen_address *address, char *out,
+		     size_t len)
+{
+	const struct sockaddr_in *in = (const void *)&address->addr;
+	const struct sockaddr_in6 *in6 = (const void *)&address->addr;
+	char text[INET6_ADDRSTRLEN] = "?";
+
+	if (address->addr.ss_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+		(void)snprintf(out, len, "%s:%u", text, ntohs(in->sin_port));
+	} else {
+		(void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+		(void)snprintf(out, len, "[%s]:%u", text,
+			       ntohs(in6->sin6_port));
+	}
+}
+
+static int say_inet(const struct listen_address *address, int error,
+		    struct refusal *ret_why)
+{
+	char text[TEXT_MAX];
+
+	put_text(address, text, sizeof(text));
+	if (error == -EADDRINUSE)
+		return refuse(ret_why, error,
+			      "cannot listen on %s: the port is taken: is "
+			      "another mitosisd running? See --listen",
+			      text);
+	return refuse(ret_why, error, "cannot listen on %s: %s", text,
+		      strerror(-error));
+}
+
+/* IPv6 sockets serve IPv6 only, so that each address is listed by itself. */
+static int bind_inet(int fd, const struct listen_address *address)
+{
+	int one = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)))
+		return -errno;
+	if (address->addr.ss_family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)))
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)&address->addr,
+		 address->addr_bytes) ||
+	    listen(fd, BACKLOG))
+		return -errno;
+	return 0;
+}
+
+int listen_inet(const struct listen_address *address, int *ret_fd,
+		struct refusal *ret_why)
+{
+	CLEANUP_CLOSE int fd = -1;
+	int error;
+
+	fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return say_inet(address, -errno, ret_why);
+	error = bind_inet(fd, address);
+	if (error)
+		return say_inet(address, error, ret_why);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+/*
+ * The folder, open and locked: two daemons that start at once take turns.  It
+ * must belong to root or to us, and nobody else may write in it.
+ */
+static int open_folder(const char *path, int *ret_dir, struct refusal *ret_why)
+{
+	CLEANUP_CLOSE int dir = -1;
+	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)], *folder;
+	struct stat st;
+
+	(void)snprintf(copy, sizeof(copy), "%s", path);
+	folder = dirname(copy);
+	if (mkdir(folder, 0755) && errno != EEXIST)
+		return refuse(ret_why, -errno, "cannot make the folder %s: %s",
+			      folder, strerror(errno));
+	dir = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0 || fstat(dir, &st) || flock(dir, LOCK_EX))
+		return refuse(ret_why, -errno, "cannot open the folder %s: %s",
+			      folder, strerror(errno));
+	if ((st.st_uid && st.st_uid != geteuid()) ||
+	    st.st_mode & (S_IWGRP | S_IWOTH))
+		return refuse(ret_why, -EPERM,
+			      "cannot listen in %s: others may write there; "
+			      "give --socket a path in a folder of your own",
+			      folder);
+	*ret_dir = steal_fd(&dir);
+	return 0;
+}
+
+/* The name is taken: by a living daemon, a dead one, or something else. */
+static int take_over(const struct sockaddr_un *un, struct refusal *ret_why)
+{
+	CLEANUP_CLOSE int probe = -1;
+	struct stat st;
+
+	if (lstat(un->sun_path, &st))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return refuse(ret_why, -EEXIST,
+			      "cannot listen on %s: it is there and no socket",
+			      un->sun_path);
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (probe < 0)
+		return -errno;
+	if (!connect(probe, (const struct sockaddr *)un, sizeof(*un)) ||
+	    errno != ECONNREFUSED)
+		return refuse(ret_why, -EADDRINUSE,
+			      "cannot listen on %s: a mitosisd is listening "
+			      "there; stop it or give another --socket",
+			      un->sun_path);
+	return unlink(un->sun_path) ? -errno : 0;
+}
+
+static int bind_unix(int fd, const struct sockaddr_un *un)
+{
+	if (bind(fd, (const struct sockaddr *)un, sizeof(*un)))
+		return -errno;
+	if (chmod(un->sun_path, 0666) || listen(fd, BACKLOG)) {
+		int error = -errno;
+
+		(void)unlink(un->sun_path);
+		return error;
+	}
+	return 0;
+}
+
+int listen_unix(const char *path, int *ret_fd, struct refusal *ret_why)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	CLEANUP_CLOSE int dir = -1, fd = -1;
+	int error;
+
+	if (*path != '/' || strlen(path) >= sizeof(un.sun_path))
+		return refuse(ret_why, -EINVAL,
+			      "cannot listen on %.120s: a socket wants an "
+			      "absolute path of at most %zu bytes",
+			      path, sizeof(un.sun_path) - 1);
+	strcpy(un.sun_path, path);
+	error = open_folder(path, &dir, ret_why);
+	if (error)
+		return error;
+	if (ret_why)
+		ret_why->why[0] = '\0';
+	error = take_over(&un, ret_why);
+	if (!error) {
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		error = fd < 0 ? -errno : bind_unix(fd, &un);
+	}
+	if (error && ret_why && !ret_why->why[0])
+		return refuse(ret_why, error, "cannot listen on %s: %s", path,
+			      strerror(-error));
+	if (error)
+		return error;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+void listen_unlink(const char *path, int fd)
+{
+	struct sockaddr_un un;
+	socklen_t len = sizeof(un);
+
+	/* A daemon that took the name over while we lived would have been
+	 * refused, so what has the name now is ours or nobody's. */
+	if (getsockname(fd, (struct sockaddr *)&un, &len) ||
+	    un.sun_family != AF_UNIX || strcmp(un.sun_path, path))
+		return;
+	(void)unlink(path);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* prepare.c - see prepare.h */
+#include "parent/prepare.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io.h"
+#include "common/page.h"
+#include "parent/keeper.h"
+
+struct prepared {
+	struct daemon *daemon;
+	struct registry_image *image;
+	struct keeper *keeper;
+	struct loop_watch *watch;
+	struct tcp_serve_ticket ticket;
+	bool waited_for; /* the ticket wants its answer */
+	int error;	 /* why there will be no image; 0: not known */
+	struct refusal why;
+};
+
+static void watch_keeper(struct prepared *prep);
+
+/* What ended it was no failure of ours. */
+static void find_reason(struct prepared *prep)
+{
+	if (prep->image->deadline_ns <= io_monotonic_ns())
+		prep->error = refuse(&prep->why, -ETIMEDOUT,
+				     "the snapshot of pid %d took too long",
+				     prep->image->pid);
+	else
+		prep->error =
+			refuse(&prep->why, -ECANCELED,
+			       "image %s was released before it was there",
+			       prep->image->name);
+}
+
+/* The image is gone: the last words to who waits, and the pages go too. */
+static void prepared_end(void *arg)
+{
+	struct prepared *prep = arg;
+	struct daemon *daemon = prep->daemon;
+
+	if (!prep->error)
+		find_reason(prep);
+	if (prep->waited_for && daemon->serve)
+		(void)tcp_serve_refuse(daemon->serve, &prep->ticket,
+				       prep->error, prep->why.why);
+	if (prep->waited_for)
+		daemon->refused++;
+	else
+		daemon->ended++;
+	loop_unwatch(daemon->loop, prep->watch);
+	keeper_release(prep->keeper);
+	free(prep);
+}
+
+static uint64_t present_bytes(const struct image *image)
+{
+	uint64_t pages = 0;
+
+	for (uint32_t i = 0; i < image->nr_runs; i++)
+		pages += image->runs[i].nr_pages;
+	return pages * PAGE_BYTES;
+}
+
+static int publish(struct prepared *prep, const struct keeper_result *result)
+{
+	struct registry_content content = {
+		.source = result->source,
+		.desc = result->desc,
+		.desc_bytes = result->desc_bytes,
+		.pause_ns = result->image->pause_ns,
+		.prepare_ns = result->image->prepare_ns,
+		.present_bytes = present_bytes(result->image),
+	};
+
+	memcpy(content.comm, result->image->comm, REGISTRY_COMM_BYTES);
+	return registry_publish(prep->image, &content);
+}
+
+/* Tell the name and the key; an image that nobody was told of is no use. */
+static int answer(struct prepared *prep)
+{
+	const struct registry_image *image = prep->image;
+	uint8_t body[WIRE_REQUEST_MAX];
+	struct wire_image told;
+
+	memcpy(told.name, image->name, sizeof(told.name));
+	memcpy(told.key, image->key, sizeof(told.key));
+	prep->waited_for = false;
+	return tcp_serve_answer(prep->daemon->serve, &prep->ticket, body,
+				wire_put_image(body, &told));
+}
+
+static int finish(struct prepared *prep)
+{
+	const struct keeper_result *result;
+	int error;
+
+	error = keeper_finish(prep->keeper, &result, &prep->why);
+	if (error)
+		return error;
+	error = publish(prep, result);
+	if (error)
+		return refuse(&prep->why, error, "no memory");
+	prep->daemon->prepared++;
+	return answer(prep);
+}
+
+/* The keeper is done, or, once the image is ready, dead. */
+static void keeper_ready(void *arg)
+{
+	struct prepared *prep = arg;
+	struct daemon *daemon = prep->daemon;
+	int error = -ESTALE;
+
+	prep->watch = NULL;
+	if (prep->image->state == REGISTRY_PREPARING)
+		error = finish(prep);
+	else if (keeper_alive(prep->keeper))
+		error = 0;
+	if (error) {
+		prep->error = error;
+		registry_end(prep->image);
+	} else {
+		watch_keeper(prep);
+	}
+	daemon_rearm(daemon);
+}
+
+/* Without a watch (no memory) READs still tell a dead twin by themselves. */
+static void watch_keeper(struct prepared *prep)
+{
+	(void)loop_watch(prep->daemon->loop, keeper_fd(prep->keeper),
+			 keeper_ready, prep, &prep->watch);
+}
+
+static int start_keeper(struct prepared *prep, const struct peer *peer)
+{
+	const struct keeper_request request = {
+		.pid = prep->image->pid,
+		.uid = peer->uid,
+		.gid = peer->gid,
+		.snapshot = prep->daemon->options.snapshot,
+	};
+	int error;
+
+	error = keeper_start(&request, &prep->keeper);
+	if (error)
+		return refuse(&prep->why, error,
+			      "cannot start a process for the snapshot: %s",
+			      strerror(-error));
+	return loop_watch(prep->daemon->loop, keeper_fd(prep->keeper),
+			  keeper_ready, prep, &prep->watch);
+}
+
+void prepare_image(struct daemon *daemon, const struct wire_prepare *wanted,
+		   const struct peer *peer,
+		   const struct tcp_serve_ticket *ticket)
+{
+	struct prepared *prep = calloc(1, sizeof(*prep));
+	const struct registry_claim claim = {
+		.name = wanted->name,
+		.pid = wanted->pid,
+		.lease_s = wanted->lease_s,
+		.owner = peer,
+		.end = prepared_end,
+		.end_arg = prep,
+	};
+	struct refusal why = {"no memory"};
+	int error = -ENOMEM;
+
+	if (prep)
+		error = registry_claim(daemon->registry, &claim, &prep->image,
+				       &why);
+	if (error) {
+		daemon->refused++;
+		(void)tcp_serve_refuse(daemon->serve, ticket, error, why.why);
+		free(prep);
+		return;
+	}
+	prep->daemon = daemon;
+	prep->ticket = *ticket;
+	prep->waited_for = true;
+	error = start_keeper(prep, peer);
+	if (error) {
+		prep->error = error;
+		registry_end(prep->image);
+	}
+	daemon_rearm(daemon);
+}

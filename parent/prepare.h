@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * prepare.h - the keeper behind one image, and the client that waits for it
+ *
+ *     PREPARE --> claim a name --> start a keeper ... it is done
+ *                                          |              |
+ *                                          v              v
+ *                      image ended: release the keeper   publish, answer
+ *
+ * Whatever ends the image (its release, its lease, a failure, the keeper's own
+ * death) comes by one way: the registry's end function.
+ *
+ * Threads: the daemon's.
+ */
+#pragma once
+
+#include "common/wire.h"
+#include "parent/daemon.h"
+
+/*
+ * Take a snapshot for @peer and answer @ticket when it is there, or with the
+ * words of the refusal.
+ */
+void prepare_image(struct daemon *daemon, const struct wire_prepare *wanted,
+		   const struct peer *peer,
+		   const struct tcp_serve_ticket *ticket);

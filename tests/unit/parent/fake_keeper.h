@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fake_keeper.h - parent/keeper.h without a process behind it
+ *
+ * Linked in front of the real one.  What comes of a request is said by its pid.
+ * Pages are words that tell their address and the pid.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "parent/keeper.h"
+
+enum fake_pid {
+	FAKE_REFUSED = 1, /* -EPERM, "already traced" */
+	FAKE_SLOW,	  /* never ready */
+	FAKE_NO_FORK,	  /* keeper_start() fails */
+	FAKE_GOOD = 100,  /* this and above */
+};
+
+uint64_t fake_keeper_word(pid_t pid, uint64_t raddr);
+
+/* The twin of @pid dies by itself. */
+void fake_keeper_kill(pid_t pid);
+
+/* Keepers started and not released. */
+int fake_keeper_count(void);
+
+/* Of the last request. */
+struct keeper_request fake_keeper_last(void);

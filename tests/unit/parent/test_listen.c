@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* test_listen.c - loopback only; dead sockets are taken over, living ones not
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "parent/listen.h"
+
+static char dir[32], path[64];
+static struct refusal why;
+
+static int start(void **state)
+{
+	strcpy(dir, "/tmp/test_listen.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/control.sock", dir);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)unlink(path);
+	return rmdir(dir);
+}
+
+static int parse(const char *text, struct listen_address *ret)
+{
+	return listen_parse(text, 7373, ret, &why);
+}
+
+static void loopback_addresses_are_taken(void **state)
+{
+	const struct sockaddr_in *in;
+	const struct sockaddr_in6 *in6;
+	struct listen_address address;
+
+	assert_int_equal(0, parse("127.0.0.1", &address));
+	in = (const void *)&address.addr;
+	assert_int_equal(7373, ntohs(in->sin_port));
+	assert_int_equal(0, parse("127.9.9.9:0", &address));
+	assert_int_equal(0, ntohs(in->sin_port));
+	assert_int_equal(0, parse("[::1]:65535", &address));
+	in6 = (const void *)&address.addr;
+	assert_int_equal(AF_INET6, in6->sin6_family);
+	assert_int_equal(65535, ntohs(in6->sin6_port));
+	assert_int_equal(0, parse("::1", &address));
+	assert_int_equal(7373, ntohs(in6->sin6_port));
+}
+
+static void everything_else_is_refused_with_the_reason(void **state)
+{
+	static const char *const texts[] = {
+		"0.0.0.0",	    "10.0.0.1:7373", "[::]:7373",  "::",
+		"::ffff:127.0.0.1", "128.0.0.1",     "[fe80::1]:1"};
+	struct listen_address address;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		assert_int_equal(-EPERM, parse(texts[i], &address));
+		assert_non_null(strstr(why.why,
+				       "only loopback and the unix "
+				       "socket are served without an "
+				       "authenticator"));
+	}
+}
+
+static void what_is_no_address_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",	"localhost", "127.0.0.1:",   "127.0.0.1:65536",
+		"[::1", "[::1]7373", "127.0.0.1:73x"};
+	struct listen_address address;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		assert_int_equal(-EINVAL, parse(texts[i], &address));
+}
+
+static void taken_port_is_told(void **state)
+{
+	struct listen_address address;
+	struct sockaddr_in *in = (void *)&address.addr;
+	socklen_t len = sizeof(*in);
+	int first = -1, second = -1;
+
+	assert_int_equal(0, parse("127.0.0.1:0", &address));
+	assert_int_equal(0, listen_inet(&address, &first, &why));
+	assert_int_equal(0, getsockname(first, (void *)in, &len));
+	assert_int_equal(-EADDRINUSE, listen_inet(&address, &second, &why));
+	assert_non_null(strstr(why.why, "the port is taken"));
+	(void)close(first);
+}
+
+static void unix_socket_is_open_to_everybody(void **state)
+{
+	struct stat st;
+	int fd = -1;
+
+	assert_int_equal(0, listen_unix(path, &fd, &why));
+	assert_int_equal(0, stat(path, &st));
+	assert_int_equal(0666, st.st_mode & 07777);
+	listen_unlink(path, fd);
+	assert_int_equal(-1, stat(path, &st));
+	(void)close(fd);
+}
+
+static void living_socket_is_refused_and_dead_one_taken_over(void **state)
+{
+	int first = -1, second = -1;
+
+	assert_int_equal(0, listen_unix(path, &first, &why));
+	assert_int_equal(-EADDRINUSE, listen_unix(path, &second, &why));
+	assert_non_null(strstr(why.why, "a mitosisd is listening"));
+	(void)close(first); /* as a killed daemon does: the name stays */
+	assert_int_equal(0, access(path, F_OK));
+	assert_int_equal(0, listen_unix(path, &second, &why));
+	(void)close(second);
+}
+
+static void file_of_another_kind_is_left_alone(void **state)
+{
+	int fd = open(path, O_CREAT | O_WRONLY, 0600);
+
+	(void)close(fd);
+	assert_int_equal(-EEXIST, listen_unix(path, &fd, &why));
+	assert_int_equal(0, access(path, F_OK));
+}
+
+static void folder_that_others_may_write_is_refused(void **state)
+{
+	int fd = -1;
+
+	assert_int_equal(0, chmod(dir, 0777));
+	assert_int_equal(-EPERM, listen_unix(path, &fd, &why));
+	assert_non_null(strstr(why.why, "others may write there"));
+}
+
+static void missing_folder_is_made(void **state)
+{
+	char deep[96], made[80];
+	struct stat st;
+	int fd = -1;
+
+	(void)snprintf(made, sizeof(made), "%s/run", dir);
+	(void)snprintf(deep, sizeof(deep), "%s/control.sock", made);
+	assert_int_equal(0, listen_unix(deep, &fd, &why));
+	assert_int_equal(0, stat(made, &st));
+	assert_int_equal(0755, st.st_mode & 07777);
+	listen_unlink(deep, fd);
+	(void)close(fd);
+	assert_int_equal(0, rmdir(made));
+}
+
+static void path_too_long_or_relative_is_refused(void **state)
+{
+	char longer[200];
+	int fd = -1;
+
+	memset(longer, 'a', sizeof(longer) - 1);
+	longer[0] = '/';
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(-EINVAL, listen_unix(longer, &fd, &why));
+	assert_int_equal(-EINVAL, listen_unix("control.sock", &fd, &why));
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		CASE(loopback_addresses_are_taken),
+		CASE(everything_else_is_refused_with_the_reason),
+		CASE(what_is_no_address_is_refused),
+		CASE(taken_port_is_told),
+		CASE(unix_socket_is_open_to_everybody),
+		CASE(living_socket_is_refused_and_dead_one_taken_over),
+		CASE(file_of_another_kind_is_left_alone),
+		CASE(folder_that_others_may_write_is_refused),
+		CASE(missing_folder_is_made),
+		CASE(path_too_long_or_relative_is_refused),
+	};
+
+	return cmocka_run_group_tests(cases, NULL, NULL);
+}
