@@ -99,6 +99,87 @@ static void test_round_trip_of_little(void **state)
 	image_free(image);
 }
 
+#define NR_LEAST 60
+
+/* Elements with nothing in them but what image_check() asks for. */
+static struct {
+	struct image_thread threads[NR_LEAST];
+	struct image_vma vmas[NR_LEAST];
+	struct image_run runs[NR_LEAST];
+	struct image_fd fds[NR_LEAST];
+	struct image_epoll epolls[NR_LEAST];
+	struct image_timer timers[NR_LEAST];
+	struct image_pending pending[NR_LEAST];
+	struct image_text texts[NR_LEAST];
+	char names[NR_LEAST][2];
+} least;
+
+static void fill_least(void)
+{
+	for (int i = 0; i < NR_LEAST; i++) {
+		least.threads[i].tid = 1 + i;
+		least.vmas[i].kind = IMAGE_VMA_ANON;
+		least.vmas[i].start = (uint64_t)(2 * i + 1) << 12;
+		least.vmas[i].end = (uint64_t)(2 * i + 2) << 12;
+		least.runs[i].first_page = (uint64_t)(2 * i + 1);
+		least.runs[i].nr_pages = 1;
+		least.fds[i].fd = i;
+		least.fds[i].kind = IMAGE_FD_EPOLL;
+		least.fds[i].same_as = -1;
+		least.pending[i].siginfo[0] = 1;
+		least.names[i][0] = (char)('0' + i);
+		least.texts[i].name = least.names[i];
+	}
+}
+
+/* Sections up to @last are full, the others empty. */
+static void check_least(int last)
+{
+	struct image image = {
+		.pid = 1,
+		.threads = least.threads,
+		.nr_threads = NR_LEAST,
+		.vmas = least.vmas,
+		.nr_vmas = last >= 1 ? NR_LEAST : 0,
+		.runs = least.runs,
+		.nr_runs = last >= 2 ? NR_LEAST : 0,
+		.fds = least.fds,
+		.nr_fds = last >= 3 ? NR_LEAST : 0,
+		.epolls = least.epolls,
+		.nr_epolls = last >= 4 ? NR_LEAST : 0,
+		.timers = least.timers,
+		.nr_timers = last >= 5 ? NR_LEAST : 0,
+		.pending = least.pending,
+		.nr_pending = last >= 6 ? NR_LEAST : 0,
+		.texts = least.texts,
+		.nr_texts = last >= 7 ? NR_LEAST : 0,
+	};
+	struct bytes bytes = encode(&image);
+
+	if (decode_error(bytes))
+		fail_msg("section %d: refused", last);
+	free(bytes.at);
+}
+
+/* A true count must not look like a lie: there are bytes enough, just so. */
+static void test_smallest_elements(void **state)
+{
+	fill_least();
+	for (int last = 0; last < 8; last++)
+		check_least(last);
+}
+
+static void test_nul_inside_a_string(void **state)
+{
+	struct bytes bytes = encoded_sample();
+	uint8_t *at = memmem(bytes.at, bytes.len, "boot-", 5);
+
+	assert_non_null(at);
+	at[2] = 0;
+	assert_int_equal(decode_error(bytes), -EPROTO);
+	free(bytes.at);
+}
+
 static void test_cut_anywhere(void **state)
 {
 	struct bytes bytes = encoded_sample();
@@ -333,6 +414,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_round_trip_of_little),
+		cmocka_unit_test(test_smallest_elements),
+		cmocka_unit_test(test_nul_inside_a_string),
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_one_byte_more),
 		cmocka_unit_test(test_magic_and_version),

@@ -8,11 +8,13 @@
 #include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -348,6 +350,10 @@ static void test_far_end_closed(void **state)
 	assert_int_equal(open_fds(), before);
 }
 
+static void on_signal(int signo)
+{
+}
+
 static void *send_big(void *arg)
 {
 	int sock = *(int *)arg;
@@ -355,9 +361,23 @@ static void *send_big(void *arg)
 	return (void *)(intptr_t)io_send_fds(sock, big, BIG, &sock, 1);
 }
 
+/* Let a sender that fills @sock's buffer be interrupted in the middle. */
+static void interrupt_sender(pthread_t thread, int sock)
+{
+	int ready = 0;
+
+	while (!ready)
+		assert_int_equal(ioctl(sock, FIONREAD, &ready), 0);
+	for (int i = 0; i < 20; i++) {
+		(void)usleep(1000);
+		assert_int_equal(pthread_kill(thread, SIGUSR1), 0);
+	}
+}
+
 /* A message that takes many system calls carries its descriptors once. */
 static void test_long_message_with_fd(void **state)
 {
+	const struct sigaction action = {.sa_handler = on_signal};
 	static uint8_t words[BIG];
 	struct pair pair = pair_open();
 	pthread_t thread;
@@ -366,7 +386,9 @@ static void test_long_message_with_fd(void **state)
 	void *sent;
 
 	fill_big();
+	assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
 	assert_int_equal(pthread_create(&thread, NULL, send_big, &pair.a), 0);
+	interrupt_sender(thread, pair.b);
 	assert_int_equal(io_recv_fds(pair.b, words, BIG, got, 16, &nr), 0);
 	assert_int_equal(pthread_join(thread, &sent), 0);
 	assert_int_equal((intptr_t)sent, 0);

@@ -125,6 +125,9 @@ static void test_bytes_with_nul(void **state)
 	sink_open(&sink);
 	json_text(&sink.json, NULL, "a\0b", 3);
 	sink_expect(&sink, "\"a\\u0000b\"");
+	sink_open(&sink);
+	json_text(&sink.json, NULL, "\xc3\xa9", 1); /* the end cuts it */
+	sink_expect(&sink, "\"\xef\xbf\xbd\"");
 }
 
 static void test_depth(void **state)

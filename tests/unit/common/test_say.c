@@ -84,12 +84,29 @@ static void test_very_long(void **state)
 	assert_memory_equal(out, "p: xxx", 6);
 }
 
+/* A caller prints, and then still wants the errno it came with. */
+static void test_errno_survives_a_failed_write(void **state)
+{
+	int saved = dup(STDERR_FILENO);
+	int mute = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	assert_true(saved >= 0 && mute >= 0);
+	assert_true(dup2(mute, STDERR_FILENO) >= 0);
+	errno = E2BIG;
+	say_note("words");
+	assert_int_equal(errno, E2BIG);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	(void)close(saved);
+	(void)close(mute);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_very_long),
+		cmocka_unit_test(test_errno_survives_a_failed_write),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
