@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # setup-debian.sh - install the packages of the given groups that are missing
 #
-# usage: setup-debian.sh GROUP...     groups: see tools/packages.txt
+# usage: setup-debian.sh [GROUP...]     see tools/packages.txt; "build run" if none
 #
 # Nothing is asked, nothing that is installed is touched, and no service is
 # started: RUNLEVEL=1 tells Debian's packages so.
@@ -24,11 +24,7 @@ missing() {
 	done < <(grep -v -e '^#' -e '^$' "$list")
 }
 
-[ $# -gt 0 ] || {
-	echo "usage: ${0##*/} GROUP..." >&2
-	exit 2
-}
-groups=$*
+groups=${*:-build run}
 mapfile -t packages < <(missing)
 [ ${#packages[@]} -gt 0 ] || exit 0
 

@@ -17,7 +17,7 @@ allowed() {
 	parent) echo common rdmafetch parent ;;
 	loader) echo common loader loader/blob ;;
 	loader/blob) echo loader/blob ;;
-	tools*) echo common rdmafetch parent fs loader loader/blob "$1" tools ;;
+	tools*) echo common rdmafetch parent fs loader loader/blob tools tools/bench ;;
 	tests*) echo common rdmafetch parent fs loader loader/blob tools . ;;
 	*) echo ;;
 	esac

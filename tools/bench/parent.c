@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * parent.c - "mitosis-bench-parent MIB": what parent.py is, in C
+ *
+ * The same commands and answers; see there.  One anonymous area, page by page.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE_WORDS (4096 / sizeof(uint64_t))
+#define WORK_PAGES 2048 /* at most: 8 MiB */
+#define SORTED	   10000
+
+static uint64_t *heap;
+static size_t nr_pages;
+static pthread_t spinner;
+static volatile bool spinning;
+static uint64_t gap_ns;
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static void say(const char *word, uint64_t number)
+{
+	(void)dprintf(STDOUT_FILENO, "%s %lu\n", word, number);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static uint64_t work(void)
+{
+	static uint64_t sorted[SORTED];
+	size_t pages = nr_pages < WORK_PAGES ? nr_pages : WORK_PAGES;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < pages * PAGE_WORDS; i++)
+		sum += heap[i];
+	for (size_t i = 0; i < SORTED; i++)
+		sorted[i] = (i * 7919 + sum) % 10007;
+	qsort(sorted, SORTED, sizeof(*sorted), compare);
+	return sum + sorted[SORTED / 2];
+}
+
+static uint64_t read_all(void)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < nr_pages; i++)
+		sum += heap[i * PAGE_WORDS];
+	return sum;
+}
+
+static void *watch_clock(void *arg)
+{
+	uint64_t last = now_ns();
+
+	while (spinning) {
+		uint64_t this = now_ns();
+
+		if (this - last > gap_ns)
+			gap_ns = this - last;
+		last = this;
+	}
+	return arg;
+}
+
+static void spin(void)
+{
+	spinning = true;
+	gap_ns = 0;
+	(void)pthread_create(&spinner, NULL, watch_clock, NULL);
+	(void)usleep(20000);
+	gap_ns = 0; /* the thread's own start is not a pause */
+	(void)puts("spinning");
+}
+
+static void take_over(const char *path, int flags, int fd)
+{
+	int opened = open(path, flags);
+
+	if (opened < 0 || dup2(opened, fd) < 0)
+		_exit(1);
+	(void)close(opened);
+}
+
+static void do_fork(const char *in, const char *out)
+{
+	uint64_t start = now_ns();
+	pid_t pid = fork();
+	uint64_t end = now_ns();
+
+	if (pid) {
+		(void)dprintf(STDOUT_FILENO, "forked %d %lu %lu\n", pid, start,
+			      end - start);
+		return;
+	}
+	take_over(in, O_RDONLY, STDIN_FILENO);
+	take_over(out, O_WRONLY, STDOUT_FILENO);
+	say("first", end);
+}
+
+/* Unbuffered: what stdin is may change between two lines. */
+static bool read_line(char *line, size_t room)
+{
+	for (size_t len = 0; len + 1 < room; len++) {
+		if (read(STDIN_FILENO, line + len, 1) != 1)
+			return false;
+		if (line[len] == '\n') {
+			line[len] = '\0';
+			return true;
+		}
+	}
+	return false;
+}
+
+static void answer(const char *command, char *first, const char *second)
+{
+	if (!strcmp(command, "ping")) {
+		(void)puts("pong");
+	} else if (!strcmp(command, "work")) {
+		say("work", work());
+	} else if (!strcmp(command, "readall")) {
+		say("read", read_all());
+	} else if (!strcmp(command, "spin")) {
+		spin();
+	} else if (!strcmp(command, "gap")) {
+		spinning = false;
+		(void)pthread_join(spinner, NULL);
+		say("gap", gap_ns);
+	} else if (!strcmp(command, "fork")) {
+		do_fork(first, second);
+	} else if (!strcmp(command, "reap")) {
+		(void)kill(atoi(first), SIGKILL);
+		(void)waitpid(atoi(first), NULL, 0);
+		(void)puts("reaped");
+	} else {
+		exit(0);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	char line[8192], command[16], first[4096], second[4096];
+
+	if (argc != 2)
+		return 2;
+	(void)setvbuf(stdout, NULL, _IONBF, 0);
+	nr_pages = (size_t)atoi(argv[1]) << 8;
+	heap = mmap(NULL, nr_pages * 4096, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (heap == MAP_FAILED)
+		return 1;
+	for (size_t i = 0; i < nr_pages; i++)
+		heap[i * PAGE_WORDS] = i * 2654435761u;
+	(void)puts("ready");
+	while (read_line(line, sizeof(line))) {
+		command[0] = first[0] = second[0] = '\0';
+		(void)sscanf(line, "%15s %4095s %4095s", command, first,
+			     second);
+		answer(command, first, second);
+	}
+	return 0;
+}

@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""parent.py MIB - a Python process of MIB MiB that answers a benchmark
+
+One command a line on stdin, one answer a line on stdout.  What is forked and what
+is imaged answer alike: a forked child takes a pair of FIFOs for stdin and stdout,
+an image's child has its loader's.
+
+  ping               pong
+  work               work SUM       a request such as a server might have
+  readall            read SUM       looks at every page
+  spin               spinning       starts a thread that watches the clock
+  gap                gap NS         ends it: the longest time it did not run
+  fork IN OUT        forked PID START_NS CALL_NS; the child says "first NS"
+  reap PID           reaped         kills a forked child and waits for it
+  quit
+"""
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import zlib
+
+import numpy
+
+MIB = 1 << 20
+WORK_BLOCKS = 8
+NR_OBJECTS = 50_000
+
+
+class Heap:
+    """Most in blocks of bytes, a part in one array and in many objects."""
+
+    def __init__(self, mib):
+        self.array = numpy.arange(2 * MIB, dtype=numpy.int64)
+        self.objects = {f"key {i}": [i, str(i)] for i in range(NR_OBJECTS)}
+        self.blocks = []
+        while resident_mib() < mib:
+            fill = (len(self.blocks) * 37 + 11) % 251
+            self.blocks.append(bytearray([fill]) * MIB)
+
+    def work(self):
+        """A few blocks, a slice of the array, and some new objects."""
+        total = sum(zlib.adler32(block) for block in self.blocks[:WORK_BLOCKS])
+        total += int(self.array[: MIB // 4].sum())
+        some = {key: self.objects[key] for key in
+                (f"key {i * 17}" for i in range(1000))}
+        return total + len(json.loads(json.dumps(some)))
+
+    def read_all(self):
+        total = sum(sum(memoryview(block)[::4096]) for block in self.blocks)
+        total += int(self.array[::512].sum())
+        return total + sum(len(value) for value in self.objects.values())
+
+
+class Spinner(threading.Thread):
+    """Watches the clock and keeps its longest step."""
+
+    def __init__(self):
+        super().__init__()
+        self.ending = False
+        self.gap_ns = 0
+        self.up = threading.Event()
+
+    def run(self):
+        now = time.monotonic_ns
+        longest = 0
+        self.up.set()
+        last = now()
+        while not self.ending:
+            this = now()
+            if this - last > longest:
+                longest = this - last
+            last = this
+        self.gap_ns = longest
+
+
+class Answers:
+    """The commands; a child of fork goes on with the same object."""
+
+    def __init__(self, heap):
+        self.heap = heap
+        self.spinner = None
+
+    def ping(self):
+        return "pong"
+
+    def work(self):
+        return f"work {self.heap.work()}"
+
+    def readall(self):
+        return f"read {self.heap.read_all()}"
+
+    def spin(self):
+        self.spinner = Spinner()
+        self.spinner.start()
+        self.spinner.up.wait()
+        time.sleep(0.02)  # the thread's own start is not a pause
+        return "spinning"
+
+    def gap(self):
+        self.spinner.ending = True
+        self.spinner.join()
+        return f"gap {self.spinner.gap_ns}"
+
+    def fork(self, path_in, path_out):
+        start = time.monotonic_ns()
+        pid = os.fork()
+        end = time.monotonic_ns()
+        if pid:
+            return f"forked {pid} {start} {end - start}"
+        for path, flags, fd in ((path_in, os.O_RDONLY, 0),
+                                (path_out, os.O_WRONLY, 1)):
+            opened = os.open(path, flags)
+            os.dup2(opened, fd)
+            os.close(opened)
+        return f"first {end}"
+
+    def reap(self, pid):
+        os.kill(int(pid), signal.SIGKILL)
+        os.waitpid(int(pid), 0)
+        return "reaped"
+
+    def quit(self):
+        sys.exit(0)
+
+
+def resident_mib():
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * 4096 // MIB
+
+
+def read_line():
+    """Unbuffered: what stdin is may change between two lines."""
+    line = b""
+    while not line.endswith(b"\n"):
+        got = os.read(0, 1)
+        if not got:
+            sys.exit(0)
+        line += got
+    return line.decode().split()
+
+
+def main():
+    answers = Answers(Heap(int(sys.argv[1])))
+    os.write(1, b"ready\n")
+    while True:
+        command, *words = read_line()
+        os.write(1, getattr(answers, command)(*words).encode() + b"\n")
+
+
+main()

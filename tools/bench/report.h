@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report.h - the benchmark's figures, for people or as JSON lines
+ */
+#pragma once
+
+#include "tools/bench/options.h"
+#include "tools/bench/phases.h"
+#include "tools/bench/pss.h"
+
+/* What was measured and on what machine: a heading. */
+void report_head(const struct options *options);
+
+void report_phases(const struct options *options, const struct phases *phases);
+
+void report_pss(const struct options *options, const struct pss *pss);
