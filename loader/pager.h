@@ -8,9 +8,18 @@
  * page that was dropped before it was ever touched comes back zero.
  *
  * Events come before faults: UFFDIO_COPY answers -EAGAIN while one is unread.
+ * Facts: Documentation/admin-guide/mm/userfaultfd.rst, ioctl_userfaultfd(2).
+ *
+ * Below: pager_space (what each page must come from), pager_mm (one address
+ * space and its descriptor).  docs/memory.md has the costs.
+ *
+ * Threads: one.  The pager must live as long as pages are missing: when its
+ * descriptors close, missing pages read as zeros, so its death must end the
+ * child.  It is not told when a process ends.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,33 +35,58 @@ struct pager_area {
 };
 
 struct pager_options {
-	const struct image *image; /* runs say what is present; borrowed */
+	const struct image *image;	/* runs say what is present; borrowed */
 	const struct pager_area *areas; /* by address; copied, fds borrowed */
 	unsigned nr_areas;
-	unsigned batch_pages; /* of one fault, aligned; 16 */
+	unsigned batch_pages; /* of one fault, aligned; 0: 16; at most 512 */
 };
 
 struct pager_stats {
-	uint64_t faults, copied_pages, zero_pages, events, forks;
+	uint64_t faults;
+	uint64_t copied_pages; /* read from the image, pushed ones included */
+	uint64_t zero_pages;
+	uint64_t pushed_pages; /* by pager_push() */
+	uint64_t events;       /* of the child's changes to its memory */
+	uint64_t forks;	       /* of them, new address spaces */
+	uint64_t retries;      /* answered again after an event */
+	uint64_t given_back;   /* areas complete, and the kernel's alone now */
 };
 
 /*
  * In the child, before it becomes the image: a userfaultfd of its memory with
- * all events enabled, O_CLOEXEC | O_NONBLOCK.  The plan registers its areas with
- * it (UFFDIO_REGISTER_MODE_MISSING).  Returns the descriptor or -errno.
+ * all events enabled, O_CLOEXEC | O_NONBLOCK.  The plan registers its areas
+ * with it (UFFDIO_REGISTER_MODE_MISSING), whole: a map of which a part is
+ * registered cannot be resized as one.
+ *
+ * Returns the descriptor or -errno: -EPERM without CAP_SYS_PTRACE, which the
+ * kernel asks of who wants to follow forks and serve the kernel's own faults.
  */
 int pager_userfaultfd(void);
 
-/* In the supervisor: on success the pager owns @uffd.  0 or -errno. */
+/*
+ * In the supervisor: on success the pager owns @uffd.  0, -ENOMEM, or -EINVAL
+ * for areas that are empty, unaligned, overlapping or out of order.
+ */
 int pager_open(int uffd, const struct pager_options *options,
 	       struct pager **ret);
 
 /* Readable when pager_serve() has work. */
 int pager_fd(const struct pager *pager);
 
-/* Serve all that is pending.  0, or -errno when a page could not be had: the
- * child must then be killed, for it would read zeros. */
+/*
+ * Serve all that is pending.  Blocks while the image's file is read.  0, or
+ * -errno when a page could not be had: the child must then be killed, for it
+ * would read zeros.
+ */
 int pager_serve(struct pager *pager);
+
+/*
+ * When there is nothing to serve: copy in the next batch that is missing in the
+ * child itself (forks have what it had, and ask for the rest).  *@ret_more is
+ * false when all is there; an area that is complete costs nothing any more.
+ * As pager_serve() otherwise.
+ */
+int pager_push(struct pager *pager, bool *ret_more);
 
 void pager_get_stats(const struct pager *pager, struct pager_stats *ret_stats);
 void pager_close(struct pager *pager);
