@@ -113,15 +113,20 @@ static const char *advice(const struct origin *origin, int error)
 	return strerror(-error);
 }
 
+/* Give a failure that came without the daemon's words some of ours. */
+static int explain(const struct origin *origin, int error, char *why)
+{
+	if (error && !why[0])
+		(void)snprintf(why, WIRE_WHY_MAX + 1, "connect %.200s: %s",
+			       origin->address.host, advice(origin, error));
+	return error;
+}
+
 static int connect_control(struct origin *origin, struct tcp_control **ret,
 			   char *why)
 {
-	int r = tcp_control_open(&origin->address, ret);
-
-	if (r)
-		(void)snprintf(why, WIRE_WHY_MAX + 1, "connect %s: %s",
-			       origin->address.host, advice(origin, r));
-	return r;
+	why[0] = '\0';
+	return explain(origin, tcp_control_open(&origin->address, ret), why);
 }
 
 /* Ask something about this origin's image that needs no answer but yes. */
@@ -245,7 +250,7 @@ static int open_remote(struct origin *origin, char *why)
 	r = tcp_open(&origin->address, &origin->wire, &origin->transport,
 		     &opened, why);
 	if (r)
-		return r;
+		return explain(origin, r, why);
 	origin->desc = opened.desc;
 	origin->desc_bytes = opened.desc_bytes;
 	origin->lease_s = opened.lease_s;
