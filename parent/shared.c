@@ -223,9 +223,8 @@ static int make_room(struct shared *shared, uint64_t bytes)
 	return 0;
 }
 
-int shared_prepare(pid_t pid, const struct image_vma *vmas, uint32_t nr,
-		   uint64_t max_bytes, struct shared **ret_shared,
-		   struct refusal *why)
+int shared_prepare(const struct shared_origin *origin,
+		   struct shared **ret_shared, struct refusal *why)
 {
 	CLEANUP(cleanup_shared) struct shared *shared = NULL;
 	CLEANUP(runlist_free) struct runlist runs = {0};
@@ -236,15 +235,15 @@ int shared_prepare(pid_t pid, const struct image_vma *vmas, uint32_t nr,
 	if (!shared)
 		return -ENOMEM;
 	shared->bounce = malloc(BOUNCE_BYTES);
-	shared->pid = pid;
-	shared->max_bytes = max_bytes;
+	shared->pid = origin->pid;
+	shared->max_bytes = origin->max_bytes;
 	shared->memfd = -1;
-	shared->pagemap_fd = pagemap_open(pid);
-	shared->maps_fd = areas_open(pid);
+	shared->pagemap_fd = pagemap_open(origin->pid);
+	shared->maps_fd = areas_open(origin->pid);
 	if (shared->maps_fd < 0 || shared->pagemap_fd < 0)
 		return shared->maps_fd < 0 ? shared->maps_fd
 					   : shared->pagemap_fd;
-	rc = keep_huge(shared, vmas, nr);
+	rc = keep_huge(shared, origin->vmas, origin->nr_vmas);
 	if (!rc)
 		rc = find_all(shared, &runs, &bytes, why);
 	if (!rc && bytes)
