@@ -350,6 +350,7 @@ static void note_window(struct plan *plan, const struct image_vma *vma)
 					  : facts->vma_inodes[index],
 		.start_bytes = start,
 		.end_bytes = start + vma_bytes(vma),
+		.vma_flags = vma->flags,
 	};
 }
 

@@ -59,12 +59,19 @@ struct fpx_sw_bytes {
 
 #define FPSTATE_OFFSET ((sizeof(struct ucontext_frame) + 63) & ~(size_t)63)
 
-void frame_read_xsave(struct frame_xsave *ret_xsave)
+void frame_read_xsave(const struct image *image, bool same_host,
+		      struct frame_xsave *ret_xsave)
 {
 	memset(ret_xsave, 0, sizeof(*ret_xsave));
+	/* A parent with leave to use AMX has a larger area than its child. */
+	ret_xsave->same = same_host && !(image->xfeatures & XFEATURES_AMX);
+	if (ret_xsave->same)
+		return;
 	for (unsigned i = 2; i < 63; i++) {
 		unsigned eax, ebx, ecx, edx;
 
+		if (!(image->xfeatures >> i & 1))
+			continue;
 		if (!__get_cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx))
 			return;
 		ret_xsave->size_bytes[i] = eax;
@@ -100,7 +107,7 @@ static int check_thread(const struct image *image,
 {
 	uint64_t in_use, known = image->xfeatures;
 
-	if (!thread->xstate_bytes)
+	if (!thread->xstate_bytes || xsave->same)
 		return 0;
 	in_use = xfeatures_in_use(thread);
 	if (in_use & XFEATURES_AMX)
@@ -201,7 +208,9 @@ static void build_registers(const struct image_thread *thread,
 static void build_xstate(const struct image_thread *thread,
 			 const struct frame_xsave *xsave, uint8_t *fpstate)
 {
-	uint32_t bytes = xsave_end(xsave, xfeatures_in_use(thread));
+	uint32_t bytes = xsave->same
+				 ? thread->xstate_bytes
+				 : xsave_end(xsave, xfeatures_in_use(thread));
 	uint32_t magic2 = XSTATE_MAGIC2;
 	struct fpx_sw_bytes sw = {
 		.magic1 = XSTATE_MAGIC1,

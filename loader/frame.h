@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,11 +18,16 @@
 
 /* Where this machine's CPU keeps each XSAVE component (CPUID leaf 0xD). */
 struct frame_xsave {
+	bool same; /* as the parent's: saved on this very machine */
 	uint32_t offset_bytes[64], size_bytes[64];
 };
 
-/* Fill @ret_xsave for this machine. */
-void frame_read_xsave(struct frame_xsave *ret_xsave);
+/*
+ * Fill @ret_xsave for this machine, as far as @image needs it: CPUID is dear in
+ * a virtual machine (6 us), and an image of this host (@same_host) needs none.
+ */
+void frame_read_xsave(const struct image *image, bool same_host,
+		      struct frame_xsave *ret_xsave);
 
 /*
  * Can this machine load the vector state of every thread of @image?  The state

@@ -39,18 +39,21 @@ enum plan_memory {
 
 /* Descriptors of ours that the steps name, counted from fd_base. */
 enum plan_slot {
-	PLAN_SLOT_SPACE,  /* DIR/.space */
-	PLAN_SLOT_DIR,	  /* DIR */
-	PLAN_SLOT_EXE,	  /* the program, for /proc/PID/exe */
-	PLAN_SLOT_REPORT, /* struct blob_report goes here */
-	PLAN_SLOT_UFFD,	  /* userfaultfd */
-	PLAN_SLOT_STDIO,  /* three: the loader's own */
+	PLAN_SLOT_SPACE,      /* DIR/.space */
+	PLAN_SLOT_DIR,	      /* DIR */
+	PLAN_SLOT_EXE,	      /* the program, for /proc/PID/exe */
+	PLAN_SLOT_REPORT,     /* struct blob_report goes here */
+	PLAN_SLOT_UFFD,	      /* userfaultfd */
+	PLAN_SLOT_SUPERVISOR, /* socket for the descriptors of the guard */
+	PLAN_SLOT_WATCHDOG,   /* the same */
+	PLAN_SLOT_STDIO,      /* three: the loader's own */
 	PLAN_SLOT_OBJECT = PLAN_SLOT_STDIO + 3, /* one memfd for each object */
 };
 
 struct plan_facts {
-	uint64_t hole;		       /* place_find(PLAN_HOLE_BYTES) */
-	uint64_t code_bytes;	       /* of the blob, whole pages */
+	bool same_host;	     /* one boot of one machine: check_same_host() */
+	uint64_t hole;	     /* place_find(PLAN_HOLE_BYTES) */
+	uint64_t code_bytes; /* of the blob, whole pages */
 	const struct place_maps *maps; /* the loader's own */
 	struct frame_xsave xsave;
 	struct credentials credentials; /* the loader's own */

@@ -171,7 +171,7 @@ static void become(const char *path, int report)
 	if (imagedir_open(path, &dir, &why) || place_read_maps(&maps) ||
 	    credentials_read(&facts.credentials))
 		_exit(101);
-	frame_read_xsave(&facts.xsave);
+	frame_read_xsave(dir->image, true, &facts.xsave);
 	facts.has_space = dir->space >= 0;
 	facts.hole = place_find(&maps, dir->image, PLAN_HOLE_BYTES);
 	facts.vma_inodes = calloc(dir->image->nr_vmas, sizeof(uint64_t));

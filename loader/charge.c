@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * charge.c - loading, running, ended
+ */
+#include "loader/charge.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "loader/child.h"
+#include "loader/nspace.h"
+#include "loader/report.h"
+#include "loader/supervise.h"
+
+#define SIGNAL_STATUS 128 /* as shells tell a death by signal */
+#define PAGER_BATCH   16u
+
+static int exit_status(int status)
+{
+	return WIFSIGNALED(status) ? SIGNAL_STATUS + WTERMSIG(status)
+				   : WEXITSTATUS(status);
+}
+
+static int open_ends(struct charge *charge, int *ret_report, int *ret_hello)
+{
+	int report[2], hello[2];
+
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return -errno;
+	charge->report = report[0];
+	*ret_report = report[1];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, hello) < 0)
+		return -errno;
+	charge->hello = hello[0];
+	*ret_hello = hello[1];
+	return 0;
+}
+
+int charge_start(struct charge *charge, const struct load *load, int watchdog)
+{
+	CLEANUP_CLOSE int report = -1;
+	CLEANUP_CLOSE int hello = -1;
+	struct child child = {.load = load, .watchdog = watchdog};
+	struct nspace_options options = {
+		.new_pid = load->options->new_pid,
+		.linger = load->options->linger,
+		.enter = child_enter,
+		.data = &child,
+	};
+	int error;
+
+	*charge = (struct charge){
+		.load = load, .report = -1, .hello = -1, .pidfd = -1};
+	error = open_ends(charge, &report, &hello);
+	if (error)
+		return why_set(&charge->why, error, "making a child: %s",
+			       strerror(-error));
+	child.report = options.report_fd = report;
+	child.supervisor = hello;
+	options.theirs[0] = charge->report;
+	options.theirs[1] = charge->hello;
+	charge->direct = nspace_is_direct(load->dir->image, options.new_pid);
+	charge->pid = nspace_spawn(load->dir->image, &options, &charge->why);
+	if (charge->pid < 0)
+		return charge->pid;
+	charge->state = CHARGE_LOADING;
+	return 0;
+}
+
+void charge_polls(const struct charge *charge, struct pollfd *ret_polls)
+{
+	const int fds[CHARGE_POLLS] = {
+		charge->hello,
+		charge->report,
+		charge->guard ? guard_fd(charge->guard) : -1,
+		charge->pager ? pager_fd(charge->pager) : -1,
+	};
+
+	for (int i = 0; i < CHARGE_POLLS; i++)
+		ret_polls[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+}
+
+static int open_guard(struct charge *charge, int listener)
+{
+	const struct load *load = charge->load;
+	const struct guard_options options = {
+		.dev = load->dev,
+		.windows = load->plan->windows,
+		.nr_windows = load->plan->nr_windows,
+		.cookie = load->facts.cookie,
+	};
+
+	return guard_open(listener, &options, &charge->guard);
+}
+
+static int open_pager(struct charge *charge, int uffd)
+{
+	const struct load *load = charge->load;
+	const struct pager_options options = {
+		.image = load->dir->image,
+		.areas = load->areas,
+		.nr_areas = load->plan->nr_paged,
+		.batch_pages = PAGER_BATCH,
+	};
+
+	return pager_open(uffd, &options, &charge->pager);
+}
+
+/* "Pid:\t1234" of /proc/self/fdinfo/N: the child's pid in our namespace. */
+static pid_t pid_of(int pidfd)
+{
+	CLEANUP_FREE char *text = NULL;
+	char path[48];
+	const char *line;
+	size_t len;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	if (io_slurp_at(AT_FDCWD, path, 4096, &text, &len))
+		return 0;
+	line = strstr(text, "Pid:\t");
+	return line ? (pid_t)strtol(line + 5, NULL, 10) : 0;
+}
+
+static int take_hello(struct charge *charge, const struct child_hello *hello,
+		      const int *fds)
+{
+	int error = 0;
+
+	charge->pidfd = fds[0];
+	charge->host_pid = pid_of(charge->pidfd);
+	if (hello->has_listener)
+		error = open_guard(charge, fds[1]);
+	else if (hello->has_uffd)
+		error = open_pager(charge, fds[1]);
+	return error;
+}
+
+static void read_hello(struct charge *charge)
+{
+	struct child_hello hello;
+	int fds[2] = {-1, -1}, error;
+	unsigned nr = 0;
+
+	error = io_recv_fds(charge->hello, &hello, sizeof(hello), fds, 2, &nr);
+	cleanup_close(&charge->hello);
+	charge->hello = -1;
+	if (error)
+		return; /* its end of the report pipe tells why */
+	if (nr != 1 + hello.has_listener + hello.has_uffd) {
+		charge_kill(charge, "the child sent no descriptors");
+		return;
+	}
+	error = take_hello(charge, &hello, fds);
+	if (error)
+		charge_kill(charge, strerror(-error));
+}
+
+static void failed_step(struct charge *charge, const struct report *report)
+{
+	char about[200];
+
+	plan_describe(charge->load->plan, report->step, about, sizeof(about));
+	(void)why_set(&charge->why, report->error, "%s: %s", about,
+		      report->error == BLOB_WRONG_RESULT
+			      ? "the kernel put it elsewhere"
+			      : strerror(-report->error));
+}
+
+static void ended(struct charge *charge, int status)
+{
+	if (charge->state == CHARGE_LOADING) {
+		(void)why_set(&charge->why, -ECHILD,
+			      WIFSIGNALED(status)
+				      ? "signal %d ended the child before it "
+					"ran"
+				      : "the child ended before it ran (%d)",
+			      WIFSIGNALED(status) ? WTERMSIG(status)
+						  : WEXITSTATUS(status));
+		charge->status = SUPERVISE_NOT_LOADED;
+	} else if (charge->state == CHARGE_RUNNING) {
+		charge->status = exit_status(status);
+	}
+	charge->state = CHARGE_ENDED;
+}
+
+static int read_report(struct charge *charge)
+{
+	struct report report;
+
+	if (report_read(charge->report, &report))
+		report.kind = REPORT_END;
+	switch (report.kind) {
+	case REPORT_RUNNING:
+		charge->state = CHARGE_RUNNING;
+		return 0;
+	case REPORT_STEP:
+		failed_step(charge, &report);
+		return 0;
+	case REPORT_WORDS:
+		(void)why_set(&charge->why, report.error, "%s",
+			      report.why.text);
+		return 0;
+	case REPORT_STATUS:
+		if (WIFSTOPPED(report.status))
+			return WSTOPSIG(report.status);
+		ended(charge, report.status);
+		return 0;
+	case REPORT_END:
+		break;
+	}
+	cleanup_close(&charge->report);
+	charge->report = -1;
+	return 0;
+}
+
+static void serve(struct charge *charge, const struct pollfd *polls)
+{
+	int error = 0;
+
+	if (charge->guard && polls[2].revents) {
+		error = guard_serve(charge->guard);
+		if (polls[2].revents & POLLHUP) {
+			guard_close(charge->guard);
+			charge->guard = NULL;
+		}
+	}
+	if (!error && charge->pager && polls[3].revents)
+		error = pager_serve(charge->pager);
+	if (error)
+		charge_kill(charge, strerror(-error));
+}
+
+int charge_step(struct charge *charge, const struct pollfd *polls)
+{
+	int stopped = 0;
+
+	if (charge->state == CHARGE_NONE)
+		return 0;
+	if (charge->hello >= 0 && polls[0].revents)
+		read_hello(charge);
+	serve(charge, polls);
+	if (charge->report >= 0 && polls[1].revents)
+		stopped = read_report(charge);
+	return stopped;
+}
+
+/* What was said before the end comes first. */
+static void drain(struct charge *charge)
+{
+	struct pollfd end = {.fd = charge->report, .events = POLLIN};
+
+	while (charge->report >= 0 && poll(&end, 1, 0) == 1)
+		(void)read_report(charge);
+}
+
+void charge_reaped(struct charge *charge, int status)
+{
+	charge->pid = 0;
+	drain(charge);
+	if (charge->state == CHARGE_ENDED)
+		return;
+	ended(charge, status);
+}
+
+void charge_signal(const struct charge *charge, int signo)
+{
+	if (charge->state == CHARGE_RUNNING && charge->pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, charge->pidfd, signo, NULL,
+			      0);
+}
+
+void charge_kill(struct charge *charge, const char *reason)
+{
+	(void)why_set(&charge->why, -ECHILD,
+		      "the child was killed, for its memory could not be kept "
+		      "right: %s",
+		      reason);
+	charge->killed = true;
+	if (charge->pid > 0)
+		(void)kill(charge->pid, SIGKILL);
+}
+
+void charge_done(struct charge *charge)
+{
+	if (charge->state == CHARGE_NONE)
+		return;
+	guard_close(charge->guard);
+	pager_close(charge->pager);
+	cleanup_close(&charge->report);
+	cleanup_close(&charge->hello);
+	cleanup_close(&charge->pidfd);
+	charge->state = CHARGE_NONE;
+}

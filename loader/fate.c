@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fate.c - one decision for each kind; choices of the user come first
+ */
+#include "loader/fate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DELETED " (deleted)"
+
+static bool is_deleted(const struct image_fd *fd)
+{
+	size_t len = strlen(fd->path), tail = strlen(DELETED);
+
+	return len > tail && !strcmp(fd->path + len - tail, DELETED);
+}
+
+static bool writes(const struct image_fd *fd)
+{
+	return (fd->open_flags & O_ACCMODE) != O_RDONLY;
+}
+
+static bool same_file(const struct image_fd *a, const struct image_fd *b)
+{
+	return a->kind == b->kind && a->inode == b->inode && a->dev == b->dev;
+}
+
+const struct image_fd *fate_far_end(const struct image *image, uint32_t i)
+{
+	const struct image_fd *fd = &image->fds[i];
+
+	for (uint32_t k = 0; k < image->nr_fds; k++)
+		if (same_file(&image->fds[k], fd) &&
+		    writes(&image->fds[k]) != writes(fd))
+			return &image->fds[k];
+	return NULL;
+}
+
+static bool is_stream(const struct image_fd *fd)
+{
+	return fd->kind == IMAGE_FD_TTY || fd->kind == IMAGE_FD_PIPE ||
+	       fd->kind == IMAGE_FD_SOCKET;
+}
+
+/* The number in 0..2 whose stream @fd is, or -1. */
+static int stdio_number(const struct image *image, const struct image_fd *fd)
+{
+	if (!is_stream(fd))
+		return -1;
+	if (fd->fd <= 2)
+		return fd->fd;
+	for (uint32_t k = 0; k < image->nr_fds && image->fds[k].fd <= 2; k++)
+		if (same_file(&image->fds[k], fd) &&
+		    (fd->kind == IMAGE_FD_TTY ||
+		     writes(&image->fds[k]) == writes(fd)))
+			return image->fds[k].fd;
+	return -1;
+}
+
+static bool is_mapped(const struct image *image, const struct image_fd *fd)
+{
+	for (uint32_t i = 0; i < image->nr_vmas; i++)
+		if (image->vmas[i].kind == IMAGE_VMA_SHARED &&
+		    image->vmas[i].inode == fd->inode)
+			return true;
+	return false;
+}
+
+static int refuse_fd(const struct image_fd *fd, const char *reason,
+		     struct why *why)
+{
+	return why_set(why, -EOPNOTSUPP,
+		       "descriptor %d (%s) %s: give another with --fd %d=PATH",
+		       fd->fd, fd->path, reason, fd->fd);
+}
+
+static int decide_file(const struct image_fd *fd, struct fate *ret,
+		       struct why *why)
+{
+	if (is_deleted(fd))
+		return refuse_fd(fd, "was deleted in the parent", why);
+	if (fd->path[0] != '/')
+		return refuse_fd(fd, "has no path", why);
+	ret->kind = FATE_REOPEN;
+	return 0;
+}
+
+static int decide_pipe(const struct image *image, uint32_t i, struct fate *ret)
+{
+	bool whole = fate_far_end(image, i) != NULL;
+	int number = stdio_number(image, &image->fds[i]);
+
+	ret->kind = whole ? FATE_PIPE : FATE_DEAD_PIPE;
+	if (whole || number < 0)
+		return 0;
+	*ret = (struct fate){.kind = FATE_STDIO, .number = number};
+	return 0;
+}
+
+static int decide_stream(const struct image *image, const struct image_fd *fd,
+			 struct fate *ret)
+{
+	int number = stdio_number(image, fd);
+
+	ret->kind = fd->kind == IMAGE_FD_TTY ? FATE_TERMINAL : FATE_DEAD_SOCKET;
+	if (number >= 0)
+		*ret = (struct fate){.kind = FATE_STDIO, .number = number};
+	return 0;
+}
+
+static int decide_memfd(const struct image *image, const struct image_fd *fd,
+			struct fate *ret, struct why *why)
+{
+	ret->kind = FATE_MEMFD;
+	if (!fd->size_bytes || is_mapped(image, fd))
+		return 0;
+	return refuse_fd(fd, "holds bytes that the parent had not mapped", why);
+}
+
+static int decide_kind(const struct image *image, uint32_t i, struct fate *ret,
+		       struct why *why)
+{
+	const struct image_fd *fd = &image->fds[i];
+
+	switch (fd->kind) {
+	case IMAGE_FD_FILE:
+	case IMAGE_FD_DIR:
+	case IMAGE_FD_CHARDEV:
+		return decide_file(fd, ret, why);
+	case IMAGE_FD_PIPE:
+		return decide_pipe(image, i, ret);
+	case IMAGE_FD_TTY:
+	case IMAGE_FD_SOCKET:
+		return decide_stream(image, fd, ret);
+	case IMAGE_FD_MEMFD:
+		return decide_memfd(image, fd, ret, why);
+	case IMAGE_FD_EVENTFD:
+		ret->kind = FATE_EVENTFD;
+		return 0;
+	case IMAGE_FD_EPOLL:
+		ret->kind = FATE_EPOLL;
+		return 0;
+	case IMAGE_FD_TIMERFD:
+		ret->kind = FATE_TIMERFD;
+		return 0;
+	case IMAGE_FD_SIGNALFD:
+		ret->kind = FATE_SIGNALFD;
+		return 0;
+	case IMAGE_FD_LISTENER:
+		ret->kind = FATE_LISTENER;
+		return 0;
+	default:
+		return refuse_fd(fd, "is of a kind that cannot be remade", why);
+	}
+}
+
+static const struct fate_choice *choice_for(const struct fate_options *options,
+					    int fd)
+{
+	for (unsigned i = 0; i < options->nr_choices; i++)
+		if (options->choices[i].fd == fd)
+			return &options->choices[i];
+	return NULL;
+}
+
+static int decide(const struct image *image, const struct fate_options *options,
+		  uint32_t i, struct fate *ret, struct why *why)
+{
+	const struct image_fd *fd = &image->fds[i];
+	const struct fate_choice *choice = choice_for(options, fd->fd);
+
+	memset(ret, 0, sizeof(*ret));
+	if (choice && choice->path) {
+		*ret = (struct fate){.kind = FATE_PATH, .path = choice->path};
+		return 0;
+	}
+	if (choice) {
+		*ret = (struct fate){.kind = FATE_OWN,
+				     .number =
+					     (int)(choice - options->choices)};
+		return 0;
+	}
+	if (fd->same_as >= 0 && fd->same_as < fd->fd) {
+		*ret = (struct fate){.kind = FATE_DUP, .number = fd->same_as};
+		return 0;
+	}
+	return decide_kind(image, i, ret, why);
+}
+
+int fate_decide(const struct image *image, const struct fate_options *options,
+		struct fate *ret_fates, struct why *why)
+{
+	for (uint32_t i = 0; i < image->nr_fds; i++) {
+		int error = decide(image, options, i, &ret_fates[i], why);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+void fate_describe_dead(const struct fate *fates, uint32_t nr, char *ret_text,
+			size_t size)
+{
+	unsigned pipes = 0, sockets = 0;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		pipes += fates[i].kind == FATE_DEAD_PIPE;
+		sockets += fates[i].kind == FATE_DEAD_SOCKET;
+	}
+	ret_text[0] = '\0';
+	if (!pipes && !sockets)
+		return;
+	(void)snprintf(ret_text, size,
+		       "dead in the child: %u socket%s, %u pipe end%s whose "
+		       "far end is outside the image",
+		       sockets, sockets == 1 ? "" : "s", pipes,
+		       pipes == 1 ? "" : "s");
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fdset.c - lowest number first: what is made takes the lowest free number, and
+ * can never sit on one that is already right
+ */
+#include "loader/fdset.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+static int place(const struct fdmake *make, const struct image_fd *fd, int made)
+{
+	int flags = fd->cloexec ? O_CLOEXEC : 0;
+
+	if (made == fd->fd) {
+		if (fcntl(made, F_SETFD, fd->cloexec ? FD_CLOEXEC : 0) < 0)
+			return -errno;
+		return 0;
+	}
+	if (dup3(made, fd->fd, flags) < 0)
+		return why_set(make->why, -errno, "descriptor %d: %s", fd->fd,
+			       strerror(errno));
+	(void)close(made);
+	return 0;
+}
+
+static int place_copy(const struct fdmake *make, const struct image_fd *fd,
+		      int number)
+{
+	if (dup3(number, fd->fd, fd->cloexec ? O_CLOEXEC : 0) < 0)
+		return why_set(make->why, -errno, "descriptor %d: %s", fd->fd,
+			       strerror(errno));
+	return 0;
+}
+
+/*
+ * All ends of one pipe at once: descriptors with one direction share one
+ * description, whose flags are those of the last.
+ */
+static int make_pipe(const struct fdmake *make, uint32_t first, bool *made)
+{
+	const struct image *image = make->plan->image;
+	int high = make->plan->facts->fd_base, ends[2], raised[2], error;
+
+	error = fdmake_pipe(make, first, &ends[0], &ends[1]);
+	if (error)
+		return error;
+	for (int i = 0; i < 2; i++) {
+		raised[i] = fcntl(ends[i], F_DUPFD_CLOEXEC, high);
+		(void)close(ends[i]);
+	}
+	for (uint32_t i = first; !error && i < image->nr_fds; i++) {
+		const struct image_fd *fd = &image->fds[i];
+		bool writes = (fd->open_flags & O_ACCMODE) != O_RDONLY;
+
+		if (make->fates[i].kind != FATE_PIPE ||
+		    fd->inode != image->fds[first].inode)
+			continue;
+		error = place_copy(make, fd, raised[writes]);
+		(void)fcntl(raised[writes], F_SETFL,
+			    (int)(fd->open_flags & (O_NONBLOCK | O_DIRECT)));
+		made[i] = true;
+	}
+	(void)close(raised[0]);
+	(void)close(raised[1]);
+	return error;
+}
+
+static int make_one(const struct fdmake *make, uint32_t i, bool *made)
+{
+	const struct image_fd *fd = &make->plan->image->fds[i];
+	const struct fate *fate = &make->fates[i];
+	int number;
+
+	if (made[i])
+		return 0;
+	if (fate->kind == FATE_PIPE)
+		return make_pipe(make, i, made);
+	if (fate->kind == FATE_DUP)
+		return place_copy(make, fd, fate->number);
+	number = fdmake_one(make, i);
+	return number < 0 ? number : place(make, fd, number);
+}
+
+/*
+ * A set may name descriptors that are closed, or that now are files which
+ * cannot be waited for (stdin from a file): those just never become ready.
+ */
+static int fill_epolls(const struct fdmake *make)
+{
+	const struct image *image = make->plan->image;
+
+	for (uint32_t i = 0; i < image->nr_epolls; i++) {
+		const struct image_epoll *item = &image->epolls[i];
+		struct epoll_event event = {.events = item->events,
+					    .data = {.u64 = item->data}};
+
+		if (epoll_ctl(item->epfd, EPOLL_CTL_ADD, item->fd, &event) <
+			    0 &&
+		    errno != EBADF && errno != EPERM && errno != EEXIST)
+			return why_set(make->why, -errno,
+				       "epoll %d, descriptor %d: %s",
+				       item->epfd, item->fd, strerror(errno));
+	}
+	return 0;
+}
+
+static int make_all(const struct fdmake *make)
+{
+	const struct image *image = make->plan->image;
+	CLEANUP_FREE bool *made = calloc(image->nr_fds + 1, sizeof(*made));
+	int error = made ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; !error && i < image->nr_fds; i++)
+		error = make_one(make, i, made);
+	return error ? error : fill_epolls(make);
+}
+
+int fdset_make(const struct fdmake *make)
+{
+	const struct image *image = make->plan->image;
+	const struct plan_facts *facts = make->plan->facts;
+	int error;
+
+	if (close_range(0, (unsigned)facts->fd_base - 1, 0) < 0)
+		return -errno;
+	error = credentials_files_as(image, &facts->credentials, false);
+	if (error)
+		return why_set(make->why, error,
+			       "taking the file rights of uid %u: %s",
+			       image->uid[3], strerror(-error));
+	error = make_all(make);
+	if (error)
+		return error;
+	return credentials_files_as(image, &facts->credentials, true);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fdsocket.c - socket(7) options in the order that bind(2) wants them
+ */
+#include "loader/fdsocket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+#define BACKLOG_DEFAULT 511
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+	struct sockaddr_storage storage;
+};
+
+static in_port_t *port_of(union address *address)
+{
+	if (address->any.sa_family == AF_INET)
+		return &address->in.sin_port;
+	if (address->any.sa_family == AF_INET6)
+		return &address->in6.sin6_port;
+	return NULL;
+}
+
+static void map_port(union address *address, const struct fate_options *options)
+{
+	in_port_t *port = port_of(address);
+
+	for (unsigned i = 0; port && i < options->nr_ports; i++)
+		if (ntohs(*port) == options->ports[i].from) {
+			*port = htons(options->ports[i].to);
+			return;
+		}
+}
+
+static int set_option(int sock, int level, int name, int value)
+{
+	return setsockopt(sock, level, name, &value, sizeof(value));
+}
+
+static int set_options(int sock, const struct image_fd *fd)
+{
+	/* While we bind: the parent's connections may linger there. */
+	if (set_option(sock, SOL_SOCKET, SO_REUSEADDR, 1) < 0)
+		return -1;
+	if (fd->sockopts & IMAGE_SOCK_REUSEPORT &&
+	    set_option(sock, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
+		return -1;
+	if (fd->domain == AF_INET6 &&
+	    set_option(sock, IPPROTO_IPV6, IPV6_V6ONLY,
+		       !!(fd->sockopts & IMAGE_SOCK_V6ONLY)) < 0)
+		return -1;
+	return 0;
+}
+
+static int refuse(const struct image_fd *fd, union address *address,
+		  struct why *why)
+{
+	in_port_t *port = port_of(address);
+	int error = -errno;
+
+	if (port)
+		return why_set(why, error,
+			       "descriptor %d listens on port %u: %s; use "
+			       "--port %u=OTHER",
+			       fd->fd, ntohs(*port), strerror(-error),
+			       ntohs(*port));
+	return why_set(why, error,
+		       "descriptor %d listens on %.100s: %s; use --fd "
+		       "%d=/dev/null",
+		       fd->fd,
+		       fd->data_bytes > 2 && address->un.sun_path[0]
+			       ? address->un.sun_path
+			       : "a socket without a path",
+		       strerror(-error), fd->fd);
+}
+
+int fdsocket_listen(const struct image_fd *fd,
+		    const struct fate_options *options, struct why *why)
+{
+	union address address;
+	int type = fd->type | SOCK_CLOEXEC |
+		   (fd->open_flags & O_NONBLOCK ? SOCK_NONBLOCK : 0);
+	CLEANUP_CLOSE int sock = -1;
+
+	memset(&address, 0, sizeof(address));
+	if (fd->data_bytes < sizeof(sa_family_t) ||
+	    fd->data_bytes > sizeof(address))
+		return why_set(why, -EPROTO,
+			       "descriptor %d listens on an unknown address",
+			       fd->fd);
+	memcpy(&address, fd->data, fd->data_bytes);
+	map_port(&address, options);
+	sock = socket(fd->domain, type, fd->protocol);
+	if (sock < 0 || set_options(sock, fd) < 0 ||
+	    bind(sock, &address.any, fd->data_bytes) < 0 ||
+	    listen(sock, fd->backlog > 0 ? fd->backlog : BACKLOG_DEFAULT) < 0)
+		return refuse(fd, &address, why);
+	if (!(fd->sockopts & IMAGE_SOCK_REUSEADDR))
+		(void)set_option(sock, SOL_SOCKET, SO_REUSEADDR, 0);
+	return steal_fd(&sock);
+}
+
+/* Datagrams have no end of file of their own: shutdown() makes one. */
+int fdsocket_dead(const struct image_fd *fd)
+{
+	int type = fd->type == SOCK_DGRAM ? SOCK_DGRAM : SOCK_STREAM;
+	int ends[2];
+
+	type |= SOCK_CLOEXEC |
+		(fd->open_flags & O_NONBLOCK ? SOCK_NONBLOCK : 0);
+	if (socketpair(AF_UNIX, type, 0, ends) < 0)
+		return -1;
+	(void)close(ends[1]);
+	(void)shutdown(ends[0], SHUT_RD);
+	return ends[0];
+}

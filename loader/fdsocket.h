@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fdsocket.h - listeners come back to life, connections do not
+ */
+#pragma once
+
+#include "loader/fate.h"
+
+/*
+ * A listening socket as @fd was, its port changed by options->ports.  Returns
+ * the descriptor, or -errno with words: a port may be taken.
+ */
+int fdsocket_listen(const struct image_fd *fd,
+		    const struct fate_options *options, struct why *why);
+
+/*
+ * A socket that reads end of file and refuses writes: what a program sees when
+ * its peer went away.  Returns the descriptor, or -1 with errno.
+ */
+int fdsocket_dead(const struct image_fd *fd);

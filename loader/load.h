@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * load.h - everything about a load that is the same for each of its children
+ *
+ * Step 9 of the way of a page begins here: open the image, look at this host,
+ * refuse what must be refused, and make the plan.  Read-only afterwards, so
+ * that one parse serves any number of children.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "loader/check.h"
+#include "loader/fate.h"
+#include "loader/imagedir.h"
+#include "loader/pager.h"
+#include "loader/plan.h"
+
+#define LOAD_CHILDREN_MAX 1024u
+
+struct load_options {
+	const char *dir;
+	const char *exe; /* --exe=PATH, or NULL */
+	const char *cwd; /* --cwd=PATH, or NULL */
+	enum plan_memory memory;
+	bool new_pid;
+	bool linger; /* what the child leaves running goes on without it */
+	unsigned nr_children;
+	struct fate_options fates;
+};
+
+struct load {
+	const struct load_options *options;
+	struct imagedir *dir;
+	struct place_maps maps;
+	struct plan_facts facts;
+	struct plan *plan;
+	struct fate *fates;
+	struct pager_area *areas; /* one for each of plan->paged */
+	int exe_fd;
+	dev_t dev; /* of the image's files, as PROCMAP_QUERY tells it */
+	bool same_host;
+};
+
+/*
+ * Prepare to load options->dir.  @options are borrowed.  Blocks on the image.
+ *
+ * Returns 0, or -errno with words in @why.
+ */
+int load_open(const struct load_options *options, struct load **ret_load,
+	      struct why *why);
+
+/* Where copies of --fd N=M lie in the child, one after the other. */
+int load_choices_fd(const struct load *load);
+
+void load_close(struct load *load);

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * supervise.c - one poll loop over all children
+ */
+#include "loader/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "loader/charge.h"
+#include "loader/child.h"
+#include "loader/nspace.h"
+#include "loader/watchdog.h"
+
+#define SIGNAL_STATUS 128
+
+struct supervise {
+	const struct load *load;
+	const struct supervise_options *options;
+	struct charge *charges;
+	struct pollfd *polls; /* signals first, then CHARGE_POLLS of each */
+	unsigned nr;
+	int signals;
+	struct watchdog watchdog;
+	bool leads;   /* child_leads() */
+	bool started; /* options->started was called */
+	int ended_by; /* a signal that came before the children ran */
+};
+
+static bool needs_watchdog(const struct load *load)
+{
+	return load->plan->nr_windows || load->plan->nr_paged;
+}
+
+static int start_all(struct supervise *sv)
+{
+	int error = 0;
+
+	if (needs_watchdog(sv->load))
+		error = watchdog_start(sv->nr, &sv->watchdog);
+	if (error)
+		return why_set(&sv->charges[0].why, error,
+			       "starting the watchdog: %s", strerror(-error));
+	for (unsigned i = 0; !error && i < sv->nr; i++)
+		error = charge_start(
+			&sv->charges[i], sv->load,
+			needs_watchdog(sv->load) ? sv->watchdog.sock : -1);
+	return error;
+}
+
+static void kill_all(struct supervise *sv)
+{
+	for (unsigned i = 0; i < sv->nr; i++)
+		if (sv->charges[i].pid > 0)
+			(void)kill(sv->charges[i].pid, SIGKILL);
+}
+
+static void signal_all(const struct supervise *sv, int signo)
+{
+	for (unsigned i = 0; i < sv->nr; i++)
+		charge_signal(&sv->charges[i], signo);
+}
+
+static struct charge *charge_of(struct supervise *sv, pid_t pid)
+{
+	for (unsigned i = 0; i < sv->nr; i++)
+		if (sv->charges[i].pid == pid)
+			return &sv->charges[i];
+	return NULL;
+}
+
+static void reap(struct supervise *sv)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct charge *charge = charge_of(sv, pid);
+
+		if (charge)
+			charge_reaped(charge, status);
+		else if (pid == sv->watchdog.pid) {
+			sv->watchdog.pid = 0;
+			for (unsigned i = 0; i < sv->nr; i++)
+				charge_kill(&sv->charges[i],
+					    "its watchdog ended");
+		}
+	}
+}
+
+static bool all_run(const struct supervise *sv)
+{
+	for (unsigned i = 0; i < sv->nr; i++)
+		if (sv->charges[i].state == CHARGE_LOADING)
+			return false;
+	return true;
+}
+
+static const struct charge *first_failed(const struct supervise *sv)
+{
+	for (unsigned i = 0; i < sv->nr; i++)
+		if (sv->charges[i].status == SUPERVISE_NOT_LOADED &&
+		    sv->charges[i].why.text[0])
+			return &sv->charges[i];
+	return NULL;
+}
+
+/* Whoever sees the file sees all of it: written aside, then renamed. */
+static int write_pid_file(const struct supervise *sv, const char *path)
+{
+	char aside[4096];
+	CLEANUP_FCLOSE FILE *file = NULL;
+
+	if (snprintf(aside, sizeof(aside), "%s.%d", path, getpid()) >=
+	    (int)sizeof(aside))
+		return -ENAMETOOLONG;
+	file = fopen(aside, "we");
+	if (!file)
+		return -errno;
+	for (unsigned i = 0; i < sv->nr; i++)
+		(void)fprintf(file, "%d\n", sv->charges[i].host_pid);
+	if (fflush(file) != 0 || rename(aside, path) < 0) {
+		(void)unlink(aside);
+		return -errno;
+	}
+	return 0;
+}
+
+static void say_started(struct supervise *sv)
+{
+	const struct charge *failed = first_failed(sv);
+	struct why why = {""};
+	int error = failed ? -ECHILD : 0;
+
+	sv->started = true;
+	if (failed)
+		why = failed->why;
+	else if (sv->options->pid_file)
+		error = write_pid_file(sv, sv->options->pid_file);
+	if (error && !failed)
+		(void)why_set(&why, error, "--pid-file=%s: %s",
+			      sv->options->pid_file, strerror(-error));
+	sv->options->started(sv->options->data, error, &why);
+	if (error)
+		kill_all(sv);
+}
+
+/*
+ * The terminal sends its signals (SI_KERNEL) to all of the foreground: the
+ * child had its own then, unless it leads a session or group of its own.
+ */
+static bool had_its_own(const struct supervise *sv,
+			const struct signalfd_siginfo *info)
+{
+	return info->ssi_code > 0 && !sv->leads;
+}
+
+static bool is_final(int signo)
+{
+	return signo == SIGINT || signo == SIGTERM || signo == SIGHUP ||
+	       signo == SIGQUIT;
+}
+
+static void take_signal(struct supervise *sv,
+			const struct signalfd_siginfo *info)
+{
+	int signo = (int)info->ssi_signo;
+
+	if (signo == SIGCHLD) {
+		reap(sv);
+		return;
+	}
+	if (!sv->started && is_final(signo)) {
+		sv->ended_by = signo;
+		kill_all(sv);
+		return;
+	}
+	if (!had_its_own(sv, info))
+		signal_all(sv, signo);
+}
+
+static void read_signals(struct supervise *sv)
+{
+	struct signalfd_siginfo info;
+
+	while (read(sv->signals, &info, sizeof(info)) == sizeof(info))
+		take_signal(sv, &info);
+}
+
+/* Our shell waits for us: stop as the child did, and it gets its prompt. */
+static void stop_too(const struct supervise *sv, int signo)
+{
+	if (sv->options->detached || sv->nr != 1 ||
+	    (signo != SIGTSTP && signo != SIGTTIN && signo != SIGTTOU))
+		return;
+	(void)kill(getpid(), SIGSTOP);
+	signal_all(sv, SIGCONT);
+}
+
+static void wait_events(struct supervise *sv)
+{
+	sv->polls[0] = (struct pollfd){.fd = sv->signals, .events = POLLIN};
+	for (unsigned i = 0; i < sv->nr; i++)
+		charge_polls(&sv->charges[i], &sv->polls[1 + i * CHARGE_POLLS]);
+	(void)poll(sv->polls, 1 + sv->nr * CHARGE_POLLS, -1);
+}
+
+static bool any_left(const struct supervise *sv)
+{
+	for (unsigned i = 0; i < sv->nr; i++)
+		if (sv->charges[i].pid > 0)
+			return true;
+	return false;
+}
+
+static void loop(struct supervise *sv)
+{
+	while (any_left(sv)) {
+		wait_events(sv);
+		for (unsigned i = 0; i < sv->nr; i++) {
+			int stopped =
+				charge_step(&sv->charges[i],
+					    &sv->polls[1 + i * CHARGE_POLLS]);
+
+			if (stopped)
+				stop_too(sv, stopped);
+		}
+		if (sv->polls[0].revents)
+			read_signals(sv);
+		if (!sv->started && all_run(sv))
+			say_started(sv);
+	}
+}
+
+static int result(const struct supervise *sv)
+{
+	if (sv->ended_by)
+		return SIGNAL_STATUS + sv->ended_by;
+	for (unsigned i = 0; i < sv->nr; i++)
+		if (sv->charges[i].status)
+			return sv->charges[i].status;
+	return 0;
+}
+
+static int prepare(struct supervise *sv)
+{
+	sigset_t all;
+	int error = 0;
+
+	(void)sigfillset(&all);
+	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would take statuses */
+	sv->charges = calloc(sv->nr, sizeof(*sv->charges));
+	sv->polls = calloc(1 + sv->nr * CHARGE_POLLS, sizeof(*sv->polls));
+	sv->signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (!sv->charges || !sv->polls || sv->signals < 0)
+		return -ENOMEM;
+	if (!sv->load->same_host)
+		error = nspace_continue_clocks(sv->load->dir->image,
+					       &sv->charges[0].why);
+	return error ? error : start_all(sv);
+}
+
+static void done(struct supervise *sv)
+{
+	for (unsigned i = 0; sv->charges && i < sv->nr; i++)
+		charge_done(&sv->charges[i]);
+	watchdog_stop(&sv->watchdog);
+	cleanup_close(&sv->signals);
+	free(sv->charges);
+	free(sv->polls);
+}
+
+/* Some children may have been made when one could not be. */
+static void give_up(struct supervise *sv, int error)
+{
+	struct why why = {""};
+
+	for (unsigned i = 0; sv->charges && i < sv->nr; i++)
+		if (sv->charges[i].why.text[0])
+			why = sv->charges[i].why;
+	(void)why_set(&why, error, "loading: %s", strerror(-error));
+	sv->options->started(sv->options->data, error, &why);
+	sv->started = true;
+	if (sv->charges)
+		kill_all(sv);
+}
+
+static void report_kills(const struct supervise *sv)
+{
+	for (unsigned i = 0; i < sv->nr; i++)
+		if (sv->charges[i].killed && sv->options->killed)
+			sv->options->killed(sv->options->data,
+					    &sv->charges[i].why);
+}
+
+int supervise_run(const struct load *load,
+		  const struct supervise_options *options)
+{
+	struct supervise sv = {
+		.load = load,
+		.options = options,
+		.nr = load->options->nr_children,
+		.signals = -1,
+		.leads = child_leads(load),
+	};
+	int error = prepare(&sv), status;
+
+	if (error)
+		give_up(&sv, error);
+	if (sv.charges && sv.polls && sv.signals >= 0)
+		loop(&sv);
+	status = error ? SUPERVISE_NOT_LOADED : result(&sv);
+	if (!error)
+		report_kills(&sv);
+	done(&sv);
+	return status;
+}

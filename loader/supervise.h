@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * supervise.h - make the children, keep them right, pass on signals and status
+ *
+ * One process, one thread, one poll loop: the guard or the pager of each child,
+ * what children on their way say, and the signals that came for us.  The
+ * supervisor never ends before its children, and they never live without it
+ * (loader/watchdog.h).
+ */
+#pragma once
+
+#include "loader/load.h"
+
+struct supervise_options {
+	const char *pid_file; /* or NULL */
+	bool detached;	      /* nobody waits for the terminal with us */
+	/*
+	 * Called once, when all children run (@error 0) or when the load failed
+	 * (-errno, with words): only then may a caller tell somebody.
+	 */
+	void (*started)(void *data, int error, const struct why *why);
+	/* Called at the end for a child that we had to kill, or NULL. */
+	void (*killed)(void *data, const struct why *why);
+	void *data; /* of both */
+};
+
+/* The exit status of a load that failed before the child ran. */
+#define SUPERVISE_NOT_LOADED 125
+
+/*
+ * Load load->options->nr_children children and stay until all have ended.
+ *
+ * Must be called with all signals blocked, descriptors 0 to 2 open, and no
+ * other children.  Returns the exit status of the first child that failed, or
+ * 0: a child killed by signal N counts as 128+N.
+ */
+int supervise_run(const struct load *load,
+		  const struct supervise_options *options);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watchdog.c - wait for the supervisor's end, then for the children's
+ */
+#include "loader/watchdog.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "loader/child.h"
+
+#define LET_GO_MS 5000 /* killed processes are gone long before */
+#define TICK_MS	  20
+
+struct charge {
+	int pidfd, listener, uffd; /* each -1 when it is not needed any more */
+};
+
+struct pack {
+	int supervisor; /* pidfd */
+	int sock;
+	struct charge *charges;
+	unsigned nr;
+};
+
+static bool has_event(int fd, short events)
+{
+	struct pollfd one = {.fd = fd, .events = events};
+
+	return fd >= 0 && poll(&one, 1, 0) == 1;
+}
+
+/*
+ * A listener hangs up when no process is filtered any more: what the child left
+ * running may outlive it.
+ */
+static void drop(struct charge *charge)
+{
+	if (has_event(charge->pidfd, POLLIN)) {
+		cleanup_close(&charge->pidfd);
+		cleanup_close(&charge->uffd);
+		charge->pidfd = charge->uffd = -1;
+	}
+	if (charge->pidfd < 0 && has_event(charge->listener, 0)) {
+		cleanup_close(&charge->listener);
+		charge->listener = -1;
+	}
+}
+
+static void take(struct pack *pack)
+{
+	struct child_hello hello;
+	struct charge charge = {-1, -1, -1};
+	int fds[3] = {-1, -1, -1};
+	unsigned nr = 0, at = 1;
+
+	if (io_recv_fds(pack->sock, &hello, sizeof(hello), fds, 3, &nr) ||
+	    nr != 1 + hello.has_listener + hello.has_uffd) {
+		cleanup_close(&pack->sock);
+		pack->sock = -1;
+		return;
+	}
+	charge.pidfd = fds[0];
+	if (hello.has_listener)
+		charge.listener = fds[at++];
+	if (hello.has_uffd)
+		charge.uffd = fds[at];
+	pack->charges[pack->nr++] = charge;
+}
+
+static void kill_all(const struct pack *pack)
+{
+	for (unsigned i = 0; i < pack->nr; i++)
+		if (pack->charges[i].pidfd >= 0)
+			(void)syscall(SYS_pidfd_send_signal,
+				      pack->charges[i].pidfd, SIGKILL, NULL, 0);
+}
+
+static unsigned drop_finished(struct pack *pack)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < pack->nr; i++) {
+		struct charge *charge = &pack->charges[i];
+
+		drop(charge);
+		left += charge->pidfd >= 0 || charge->listener >= 0;
+	}
+	return left;
+}
+
+/* A hello may still lie in the socket: it holds references, and is taken. */
+static void supervisor_died(struct pack *pack)
+{
+	while (has_event(pack->sock, POLLIN) && pack->sock >= 0)
+		take(pack);
+	kill_all(pack);
+	for (int ms = 0; ms < LET_GO_MS && drop_finished(pack); ms += TICK_MS)
+		(void)poll(NULL, 0, TICK_MS);
+}
+
+/* Wait for the supervisor, a hello, or the end of a charge. */
+static void wait_event(const struct pack *pack, struct pollfd *fds)
+{
+	unsigned nr = 2;
+
+	fds[0] = (struct pollfd){.fd = pack->supervisor, .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = pack->sock, .events = POLLIN};
+	for (unsigned i = 0; i < pack->nr; i++) {
+		const struct charge *charge = &pack->charges[i];
+
+		if (charge->pidfd >= 0)
+			fds[nr++] = (struct pollfd){.fd = charge->pidfd,
+						    .events = POLLIN};
+		else if (charge->listener >= 0)
+			fds[nr++] = (struct pollfd){.fd = charge->listener};
+	}
+	(void)poll(fds, nr, -1);
+}
+
+static void __attribute__((noreturn))
+watch(struct pack *pack, struct pollfd *fds)
+{
+	for (;;) {
+		wait_event(pack, fds);
+		if (fds[0].revents)
+			break;
+		if (fds[1].revents)
+			take(pack);
+		(void)drop_finished(pack);
+	}
+	supervisor_died(pack);
+	_exit(0);
+}
+
+/* Keep nothing of the caller: neither its descriptors nor its session. */
+static void __attribute__((noreturn))
+watchdog_main(unsigned nr_children, int supervisor, int sock)
+{
+	struct pack pack = {
+		.supervisor = 0,
+		.sock = 1,
+		.charges = calloc(nr_children + 1, sizeof(struct charge)),
+	};
+	struct pollfd *fds = calloc(nr_children + 3, sizeof(*fds));
+
+	(void)setsid();
+	(void)prctl(PR_SET_NAME, "mitosis-watch");
+	if (!pack.charges || !fds || dup2(sock, 1) < 0 ||
+	    dup2(supervisor, 0) < 0)
+		_exit(1);
+	(void)close_range(2, ~0u, 0);
+	watch(&pack, fds);
+}
+
+int watchdog_start(unsigned nr_children, struct watchdog *ret_watchdog)
+{
+	CLEANUP_CLOSE int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int ends[2];
+	pid_t pid;
+
+	if (self < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		watchdog_main(nr_children, self, ends[0]);
+	(void)close(ends[0]);
+	if (pid < 0) {
+		(void)close(ends[1]);
+		return -errno;
+	}
+	*ret_watchdog = (struct watchdog){.pid = pid, .sock = ends[1]};
+	return 0;
+}
+
+void watchdog_stop(struct watchdog *watchdog)
+{
+	if (watchdog->pid <= 0)
+		return;
+	cleanup_close(&watchdog->sock);
+	(void)kill(watchdog->pid, SIGKILL);
+	(void)waitpid(watchdog->pid, NULL, 0);
+	watchdog->pid = 0;
+}

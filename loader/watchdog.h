@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watchdog.h - the child never runs unguarded, not even for a moment
+ *
+ * When the supervisor dies, the kernel closes its descriptors before it sends
+ * the parent-death signal: in between, madvise(2) would fail with ENOSYS, and
+ * missing pages would read as zeros.  The watchdog is a second process, in a
+ * session of its own, that holds the same listener and userfaultfd.  As long as
+ * it does, the child's calls and faults wait; it kills the child, and lets go
+ * when nobody uses them any more.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+struct watchdog {
+	pid_t pid;
+	int sock; /* children send struct child_hello here; close it after the
+		     last child was made */
+};
+
+/* Start it for at most @nr_children.  0 or -errno. */
+int watchdog_start(unsigned nr_children, struct watchdog *ret_watchdog);
+
+/* End it, when no child is left. */
+void watchdog_stop(struct watchdog *watchdog);

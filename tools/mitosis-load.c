@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mitosis-load.c - run an image as a process of this host
+ *
+ *   mitosis-load [options] DIR
+ *
+ * Options are a table; docs/man/mitosis-load.1.scd is for users.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "common/parse.h"
+#include "common/say.h"
+#include "config.h"
+#include "loader/load.h"
+#include "loader/supervise.h"
+
+#define EXIT_USAGE  2
+#define CHOICES_MAX 256u
+#define FD_MAX	    ((1u << 20) - 1)
+
+struct settings {
+	struct load_options load;
+	struct supervise_options supervise;
+	bool detach, verbose, done;
+	int status_fd; /* of --detach: tells the waiting process, or -1 */
+	uint64_t began_ns;
+	const struct load *loaded;
+	struct fate_choice choices[CHOICES_MAX];
+	struct fate_port ports[CHOICES_MAX];
+};
+
+/* Both returns and messages: 0, or -EINVAL after say_error(). */
+struct option_row {
+	const char *name;
+	char letter;
+	const char *arg, *help;
+	int (*set)(struct settings *settings, const char *value);
+};
+
+static int bad(const char *option, const char *value, const char *wanted)
+{
+	say_error("%s=%s: want %s", option, value, wanted);
+	return -EINVAL;
+}
+
+static int set_memory(struct settings *settings, const char *value)
+{
+	if (!strcmp(value, "shared"))
+		settings->load.memory = PLAN_MEMORY_SHARED;
+	else if (!strcmp(value, "own"))
+		settings->load.memory = PLAN_MEMORY_OWN;
+	else
+		return bad("--memory", value, "shared or own");
+	return 0;
+}
+
+static int set_pid(struct settings *settings, const char *value)
+{
+	if (!strcmp(value, "same"))
+		settings->load.new_pid = false;
+	else if (!strcmp(value, "new"))
+		settings->load.new_pid = true;
+	else
+		return bad("--pid", value, "same or new");
+	return 0;
+}
+
+static int set_number(struct settings *settings, const char *value)
+{
+	uint64_t nr;
+
+	if (parse_u64(value, 1, LOAD_CHILDREN_MAX, &nr))
+		return bad("-n", value, "1 to 1024 children");
+	settings->load.nr_children = (unsigned)nr;
+	return 0;
+}
+
+static int set_pid_file(struct settings *settings, const char *value)
+{
+	settings->supervise.pid_file = value;
+	return 0;
+}
+
+static int set_exe(struct settings *settings, const char *value)
+{
+	settings->load.exe = value;
+	return 0;
+}
+
+static int set_cwd(struct settings *settings, const char *value)
+{
+	settings->load.cwd = value;
+	return 0;
+}
+
+/* Split "LEFT=RIGHT", LEFT a number up to @max; returns RIGHT or NULL. */
+static const char *split(const char *text, uint64_t max, uint64_t *ret_left)
+{
+	const char *equals = strchr(text, '=');
+	char left[24];
+
+	if (!equals || !equals[1] || equals - text >= (long)sizeof(left))
+		return NULL;
+	memcpy(left, text, (size_t)(equals - text));
+	left[equals - text] = '\0';
+	return parse_u64(left, 0, max, ret_left) ? NULL : equals + 1;
+}
+
+static int set_fd(struct settings *settings, const char *value)
+{
+	struct fate_options *fates = &settings->load.fates;
+	struct fate_choice *choice = &settings->choices[fates->nr_choices];
+	uint64_t fd, own;
+	const char *right = split(value, FD_MAX, &fd);
+
+	if (!right || fates->nr_choices == CHOICES_MAX)
+		return bad("--fd", value, "NUMBER=PATH or NUMBER=NUMBER");
+	*choice = (struct fate_choice){.fd = (int)fd, .own_fd = -1};
+	if (parse_u64(right, 0, FD_MAX, &own))
+		choice->path = right;
+	else
+		choice->own_fd = (int)own;
+	if (!choice->path && fcntl(choice->own_fd, F_GETFD) < 0)
+		return bad("--fd", value, "an open descriptor on the right");
+	fates->nr_choices++;
+	return 0;
+}
+
+static int set_port(struct settings *settings, const char *value)
+{
+	struct fate_options *fates = &settings->load.fates;
+	uint64_t from, to;
+	const char *right = split(value, UINT16_MAX, &from);
+
+	if (!right || parse_u64(right, 0, UINT16_MAX, &to) ||
+	    fates->nr_ports == CHOICES_MAX)
+		return bad("--port", value, "OLD=NEW");
+	settings->ports[fates->nr_ports++] =
+		(struct fate_port){(uint16_t)from, (uint16_t)to};
+	return 0;
+}
+
+static int set_detach(struct settings *settings, const char *value)
+{
+	settings->detach = true;
+	settings->load.linger = true;
+	settings->supervise.detached = true;
+	return 0;
+}
+
+static int set_verbose(struct settings *settings, const char *value)
+{
+	settings->verbose = true;
+	return 0;
+}
+
+static int show_version(struct settings *settings, const char *value)
+{
+	(void)printf("%s %s\n", say_name(), MITOSIS_VERSION);
+	settings->done = true;
+	return 0;
+}
+
+static int show_help(struct settings *settings, const char *value);
+
+static const struct option_row rows[] = {
+	{"memory", 'm', "KIND", "shared (default) or own", set_memory},
+	{"number", 'n', "N", "load N children", set_number},
+	{"detach", 'd', NULL, "go to the background once they run", set_detach},
+	{"pid-file", 'p', "FILE", "write the children's pids there",
+	 set_pid_file},
+	{"pid", 'P', "WHICH", "same (default) or new", set_pid},
+	{"fd", 'f', "N=PATH", "what descriptor N shall be (or N=M: our M)",
+	 set_fd},
+	{"port", 't', "OLD=NEW", "move a listener to another port", set_port},
+	{"exe", 'e', "PATH", "where the program is", set_exe},
+	{"cwd", 'C', "PATH", "the working directory", set_cwd},
+	{"verbose", 'v', NULL, "tell what is lost, and the time it took",
+	 set_verbose},
+	{"version", 'V', NULL, "show the version", show_version},
+	{"help", 'h', NULL, "show this", show_help},
+};
+
+#define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static int show_help(struct settings *settings, const char *value)
+{
+	(void)printf(
+		"usage: %s [options] DIR\n"
+		"Run the process image in DIR.\n\n",
+		say_name());
+	for (size_t i = 0; i < NR_ROWS; i++)
+		(void)printf("  -%c, --%s%s%-*s %s\n", rows[i].letter,
+			     rows[i].name, rows[i].arg ? "=" : "",
+			     (int)(18 - strlen(rows[i].name)),
+			     rows[i].arg ? rows[i].arg : "", rows[i].help);
+	settings->done = true;
+	return 0;
+}
+
+static void make_tables(struct option *longs, char *shorts)
+{
+	for (size_t i = 0; i < NR_ROWS; i++) {
+		longs[i] = (struct option){
+			.name = rows[i].name,
+			.has_arg =
+				rows[i].arg ? required_argument : no_argument,
+			.val = rows[i].letter,
+		};
+		*shorts++ = rows[i].letter;
+		if (rows[i].arg)
+			*shorts++ = ':';
+	}
+	*shorts = '\0';
+}
+
+static int parse(struct settings *settings, int argc, char **argv)
+{
+	struct option longs[NR_ROWS + 1] = {{0}};
+	char shorts[2 * NR_ROWS + 1];
+	int letter, error = 0;
+
+	make_tables(longs, shorts);
+	while (!error && !settings->done &&
+	       (letter = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		error = -EINVAL; /* getopt has said why */
+		for (size_t i = 0; i < NR_ROWS; i++)
+			if (rows[i].letter == letter)
+				error = rows[i].set(settings, optarg);
+	}
+	if (error || settings->done)
+		return error;
+	if (optind != argc - 1) {
+		say_error("which image? usage: %s [options] DIR", say_name());
+		return -EINVAL;
+	}
+	settings->load.dir = argv[optind];
+	return 0;
+}
+
+/* Nothing of ours may keep a pipe of the caller open beside the child's. */
+static void let_go_of_stdio(const struct settings *settings)
+{
+	CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; null >= 0 && fd < (settings->detach ? 3 : 2); fd++)
+		(void)dup2(null, fd);
+}
+
+static void tell(const struct settings *settings)
+{
+	const struct load *load = settings->loaded;
+	char dead[128];
+
+	say_note("%u child%s of %s (pid %d) running after %llu us",
+		 settings->load.nr_children,
+		 settings->load.nr_children == 1 ? "" : "ren",
+		 settings->load.dir, load->dir->image->pid,
+		 (unsigned long long)(io_monotonic_ns() - settings->began_ns) /
+			 1000);
+	fate_describe_dead(load->fates, load->dir->image->nr_fds, dead,
+			   sizeof(dead));
+	if (dead[0])
+		say_note("%s", dead);
+}
+
+static void tell_waiting(struct settings *settings, int status)
+{
+	if (settings->status_fd < 0)
+		return;
+	(void)io_write_all(settings->status_fd, &status, sizeof(status));
+	cleanup_close(&settings->status_fd);
+	settings->status_fd = -1;
+}
+
+static void started(void *data, int error, const struct why *why)
+{
+	struct settings *settings = data;
+
+	if (error)
+		say_error("%s", why->text);
+	else if (settings->verbose)
+		tell(settings);
+	if (!error)
+		let_go_of_stdio(settings);
+	tell_waiting(settings, error ? SUPERVISE_NOT_LOADED : 0);
+}
+
+static void killed(void *data, const struct why *why)
+{
+	say_error("%s", why->text);
+}
+
+/* The process that was called waits until it is known how the load went. */
+static void detach(struct settings *settings)
+{
+	int ends[2], status = SUPERVISE_NOT_LOADED;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+		say_error("--detach: %s", strerror(errno));
+		exit(SUPERVISE_NOT_LOADED);
+	}
+	if (pid == 0) {
+		(void)close(ends[0]);
+		(void)setsid();
+		settings->status_fd = ends[1];
+		return;
+	}
+	(void)close(ends[1]);
+	(void)io_read_all(ends[0], &status, sizeof(status));
+	_exit(status);
+}
+
+static int run(struct settings *settings)
+{
+	struct load *load = NULL;
+	struct why why = {""};
+	int error = load_open(&settings->load, &load, &why);
+	int status;
+
+	if (error) {
+		say_error("%s", why.text);
+		tell_waiting(settings, SUPERVISE_NOT_LOADED);
+		return SUPERVISE_NOT_LOADED;
+	}
+	settings->loaded = load;
+	status = supervise_run(load, &settings->supervise);
+	load_close(load);
+	return status;
+}
+
+/* Descriptors 0 to 2 must be taken, or our own would get those numbers. */
+static void fill_stdio(void)
+{
+	while (true) {
+		int fd = open("/dev/null", O_RDWR);
+
+		if (fd > 2)
+			(void)close(fd);
+		if (fd < 0 || fd > 2)
+			return;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct settings settings = {
+		.load = {.nr_children = 1},
+		.status_fd = -1,
+	};
+	sigset_t all;
+
+	settings.began_ns = io_monotonic_ns();
+	settings.load.fates.choices = settings.choices;
+	settings.load.fates.ports = settings.ports;
+	settings.supervise.started = started;
+	settings.supervise.killed = killed;
+	settings.supervise.data = &settings;
+	say_init(argv[0]);
+	fill_stdio();
+	if (parse(&settings, argc, argv))
+		return EXIT_USAGE;
+	if (settings.done)
+		return 0;
+	if (settings.detach)
+		detach(&settings);
+	/* Before any child: what comes now waits for the poll loop. */
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	return run(&settings);
+}
