@@ -2,9 +2,10 @@
 /*
  * pages.h - read the pages of a snapshot: the end of the way inside the parent
  *
- * Copies from the stopped twin with process_vm_readv(2); pages without read
- * permission through /proc/TWIN/mem; writable shared memory from the copy made
- * in the pause; the executable from its file.
+ * Copies from the stopped twin: small reads and pages without read permission
+ * through /proc/TWIN/mem, long ones with process_vm_readv(2); writable shared
+ * memory from the copy made in the pause; the executable from its file.  Holes
+ * are zeros without a look at the twin, which would have to make pages of them.
  */
 #pragma once
 
@@ -24,8 +25,12 @@ struct pages_origin {
 };
 
 /*
- * On success the source owns the descriptors and a copy of the table; it does
- * not own the twin.  Returns 0 or -ENOMEM.
+ * The twin must live now, as a child of the caller or with a mem_fd opened
+ * while its number was certain.  On success the source owns the descriptors and
+ * a copy of the table; it does not own the twin.
+ *
+ * Returns 0, -ENOMEM, -ESTALE when the twin is gone, or -errno of
+ * pidfd_open(2).
  */
 int pages_open(const struct pages_origin *origin, struct page_source **ret);
 

@@ -22,19 +22,26 @@
 
 struct shared;
 
+/* What may be copied: the target's areas (borrowed), and at most so much. */
+struct shared_origin {
+	pid_t pid;
+	const struct image_vma *vmas;
+	uint32_t nr_vmas;
+	uint64_t max_bytes;
+};
+
 /* True for an area that must be copied inside the pause. */
 bool shared_wants(const struct image_vma *vma);
 
 /*
  * While the target runs: measure its areas and get that much memory ready.
  *
- * @vmas are borrowed for the call.  Returns 0, or
- *   -EFBIG  more than @max_bytes to copy, words in @why
+ * Returns 0, or
+ *   -EFBIG  more than max_bytes to copy, words in @why
  *   -ESRCH, -EACCES, -ENOMEM, -errno
  */
-int shared_prepare(pid_t pid, const struct image_vma *vmas, uint32_t nr,
-		   uint64_t max_bytes, struct shared **ret_shared,
-		   struct refusal *why);
+int shared_prepare(const struct shared_origin *origin,
+		   struct shared **ret_shared, struct refusal *why);
 
 /*
  * All threads stopped: list the areas again and copy them.

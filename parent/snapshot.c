@@ -64,6 +64,15 @@ static int open_mem(pid_t pid, struct refusal *why)
 	return errno == ENOENT ? -ESRCH : -errno;
 }
 
+static int prepare_shared(pid_t pid, const struct snapshot_options *options,
+			  struct before *before, struct refusal *why)
+{
+	const struct shared_origin origin = {pid, before->vmas, before->nr_vmas,
+					     options->shared_max_bytes};
+
+	return shared_prepare(&origin, &before->shared, why);
+}
+
 /* Everything that can be looked at while the target runs. */
 static int look_before(pid_t pid, const struct snapshot_options *options,
 		       struct image *image, struct before *before,
@@ -81,10 +90,7 @@ static int look_before(pid_t pid, const struct snapshot_options *options,
 		: gadgets_find(before->mem_fd, before->vmas, before->nr_vmas,
 			       &before->gadgets, why);
 	rc = rc ? rc : fds_scan(pid, &before->fds, why);
-	rc = rc ? rc
-		: shared_prepare(pid, before->vmas, before->nr_vmas,
-				 options->shared_max_bytes, &before->shared,
-				 why);
+	rc = rc ? rc : prepare_shared(pid, options, before, why);
 	return rc ? rc : capture_before(pid, image);
 }
 

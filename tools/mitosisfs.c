@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mitosisfs - mount helper and FUSE server
+ *
+ * Forks first, so that all that can go wrong (an unknown host, a refusal, a
+ * missing mount point) is told on stderr and by the exit code of mount(8), and
+ * only a mount that answers goes to the background.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "common/say.h"
+#include "config.h"
+#include "fs/options.h"
+#include "fs/session.h"
+#include "tools/origin.h"
+
+/* Exit codes of mount(8). */
+enum { EXIT_OK = 0, EXIT_USAGE = 1, EXIT_SYSTEM = 2, EXIT_MOUNT = 32 };
+
+/* Make the mount point absolute and see that it can be mounted on. */
+static int check_mountpoint(struct options *options)
+{
+	char *path = realpath(options->mountpoint, NULL);
+	struct stat st;
+
+	if (!path || stat(path, &st)) {
+		say_error("%s: mount point %s: %s%s", options->source_text,
+			  options->mountpoint, strerror(errno),
+			  errno == ENOTCONN
+				  ? "; a dead mount is there: umount it first"
+				  : "");
+		free(path);
+		return EXIT_MOUNT;
+	}
+	free(options->mountpoint);
+	options->mountpoint = path;
+	if (!S_ISDIR(st.st_mode)) {
+		say_error("%s: mount point %s is not a directory",
+			  options->source_text, path);
+		return EXIT_MOUNT;
+	}
+	return EXIT_OK;
+}
+
+/* Wait for the background process to say how it went; its death says failure.
+ */
+static int wait_for_status(int status_fd)
+{
+	uint8_t status;
+
+	if (io_read_all(status_fd, &status, sizeof(status)))
+		return EXIT_MOUNT;
+	return status;
+}
+
+static void go_to_background(int status_fd)
+{
+	CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	uint8_t status = EXIT_OK;
+
+	(void)setsid();
+	(void)chdir("/");
+	say_to_syslog();
+	if (null_fd >= 0)
+		for (int fd = 0; fd < 3; fd++)
+			(void)dup2(null_fd, fd);
+	(void)io_write_all(status_fd, &status, sizeof(status));
+}
+
+/* Everything between the fork and the loop; says its own errors. */
+static int serve(const struct options *options, int status_fd)
+{
+	struct session_image image;
+	struct origin *origin = NULL;
+	struct session *session = NULL;
+	uint64_t start_ns = io_monotonic_ns();
+	char why[WIRE_WHY_MAX + 1];
+	int r, code = EXIT_MOUNT;
+
+	r = origin_open(options, &origin, why);
+	if (r) {
+		say_error("%s: %s", options->source_text,
+			  why[0] ? why : strerror(-r));
+		return EXIT_MOUNT;
+	}
+	origin_image(origin, &image);
+	image.origin.mount_ns = io_monotonic_ns() - start_ns;
+	r = session_open(options, &image, &session);
+	if (r) {
+		say_error("%s: cannot mount on %s: %s", options->source_text,
+			  options->mountpoint, strerror(-r));
+		image.transport->ops->close(image.transport);
+	} else {
+		if (status_fd >= 0)
+			go_to_background(status_fd);
+		r = session_run(session);
+		if (r)
+			say_error("%s: %s", options->source_text, strerror(-r));
+		code = r ? EXIT_SYSTEM : EXIT_OK;
+	}
+	session_close(session);
+	origin_close(origin);
+	return code;
+}
+
+static int mount_in_background(const struct options *options)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC)) {
+		say_error("pipe: %s", strerror(errno));
+		return EXIT_SYSTEM;
+	}
+	pid = fork();
+	if (pid < 0) {
+		say_error("fork: %s", strerror(errno));
+		return EXIT_SYSTEM;
+	}
+	if (pid == 0) {
+		(void)close(fds[0]);
+		return serve(options, fds[1]);
+	}
+	(void)close(fds[1]);
+	return wait_for_status(fds[0]);
+}
+
+static void options_donep(struct options *options)
+{
+	options_done(options);
+}
+
+int main(int argc, char **argv)
+{
+	CLEANUP(options_donep) struct options options;
+	int r, code;
+
+	say_init(argv[0]);
+	/* An image is secret: no core of ours, no debugger of another user. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)umask(0077);
+	r = options_parse(argc, argv, &options);
+	if (r) {
+		say_error("%s", options.why[0] ? options.why : strerror(-r));
+		return EXIT_USAGE;
+	}
+	if (options.help) {
+		fputs(options_usage(), stdout);
+		return EXIT_OK;
+	}
+	if (options.version) {
+		printf("mitosisfs %s\n", MITOSIS_VERSION);
+		return EXIT_OK;
+	}
+	code = check_mountpoint(&options);
+	if (code || options.fake)
+		return code;
+	return options.foreground ? serve(&options, -1)
+				  : mount_in_background(&options);
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/origin.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/desc.h"
+#include "parent/keeper.h"
+#include "rdmafetch/local.h"
+#include "rdmafetch/tcp.h"
+#include "tools/socketpath.h"
+
+#define STOP_TIMEOUT_MS	 200
+#define SHARED_MAX_BYTES (1ull << 30)
+#define CONNECT_MS	 5000
+/* A snapshot of tens of GiB takes seconds; the daemon has a limit of its own.
+ */
+#define PREPARE_MS 60000
+
+struct origin {
+	const struct options *options;
+	/* of this host */
+	struct keeper *keeper;
+	/* of a daemon */
+	struct tcp_address address;
+	struct wire_image wire;
+	int is_ours; /* prepared for this mount, to be released with it */
+	uint32_t lease_s;
+	pthread_t renewer;
+	int has_renewer, must_end, is_gone; /* under lock */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	/* of both */
+	void *desc;
+	size_t desc_bytes;
+	struct image *image;
+	const struct image *shown; /* image, or the keeper's */
+	struct transport *transport;
+};
+
+static int open_local(struct origin *origin, char *why)
+{
+	struct keeper_request request = {
+		.pid = origin->options->source.pid,
+		.uid = getuid(),
+		.gid = getgid(),
+		.snapshot = {.stop_timeout_ms = STOP_TIMEOUT_MS,
+			     .shared_max_bytes = SHARED_MAX_BYTES},
+	};
+	const struct keeper_result *result;
+	struct refusal refusal = {""};
+	int r = keeper_start(&request, &origin->keeper);
+
+	if (r)
+		return r;
+	r = keeper_finish(origin->keeper, &result, &refusal);
+	if (r) {
+		(void)snprintf(why, WIRE_WHY_MAX + 1, "%s", refusal.why);
+		return r;
+	}
+	origin->shown = result->image;
+	origin->desc_bytes = result->desc_bytes;
+	origin->desc = malloc(result->desc_bytes);
+	if (!origin->desc)
+		return -ENOMEM;
+	memcpy(origin->desc, result->desc, result->desc_bytes);
+	return local_open(result->source, &origin->transport);
+}
+
+static int local_alive(void *arg)
+{
+	struct origin *origin = arg;
+
+	return keeper_alive(origin->keeper);
+}
+
+static void set_address(struct origin *origin)
+{
+	const struct options *options = origin->options;
+	struct tcp_address *address = &origin->address;
+
+	address->timeout_ms = CONNECT_MS;
+	address->port = (uint16_t)options->port;
+	address->is_unix = options->source.where == PARSE_UNIX;
+	if (!address->is_unix)
+		(void)snprintf(address->host, sizeof(address->host), "%s",
+			       options->source.host);
+	else if (options->socket)
+		(void)snprintf(address->host, sizeof(address->host), "%s",
+			       options->socket);
+	else
+		socketpath_default(address->host);
+}
+
+static void tcp_control_closep(struct tcp_control **control)
+{
+	tcp_control_close(*control);
+}
+
+/* What a user can do about a failed connection. */
+static const char *advice(const struct origin *origin, int error)
+{
+	if (error == -ENOENT && !origin->address.is_unix)
+		return "no such host";
+	if (error == -ENOENT || error == -ECONNREFUSED)
+		return "no mitosisd answers there: is it running?";
+	return strerror(-error);
+}
+
+/* Give a failure that came without the daemon's words some of ours. */
+static int explain(const struct origin *origin, int error, char *why)
+{
+	if (error && !why[0])
+		(void)snprintf(why, WIRE_WHY_MAX + 1, "connect %.200s: %s",
+			       origin->address.host, advice(origin, error));
+	return error;
+}
+
+static int connect_control(struct origin *origin, struct tcp_control **ret,
+			   char *why)
+{
+	why[0] = '\0';
+	return explain(origin, tcp_control_open(&origin->address, ret), why);
+}
+
+/* Ask something about this origin's image that needs no answer but yes. */
+static int call(struct origin *origin, enum wire_type type, char *why)
+{
+	CLEANUP(tcp_control_closep) struct tcp_control *control = NULL;
+	uint8_t bytes[WIRE_REQUEST_MAX];
+	int r = connect_control(origin, &control, why);
+
+	if (r)
+		return r;
+	return tcp_control_call(control, type, bytes,
+				wire_put_image(bytes, &origin->wire), NULL,
+				NULL, why);
+}
+
+static int prepare(struct origin *origin, char *why)
+{
+	CLEANUP(tcp_control_closep) struct tcp_control *control = NULL;
+	CLEANUP_FREE void *reply = NULL;
+	struct wire_prepare body = {
+		.pid = origin->options->source.pid,
+		.lease_s = origin->options->lease_s,
+	};
+	uint8_t bytes[WIRE_REQUEST_MAX];
+	size_t reply_bytes = 0;
+	int r;
+
+	origin->address.timeout_ms = PREPARE_MS;
+	r = connect_control(origin, &control, why);
+	origin->address.timeout_ms = CONNECT_MS;
+	if (r)
+		return r;
+	r = tcp_control_call(control, WIRE_PREPARE, bytes,
+			     wire_put_prepare(bytes, &body), &reply,
+			     &reply_bytes, why);
+	if (r)
+		return r;
+	r = wire_get_image(reply, reply_bytes, &origin->wire);
+	origin->is_ours = !r;
+	return r;
+}
+
+static int reopen(void *arg, struct transport **ret)
+{
+	struct origin *origin = arg;
+	char why[WIRE_WHY_MAX + 1];
+	struct tcp_opened opened;
+	int r = tcp_open(&origin->address, &origin->wire, ret, &opened, why);
+
+	/* The image is sealed: the descriptor is the one we have. */
+	if (!r)
+		free(opened.desc);
+	return r;
+}
+
+static void deadline_in(uint32_t seconds, struct timespec *ret)
+{
+	(void)clock_gettime(CLOCK_MONOTONIC, ret);
+	ret->tv_sec += seconds;
+}
+
+/* Says "still here" three times a lease, so that one loss does no harm. */
+static void *renew_loop(void *arg)
+{
+	struct origin *origin = arg;
+	uint32_t pause_s = origin->lease_s / 3 ? origin->lease_s / 3 : 1;
+	char why[WIRE_WHY_MAX + 1];
+	struct timespec deadline;
+	int r;
+
+	(void)pthread_mutex_lock(&origin->lock);
+	deadline_in(pause_s, &deadline);
+	while (!origin->must_end) {
+		if (pthread_cond_timedwait(&origin->wake, &origin->lock,
+					   &deadline) != ETIMEDOUT)
+			continue;
+		(void)pthread_mutex_unlock(&origin->lock);
+		r = call(origin, WIRE_RENEW, why);
+		(void)pthread_mutex_lock(&origin->lock);
+		origin->is_gone = r == -ESTALE || r == -ENOENT;
+		deadline_in(pause_s, &deadline);
+	}
+	(void)pthread_mutex_unlock(&origin->lock);
+	return NULL;
+}
+
+static int start_renewing(struct origin *origin)
+{
+	int r = pthread_create(&origin->renewer, NULL, renew_loop, origin);
+
+	origin->has_renewer = !r;
+	return -r;
+}
+
+static int remote_alive(void *arg)
+{
+	struct origin *origin = arg;
+	int alive;
+
+	(void)pthread_mutex_lock(&origin->lock);
+	alive = !origin->is_gone;
+	(void)pthread_mutex_unlock(&origin->lock);
+	return alive;
+}
+
+static int open_remote(struct origin *origin, char *why)
+{
+	const struct parse_source *source = &origin->options->source;
+	struct tcp_opened opened;
+	int r;
+
+	set_address(origin);
+	if (source->pid) {
+		r = prepare(origin, why);
+		if (r)
+			return r;
+	} else {
+		memcpy(origin->wire.name, source->name, sizeof(source->name));
+	}
+	r = tcp_open(&origin->address, &origin->wire, &origin->transport,
+		     &opened, why);
+	if (r)
+		return explain(origin, r, why);
+	origin->desc = opened.desc;
+	origin->desc_bytes = opened.desc_bytes;
+	origin->lease_s = opened.lease_s;
+	r = desc_decode(origin->desc, origin->desc_bytes, &origin->image);
+	if (r)
+		return r;
+	origin->shown = origin->image;
+	return start_renewing(origin);
+}
+
+static int init_lock(struct origin *origin)
+{
+	pthread_condattr_t attr;
+
+	(void)pthread_mutex_init(&origin->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	return -pthread_cond_init(&origin->wake, &attr);
+}
+
+static void origin_closep(struct origin **origin)
+{
+	origin_close(*origin);
+}
+
+int origin_open(const struct options *options, struct origin **ret, char *why)
+{
+	CLEANUP(origin_closep)
+	struct origin *origin = calloc(1, sizeof(*origin));
+	int r;
+
+	why[0] = '\0';
+	if (!origin)
+		return -ENOMEM;
+	origin->options = options;
+	r = init_lock(origin);
+	if (r)
+		return r;
+	r = options->source.where == PARSE_LOCAL ? open_local(origin, why)
+						 : open_remote(origin, why);
+	if (r)
+		return r;
+	*ret = steal_ptr(&origin);
+	return 0;
+}
+
+void origin_image(struct origin *origin, struct session_image *ret_image)
+{
+	int is_local = origin->keeper != NULL;
+
+	*ret_image = (struct session_image){
+		.image = origin->shown,
+		.desc = origin->desc,
+		.desc_bytes = origin->desc_bytes,
+		.transport = steal_ptr(&origin->transport),
+		.reopen = is_local ? NULL : reopen,
+		.reopen_arg = origin,
+		.origin =
+			{
+				.source = origin->options->source_text,
+				.transport = is_local ? "local" : "tcp",
+				.name = origin->wire.name,
+				.image = origin->shown,
+				.alive = is_local ? local_alive : remote_alive,
+				.alive_arg = origin,
+			},
+	};
+}
+
+static void stop_renewing(struct origin *origin)
+{
+	if (!origin->has_renewer)
+		return;
+	(void)pthread_mutex_lock(&origin->lock);
+	origin->must_end = 1;
+	(void)pthread_cond_signal(&origin->wake);
+	(void)pthread_mutex_unlock(&origin->lock);
+	(void)pthread_join(origin->renewer, NULL);
+}
+
+void origin_close(struct origin *origin)
+{
+	char why[WIRE_WHY_MAX + 1];
+
+	if (!origin)
+		return;
+	stop_renewing(origin);
+	/* Failing is no harm: the lease ends by itself. */
+	if (origin->is_ours)
+		(void)call(origin, WIRE_RELEASE, why);
+	if (origin->transport)
+		origin->transport->ops->close(origin->transport);
+	keeper_release(origin->keeper);
+	image_free(origin->image);
+	free(origin->desc);
+	free(origin);
+}
