@@ -111,10 +111,14 @@ static int protections(void)
 static int guard_pages(void)
 {
 	unsigned char *p = victim_pages(32, 0x63);
+	int pipes[2];
 
 	victim_checkpoint();
 	if (madvise(p + 4 * PAGE, 4 * PAGE, 102) && errno == EINVAL)
 		return VICTIM_SKIP;
+	victim_check(!pipe(pipes) && write(pipes[1], p + 5 * PAGE, 1) < 0 &&
+			     errno == EFAULT,
+		     "guarded");
 	victim_check(!madvise(p + 4 * PAGE, 4 * PAGE, 103), "remove");
 	victim_check(victim_is(p + 4 * PAGE, 4 * PAGE, 0), "zero");
 	victim_check(victim_is(p, 4 * PAGE, 0x63), "kept");
