@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "common/page.h"
 #include "common/source.h"
@@ -24,6 +25,10 @@
 #define SLOTS	   8u
 #define RUNS_MAX   64u
 #define STREAMS	   8u
+
+/* Flights lost to breaks in a row, after which the rest is left to demand. */
+#define LOSSES_MAX 64u
+#define RETRY_S	   1 /* between attempts to reach a lost far end */
 
 struct run_queue {
 	struct prefetch_run runs[RUNS_MAX]; /* a ring */
@@ -47,6 +52,7 @@ struct ahead {
 	struct waiter waiter;
 	pthread_t thread;
 	uint64_t nr_reads, nr_pages;
+	unsigned nr_losses;
 	bool idle, closing; /* idle: asleep without work */
 };
 
@@ -167,6 +173,7 @@ static void sink_slot(struct ahead *ahead, struct slot *slot)
 	const struct ahead_options *options = &ahead->options;
 	struct prefetch_run run = run_of(&slot->flight);
 
+	ahead->nr_losses = 0;
 	ahead->nr_reads++;
 	ahead->nr_pages += run.nr_pages;
 	(void)pthread_mutex_unlock(&ahead->pump->lock);
@@ -177,6 +184,24 @@ static void sink_slot(struct ahead *ahead, struct slot *slot)
 	slot->busy = false;
 }
 
+/*
+ * A page that could not be read is left to demand, which will say why.  What a
+ * break took along is asked for again, but not for ever.
+ */
+static void drop_slot(struct ahead *ahead, struct slot *slot)
+{
+	struct prefetch_run run = run_of(&slot->flight);
+
+	pageset_del(ahead->here, run);
+	slot->busy = false;
+	if (slot->flight.result != -EIO)
+		return;
+	if (++ahead->nr_losses < LOSSES_MAX)
+		(void)put_run(&ahead->asked, run); /* no room: let it go */
+	else
+		ahead->asked.nr = ahead->suggested.nr = 0;
+}
+
 /* Deal with one flight that ended.  Returns false when there is none. */
 static bool finish_slot(struct ahead *ahead)
 {
@@ -185,12 +210,10 @@ static bool finish_slot(struct ahead *ahead)
 
 		if (!slot->busy || !slot->flight.delivered)
 			continue;
-		if (!slot->flight.result) {
+		if (!slot->flight.result)
 			sink_slot(ahead, slot);
-		} else {
-			pageset_del(ahead->here, run_of(&slot->flight));
-			slot->busy = false;
-		}
+		else
+			drop_slot(ahead, slot);
 		return true;
 	}
 	return false;
@@ -204,13 +227,28 @@ static bool any_busy(const struct ahead *ahead)
 	return false;
 }
 
-/* Work that comes while the lock is held here is seen: it sets ready. */
+/*
+ * Sleep until there is something to do; with work left that a lost far end
+ * keeps from being done, for a while.
+ */
 static void wait_for_work(struct ahead *ahead)
 {
+	bool retry = has_work(ahead);
+	struct timespec until;
+	int err = 0;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += RETRY_S;
 	ahead->idle = true;
-	while (!ahead->waiter.ready)
-		(void)pthread_cond_wait(&ahead->waiter.wake,
-					&ahead->pump->lock);
+	while (!ahead->waiter.ready && !err) {
+		if (retry)
+			err = pthread_cond_clockwait(&ahead->waiter.wake,
+						     &ahead->pump->lock,
+						     CLOCK_MONOTONIC, &until);
+		else
+			err = pthread_cond_wait(&ahead->waiter.wake,
+						&ahead->pump->lock);
+	}
 	ahead->idle = false;
 }
 

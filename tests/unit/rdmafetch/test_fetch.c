@@ -3,11 +3,8 @@
  * test_fetch.c - demand reads: bytes, holes, sharing, failures, rebuilding
  */
 #include <errno.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,43 +16,9 @@
 #include "common/source.h"
 #include "rdmafetch/fetch.h"
 #include "rdmafetch/null.h"
+#include "tests/contract/gate.h"
 #include "tests/contract/pattern.h"
-
-#define BASE_PAGE 0x7f0000000ull
-#define BASE	  (BASE_PAGE << PAGE_SHIFT)
-
-/* A solid MiB, a hole, then pages with a hole behind each. */
-static struct image_run runs[256] = {{BASE_PAGE, 256}};
-static struct image image = {.runs = runs, .nr_runs = 201, .exe_bytes = 100000};
-
-static void make_runs(void)
-{
-	for (uint64_t i = 1; i < image.nr_runs; i++)
-		runs[i] = (struct image_run){BASE_PAGE + 512 + i * 2, 1};
-}
-
-static bool present(uint64_t page)
-{
-	for (uint32_t i = 0; i < image.nr_runs; i++)
-		if (page >= runs[i].first_page &&
-		    page < runs[i].first_page + runs[i].nr_pages)
-			return true;
-	return false;
-}
-
-/* Whether @buf is what the image has from @page on. */
-static bool pages_right(uint64_t page, const char *buf, uint64_t nr_pages)
-{
-	static const char zeros[PAGE_BYTES];
-
-	for (uint64_t i = 0; i < nr_pages; i++, page++, buf += PAGE_BYTES)
-		if (present(page)
-			    ? !pattern_is(SOURCE_MEMORY, page << PAGE_SHIFT,
-					  buf, PAGE_BYTES)
-			    : memcmp(buf, zeros, PAGE_BYTES) != 0)
-			return false;
-	return true;
-}
+#include "tests/unit/rdmafetch/reader.h"
 
 /* Connections in order; the last repeats. */
 struct script {
@@ -78,7 +41,7 @@ static int reopen(void *arg, struct transport **ret)
 static struct fetch_options usual(void)
 {
 	return (struct fetch_options){
-		.image = &image, .timeout_ms = 10000, .tries = 3};
+		.image = &reader_image, .timeout_ms = 10000, .tries = 3};
 }
 
 static struct fetch *open_over(const struct null_options *faults,
@@ -101,26 +64,6 @@ static struct fetch *open_script(struct script *script,
 	return open_over(&script->options[0], &options);
 }
 
-static struct fetch_stats stats_of(struct fetch *fetch)
-{
-	struct fetch_stats stats;
-
-	fetch_get_stats(fetch, &stats);
-	return stats;
-}
-
-static void check_pages(struct fetch *fetch, uint64_t page, uint64_t nr_pages)
-{
-	char *buf = malloc(nr_pages << PAGE_SHIFT);
-
-	memset(buf, 0x5a, nr_pages << PAGE_SHIFT);
-	assert_int_equal(fetch_read(fetch, SOURCE_MEMORY, page << PAGE_SHIFT,
-				    buf, nr_pages << PAGE_SHIFT),
-			 0);
-	assert_true(pages_right(page, buf, nr_pages));
-	free(buf);
-}
-
 /* ---- bytes and holes ---- */
 
 static void a_read_brings_the_images_bytes(void **state)
@@ -128,9 +71,9 @@ static void a_read_brings_the_images_bytes(void **state)
 	struct fetch_options options = usual();
 	struct fetch *fetch = open_over(NULL, &options);
 
-	check_pages(fetch, BASE_PAGE, 1);
-	check_pages(fetch, BASE_PAGE + 17, 33);
-	check_pages(fetch, BASE_PAGE, 256);
+	reader_check(fetch, BASE_PAGE, 1);
+	reader_check(fetch, BASE_PAGE + 17, 33);
+	reader_check(fetch, BASE_PAGE, 256);
 	fetch_close(fetch);
 }
 
@@ -139,12 +82,12 @@ static void holes_read_as_zeros_and_cost_nothing(void **state)
 	struct fetch_options options = usual();
 	struct fetch *fetch = open_over(NULL, &options);
 
-	check_pages(fetch, BASE_PAGE + 256, 128);
-	check_pages(fetch, BASE_PAGE - 10, 10);
-	check_pages(fetch, BASE_PAGE + 5000, 1);
-	assert_int_equal(stats_of(fetch).read_bytes, 0);
-	check_pages(fetch, BASE_PAGE + 255, 2);
-	assert_int_equal(stats_of(fetch).read_bytes, PAGE_BYTES);
+	reader_check(fetch, BASE_PAGE + 256, 128);
+	reader_check(fetch, BASE_PAGE - 10, 10);
+	reader_check(fetch, BASE_PAGE + 5000, 1);
+	assert_int_equal(reader_stats(fetch).read_bytes, 0);
+	reader_check(fetch, BASE_PAGE + 255, 2);
+	assert_int_equal(reader_stats(fetch).read_bytes, PAGE_BYTES);
 	fetch_close(fetch);
 }
 
@@ -155,9 +98,9 @@ static void a_big_scattered_read_is_whole(void **state)
 	struct null_options reorder = {.reorder = 5};
 	struct fetch *fetch = open_over(&reorder, &options);
 
-	check_pages(fetch, BASE_PAGE + 512, 402);
-	check_pages(fetch, BASE_PAGE - 3, 1000);
-	assert_int_equal(stats_of(fetch).read_bytes,
+	reader_check(fetch, BASE_PAGE + 512, 402);
+	reader_check(fetch, BASE_PAGE - 3, 1000);
+	assert_int_equal(reader_stats(fetch).read_bytes,
 			 (200 + 200 + 256) * PAGE_BYTES);
 	fetch_close(fetch);
 }
@@ -200,122 +143,118 @@ static void illegal_reads_are_einval(void **state)
 
 /* ---- sharing ---- */
 
-struct reader {
-	struct fetch *fetch;
-	uint64_t page, nr_pages;
-	char *buf;
-	pthread_t thread;
-	int result;
-};
-
-static void *reader_main(void *arg)
+/* A fetch over a gate, which is handed out too. */
+static struct fetch *open_gate(struct gate **ret_gate)
 {
-	struct reader *me = arg;
+	struct fetch_options options = usual();
+	struct transport *transport = gate_new(true);
+	struct fetch *fetch = NULL;
 
-	me->result =
-		fetch_read(me->fetch, SOURCE_MEMORY, me->page << PAGE_SHIFT,
-			   me->buf, me->nr_pages << PAGE_SHIFT);
-	return NULL;
-}
-
-static void start_reader(struct reader *reader, struct fetch *fetch,
-			 uint64_t page, uint64_t nr_pages)
-{
-	*reader = (struct reader){
-		fetch, page, nr_pages, malloc(nr_pages << PAGE_SHIFT), 0, -1};
-	assert_int_equal(
-		pthread_create(&reader->thread, NULL, reader_main, reader), 0);
-}
-
-static void end_reader(struct reader *reader, int want)
-{
-	assert_int_equal(pthread_join(reader->thread, NULL), 0);
-	assert_int_equal(reader->result, want);
-	if (!want)
-		assert_true(pages_right(reader->page, reader->buf,
-					reader->nr_pages));
-	free(reader->buf);
+	*ret_gate = gate_of(transport);
+	assert_int_equal(fetch_open(transport, &options, &fetch), 0);
+	return fetch;
 }
 
 static void faults_on_one_page_cost_one_read(void **state)
 {
-	struct fetch_options options = usual();
-	struct null_options slow = {.delay_ns = 300000000};
-	struct fetch *fetch = open_over(&slow, &options);
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&gate);
 	struct reader readers[4];
-	struct fetch_stats stats;
 
+	reader_start(&readers[0], fetch, BASE_PAGE + 9, 1);
+	assert_true(gate_wait(gate, 1));
+	for (int i = 1; i < 4; i++)
+		reader_start(&readers[i], fetch, BASE_PAGE + 9, 1);
+	assert_true(reader_wait_shared(fetch, 3));
+	gate_let(gate, GATE_ALL, 0);
 	for (int i = 0; i < 4; i++)
-		start_reader(&readers[i], fetch, BASE_PAGE + 9, 1);
-	for (int i = 0; i < 4; i++)
-		end_reader(&readers[i], 0);
-	stats = stats_of(fetch);
-	assert_int_equal(stats.demand_reads, 4);
-	assert_int_equal(stats.demand_pages, 4);
-	assert_int_equal(stats.read_bytes,
-			 (4 - stats.shared_pages) * PAGE_BYTES);
-	assert_true(stats.shared_pages > 0);
+		reader_end(&readers[i], 0);
+	assert_int_equal(gate_nr(gate), 1);
+	assert_int_equal(reader_stats(fetch).demand_reads, 4);
+	assert_int_equal(reader_stats(fetch).demand_pages, 4);
+	assert_int_equal(reader_stats(fetch).read_bytes, PAGE_BYTES);
+	/* And when it is over, a fault reads anew. */
+	reader_check(fetch, BASE_PAGE + 9, 1);
+	assert_int_equal(gate_nr(gate), 2);
 	fetch_close(fetch);
 }
 
 /* Ranges that overlap in part: each page once, each caller complete. */
 static void overlapping_reads_share_what_they_can(void **state)
 {
-	struct fetch_options options = usual();
-	struct null_options slow = {.delay_ns = 300000000};
-	struct fetch *fetch = open_over(&slow, &options);
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&gate);
 	struct reader readers[3];
-	struct fetch_stats stats;
 
-	start_reader(&readers[0], fetch, BASE_PAGE + 10, 10);
-	start_reader(&readers[1], fetch, BASE_PAGE + 5, 20);
-	start_reader(&readers[2], fetch, BASE_PAGE + 15, 30);
+	reader_start(&readers[0], fetch, BASE_PAGE + 10, 10);
+	assert_true(gate_wait(gate, 1));
+	reader_start(&readers[1], fetch, BASE_PAGE + 5, 20);
+	assert_true(gate_wait(gate, 3));
+	reader_start(&readers[2], fetch, BASE_PAGE + 15, 30);
+	assert_true(gate_wait(gate, 4));
+	gate_let(gate, GATE_ALL, 0);
 	for (int i = 0; i < 3; i++)
-		end_reader(&readers[i], 0);
-	stats = stats_of(fetch);
-	assert_int_equal(stats.read_bytes,
-			 (60 - stats.shared_pages) * PAGE_BYTES);
-	assert_true(stats.shared_pages > 0);
+		reader_end(&readers[i], 0);
+	assert_int_equal(reader_stats(fetch).shared_pages, 20);
+	assert_int_equal(reader_stats(fetch).read_bytes, 40 * PAGE_BYTES);
 	fetch_close(fetch);
 }
 
-static void *hammer_main(void *arg)
+/* The first to wait leads; when its page is here, another must go on. */
+static void the_lead_passes_on(void **state)
 {
-	struct reader *me = arg;
-	unsigned seed = (unsigned)me->page;
-	static const uint64_t span = 1000;
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&gate);
+	struct reader readers[3];
 
-	me->result = 0;
-	for (int i = 0; i < 300 && !me->result; i++) {
-		uint64_t page = BASE_PAGE + (uint64_t)rand_r(&seed) % span;
-		uint64_t nr = 1 + (uint64_t)rand_r(&seed) % me->nr_pages;
-
-		me->result =
-			fetch_read(me->fetch, SOURCE_MEMORY, page << PAGE_SHIFT,
-				   me->buf, nr << PAGE_SHIFT);
-		if (!me->result && !pages_right(page, me->buf, nr))
-			me->result = -EBADMSG;
+	for (unsigned i = 0; i < 3; i++) {
+		reader_start(&readers[i], fetch, BASE_PAGE + i, 1);
+		assert_true(gate_wait(gate, i + 1));
 	}
-	return NULL;
+	for (unsigned i = 0; i < 3; i++) {
+		gate_let(gate, 1, 0);
+		reader_end(&readers[i], 0);
+	}
+	fetch_close(fetch);
 }
 
-static void hammer(struct fetch *fetch)
+/*
+ * The page is bad for the one who asked for 16; the other wants just one of
+ * them, so it must be read by itself before it may fail.
+ */
+static void a_join_does_not_fail_for_anothers_page(void **state)
 {
-	enum { NR = 6 };
-	struct reader readers[NR];
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&gate);
+	struct reader wide, narrow;
 
-	for (unsigned i = 0; i < NR; i++) {
-		readers[i] = (struct reader){
-			fetch, i, 40, malloc(40 << PAGE_SHIFT), 0, -1};
-		assert_int_equal(pthread_create(&readers[i].thread, NULL,
-						hammer_main, &readers[i]),
-				 0);
-	}
-	for (unsigned i = 0; i < NR; i++) {
-		assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
-		assert_int_equal(readers[i].result, 0);
-		free(readers[i].buf);
-	}
+	reader_start(&wide, fetch, BASE_PAGE, 16);
+	assert_true(gate_wait(gate, 1));
+	reader_start(&narrow, fetch, BASE_PAGE + 3, 1);
+	assert_true(reader_wait_shared(fetch, 1));
+	gate_let(gate, 3, -EREMOTEIO);
+	reader_end(&wide, -EIO);
+	assert_true(gate_wait(gate, 4));
+	assert_int_equal(gate_read(gate, 3).len_bytes, PAGE_BYTES);
+	gate_let(gate, 1, 0);
+	reader_end(&narrow, 0);
+	fetch_close(fetch);
+}
+
+static void a_failure_reaches_all_who_share(void **state)
+{
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&gate);
+	struct reader readers[2];
+
+	reader_start(&readers[0], fetch, BASE_PAGE, 1);
+	assert_true(gate_wait(gate, 1));
+	reader_start(&readers[1], fetch, BASE_PAGE, 1);
+	assert_true(reader_wait_shared(fetch, 1));
+	gate_let(gate, GATE_ALL, -ESTALE);
+	reader_end(&readers[0], -ESTALE);
+	reader_end(&readers[1], -ESTALE);
+	fetch_close(fetch);
 }
 
 static void many_threads_get_right_bytes(void **state)
@@ -324,7 +263,7 @@ static void many_threads_get_right_bytes(void **state)
 	struct null_options faults = {.delay_ns = 20000, .reorder = 3};
 	struct fetch *fetch = open_over(&faults, &options);
 
-	hammer(fetch);
+	reader_hammer(fetch);
 	fetch_close(fetch);
 }
 
@@ -339,8 +278,8 @@ static void a_failed_read_is_tried_again(void **state)
 	struct fetch_stats stats;
 
 	for (int i = 0; i < 4; i++)
-		check_pages(fetch, BASE_PAGE + (uint64_t)i, 1);
-	stats = stats_of(fetch);
+		reader_check(fetch, BASE_PAGE + (uint64_t)i, 1);
+	stats = reader_stats(fetch);
 	assert_int_equal(stats.retries, 3);
 	assert_int_equal(stats.errors, 0);
 	assert_int_equal(stats.reconnects, 0);
@@ -357,8 +296,8 @@ static void check_always(int fail_result, int want, uint64_t want_retries)
 
 	assert_int_equal(
 		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, PAGE_BYTES), want);
-	assert_int_equal(stats_of(fetch).retries, want_retries);
-	assert_int_equal(stats_of(fetch).errors, 1);
+	assert_int_equal(reader_stats(fetch).retries, want_retries);
+	assert_int_equal(reader_stats(fetch).errors, 1);
 	fetch_close(fetch);
 }
 
@@ -379,12 +318,12 @@ static void without_reopen_a_break_is_eio_for_good(void **state)
 	struct fetch *fetch = open_over(&faults, &options);
 	static char buf[PAGE_BYTES];
 
-	check_pages(fetch, BASE_PAGE, 1);
+	reader_check(fetch, BASE_PAGE, 1);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(
 			fetch_read(fetch, SOURCE_MEMORY, BASE, buf, PAGE_BYTES),
 			-EIO);
-	check_pages(fetch, BASE_PAGE + 300, 1); /* a hole needs nobody */
+	reader_check(fetch, BASE_PAGE + 300, 1); /* a hole needs nobody */
 	fetch_close(fetch);
 }
 
@@ -394,11 +333,11 @@ static void a_broken_connection_is_rebuilt(void **state)
 	struct script script = {faults, 2};
 	struct fetch *fetch = open_script(&script, usual());
 
-	check_pages(fetch, BASE_PAGE, 1);
-	check_pages(fetch, BASE_PAGE + 1, 1);
-	check_pages(fetch, BASE_PAGE + 512, 400);
-	assert_int_equal(stats_of(fetch).reconnects, 1);
-	assert_int_equal(stats_of(fetch).retries, 1);
+	reader_check(fetch, BASE_PAGE, 1);
+	reader_check(fetch, BASE_PAGE + 1, 1);
+	reader_check(fetch, BASE_PAGE + 512, 400);
+	assert_int_equal(reader_stats(fetch).reconnects, 1);
+	assert_int_equal(reader_stats(fetch).retries, 1);
 	fetch_close(fetch);
 }
 
@@ -411,9 +350,9 @@ static void a_lost_answer_is_asked_for_again(void **state)
 
 	options.timeout_ms = 20;
 	fetch = open_script(&script, options);
-	check_pages(fetch, BASE_PAGE, 256);
-	assert_int_equal(stats_of(fetch).timeouts, 1);
-	assert_int_equal(stats_of(fetch).reconnects, 1);
+	reader_check(fetch, BASE_PAGE, 256);
+	assert_int_equal(reader_stats(fetch).timeouts, 1);
+	assert_int_equal(reader_stats(fetch).reconnects, 1);
 	fetch_close(fetch);
 }
 
@@ -429,7 +368,7 @@ static void a_silent_far_end_is_eio_after_all_tries(void **state)
 	fetch = open_script(&script, options);
 	assert_int_equal(
 		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, PAGE_BYTES), -EIO);
-	assert_int_equal(stats_of(fetch).timeouts, 3);
+	assert_int_equal(reader_stats(fetch).timeouts, 3);
 	fetch_close(fetch);
 }
 
@@ -443,12 +382,12 @@ static void check_reopen_error(int err, int want)
 
 	options.timeout_ms = 20;
 	fetch = open_script(&script, options);
-	check_pages(fetch, BASE_PAGE, 1);
+	reader_check(fetch, BASE_PAGE, 1);
 	assert_int_equal(
 		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, PAGE_BYTES), want);
 	script.err = 0; /* it is back: so are we */
 	script.options = &(const struct null_options){0};
-	check_pages(fetch, BASE_PAGE, 16);
+	reader_check(fetch, BASE_PAGE, 16);
 	fetch_close(fetch);
 }
 
@@ -476,9 +415,9 @@ static void many_threads_survive_breaks(void **state)
 	options.timeout_ms = 200;
 	options.tries = 10;
 	fetch = open_script(&script, options);
-	hammer(fetch);
-	assert_true(stats_of(fetch).reconnects >= 3);
-	assert_int_equal(stats_of(fetch).errors, 0);
+	reader_hammer(fetch);
+	assert_true(reader_stats(fetch).reconnects >= 3);
+	assert_int_equal(reader_stats(fetch).errors, 0);
 	fetch_close(fetch);
 }
 
@@ -492,6 +431,9 @@ int main(void)
 		cmocka_unit_test(illegal_reads_are_einval),
 		cmocka_unit_test(faults_on_one_page_cost_one_read),
 		cmocka_unit_test(overlapping_reads_share_what_they_can),
+		cmocka_unit_test(the_lead_passes_on),
+		cmocka_unit_test(a_join_does_not_fail_for_anothers_page),
+		cmocka_unit_test(a_failure_reaches_all_who_share),
 		cmocka_unit_test(many_threads_get_right_bytes),
 		cmocka_unit_test(a_failed_read_is_tried_again),
 		cmocka_unit_test(an_unreadable_page_is_eio_after_all_tries),
@@ -505,6 +447,6 @@ int main(void)
 		cmocka_unit_test(many_threads_survive_breaks),
 	};
 
-	make_runs();
+	reader_setup();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
