@@ -2,6 +2,7 @@
 #include "parent/errand.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 
 #include "parent/tracee.h"
@@ -122,6 +123,17 @@ static void on_thread(struct errand *errand, struct seized_thread *thread,
 	}
 }
 
+/*
+ * The target waits for what the helper does, so on a busy machine it goes
+ * before others, where we may say so.  Its child, the twin, does not.
+ */
+static void hurry(pid_t tid)
+{
+	const struct sched_param first = {.sched_priority = 1};
+
+	(void)sched_setscheduler(tid, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+}
+
 static void on_helper(struct errand *errand, struct tracee_stop stop)
 {
 	if (stop.event == TRACEE_GONE)
@@ -153,6 +165,7 @@ static void step(struct errand *errand)
 			errand->twin = 0;
 	} else if (stop.event == TRACEE_STOP && !errand->helper) {
 		errand->helper = tid;
+		hurry(tid);
 		(void)tracee_resume(tid, false);
 	} else if (stop.event == TRACEE_STOP && !errand->twin) {
 		errand->twin = tid;
