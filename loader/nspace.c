@@ -22,6 +22,7 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "loader/mounts.h"
 #include "loader/report.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
@@ -138,6 +139,7 @@ init_main(const struct image *image, const struct nspace_options *options)
 	if (error)
 		fail(options->report_fd, error, &why);
 	child = spawn_child(image, options);
+	mounts_forget_images(); /* off the child's way to its first step */
 	(void)prctl(PR_SET_NAME, "mitosis-init");
 	reap(child, keep_only(options->report_fd), options->linger);
 }
