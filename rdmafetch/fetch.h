@@ -35,6 +35,7 @@ struct fetch_options {
 	/*
 	 * Make the connection anew after an error; NULL: never.  Called by one
 	 * thread at a time, with no lock held.  The old one is closed before.
+	 * It must lead to the same image: see tcp_open().
 	 * Returns 0, -ESTALE when the image is gone for good (all that waits
 	 * fails with it), or another -errno: tried again after a pause, while
 	 * there is time.

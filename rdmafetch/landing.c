@@ -6,6 +6,19 @@
 
 #include <string.h>
 
+/* Demand goes before all prefetch that still waits for room. */
+static void enqueue(struct pump *pump, struct flight *flight)
+{
+	struct flight *other = TAILQ_FIRST(&pump->queue);
+
+	while (!flight->kept && other && !other->kept)
+		other = TAILQ_NEXT(other, link);
+	if (!flight->kept && other)
+		TAILQ_INSERT_BEFORE(other, flight, link);
+	else
+		TAILQ_INSERT_TAIL(&pump->queue, flight, link);
+}
+
 void landing_queue(struct pump *pump, struct flight *flight)
 {
 	flight->state = FLIGHT_QUEUED;
@@ -17,7 +30,7 @@ void landing_queue(struct pump *pump, struct flight *flight)
 	flight->delivered = false;
 	flight->waiter->need++;
 	inflight_add(&pump->table, flight);
-	TAILQ_INSERT_TAIL(&pump->queue, flight, link);
+	enqueue(pump, flight);
 }
 
 void landing_join(struct flight *flight, struct flight_join *join)

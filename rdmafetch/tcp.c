@@ -28,8 +28,8 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
-#include "common/cleanup.h"
 #include "common/io.h"
 
 #define SLOTS	      256u
@@ -452,33 +452,6 @@ static const struct transport_ops tcp_ops = {
 
 /* ---- opening ---- */
 
-static int open_image(struct tcp_control *control,
-		      const struct wire_image *image,
-		      struct wire_opened *ret_opened,
-		      struct tcp_opened *ret_desc, char *why)
-{
-	uint8_t request[WIRE_REQUEST_MAX];
-	CLEANUP_FREE void *reply = NULL;
-	size_t bytes = 0, head;
-	int err = tcp_control_call(control, WIRE_OPEN, request,
-				   wire_put_image(request, image), &reply,
-				   &bytes, why);
-
-	if (err)
-		return err;
-	err = wire_get_opened(reply, bytes, ret_opened);
-	if (err)
-		return err;
-	head = wire_put_opened(request, ret_opened);
-	if (bytes <= head)
-		return -EPROTO;
-	memmove(reply, (char *)reply + head, bytes - head);
-	ret_desc->desc = steal_ptr(&reply);
-	ret_desc->desc_bytes = bytes - head;
-	ret_desc->lease_s = ret_opened->lease_s;
-	return 0;
-}
-
 static struct tcp *tcp_new(void)
 {
 	struct tcp *tcp = calloc(1, sizeof(*tcp));
@@ -492,26 +465,40 @@ static struct tcp *tcp_new(void)
 	return tcp;
 }
 
+int tcp_adopt(int fd, uint32_t handle, struct transport **ret)
+{
+	struct tcp *tcp = tcp_new();
+
+	if (!tcp)
+		return -ENOMEM;
+	tcp->fd = fd;
+	tcp->handle = handle;
+	*ret = &tcp->base;
+	return 0;
+}
+
 int tcp_open(const struct tcp_address *address, const struct wire_image *image,
 	     struct transport **ret, struct tcp_opened *ret_opened, char *why)
 {
 	struct tcp_control *control = NULL;
-	struct wire_opened opened;
-	struct tcp *tcp;
-	int err = tcp_control_hello(address, &control, why);
+	struct tcp_opened opened = {0};
+	uint32_t handle = 0;
+	int err = tcp_control_hello(address, &control, why), fd;
 
 	if (err)
 		return err;
-	tcp = tcp_new();
-	err = tcp ? open_image(control, image, &opened, ret_opened, why)
-		  : -ENOMEM;
+	err = tcp_control_image(control, image, &handle, &opened, why);
 	if (err) {
 		tcp_control_close(control);
-		free(tcp);
 		return err;
 	}
-	tcp->fd = tcp_control_steal(control);
-	tcp->handle = opened.handle;
-	*ret = &tcp->base;
+	fd = tcp_control_steal(control);
+	err = tcp_adopt(fd, handle, ret);
+	if (err) {
+		free(opened.desc);
+		(void)close(fd);
+		return err;
+	}
+	*ret_opened = opened;
 	return 0;
 }

@@ -14,18 +14,20 @@
 #include "rdmafetch/tcp_control.h"
 #include "rdmafetch/transport.h"
 
-/* What comes with an opened image. */
-struct tcp_opened {
-	void *desc; /* the encoded descriptor, the caller's to free() */
-	size_t desc_bytes;
-	uint32_t lease_s; /* renew (WIRE_RENEW) before this ends */
-};
-
 /*
  * Open @image and make a transport of it.  Uses a connection of its own.
+ *
+ * Who opens an image for the second time must compare descriptors: a name may
+ * stand for another process by now.
  *
  * Errors as tcp_control_open() and tcp_control_call(), with the daemon's words
  * in @why.
  */
 int tcp_open(const struct tcp_address *address, const struct wire_image *image,
 	     struct transport **ret, struct tcp_opened *ret_opened, char *why);
+
+/*
+ * Make a transport of @fd, a connected stream socket on which HELLO is done and
+ * the image @handle is open.  On success the transport owns @fd.  0 or -ENOMEM.
+ */
+int tcp_adopt(int fd, uint32_t handle, struct transport **ret);

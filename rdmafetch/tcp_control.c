@@ -205,3 +205,30 @@ int tcp_control_open(const struct tcp_address *address,
 
 	return tcp_control_hello(address, ret, why);
 }
+
+int tcp_control_image(struct tcp_control *control,
+		      const struct wire_image *image, uint32_t *ret_handle,
+		      struct tcp_opened *ret_opened, char *why)
+{
+	uint8_t request[WIRE_REQUEST_MAX];
+	CLEANUP_FREE void *reply = NULL;
+	struct wire_opened opened;
+	size_t bytes = 0, head;
+	int err = tcp_control_call(control, WIRE_OPEN, request,
+				   wire_put_image(request, image), &reply,
+				   &bytes, why);
+
+	if (!err)
+		err = wire_get_opened(reply, bytes, &opened);
+	if (err)
+		return err;
+	head = wire_put_opened(request, &opened);
+	if (bytes <= head)
+		return -EPROTO;
+	memmove(reply, (char *)reply + head, bytes - head);
+	*ret_handle = opened.handle;
+	ret_opened->desc = steal_ptr(&reply);
+	ret_opened->desc_bytes = bytes - head;
+	ret_opened->lease_s = opened.lease_s;
+	return 0;
+}

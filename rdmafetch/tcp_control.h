@@ -62,6 +62,21 @@ int tcp_control_call(struct tcp_control *control, enum wire_type type,
 		     const void *body, size_t body_bytes, void **ret_body,
 		     size_t *ret_body_bytes, char *why);
 
+/* What comes with an opened image. */
+struct tcp_opened {
+	void *desc; /* the encoded descriptor, the caller's to free() */
+	size_t desc_bytes;
+	uint32_t lease_s; /* renew (WIRE_RENEW) before this ends */
+};
+
+/*
+ * Open @image on this connection: *@ret_handle names it in its READs.  Errors
+ * as tcp_control_call().
+ */
+int tcp_control_image(struct tcp_control *control,
+		      const struct wire_image *image, uint32_t *ret_handle,
+		      struct tcp_opened *ret_opened, char *why);
+
 /* Take the socket out of @control, which ends: the caller's to close. */
 int tcp_control_steal(struct tcp_control *control);
 
