@@ -59,6 +59,14 @@ int loop_open(unsigned entries, struct loop **ret)
 		free(loop);
 		return error;
 	}
+	/* A forked process that had the ring mapped would keep it alive, and
+	 * with it every file that a request under way refers to: the far ends
+	 * of our sockets would not learn of our death. */
+	error = io_uring_ring_dontfork(&loop->ring);
+	if (error) {
+		loop_close(loop);
+		return error;
+	}
 	*ret = loop;
 	return 0;
 }
