@@ -17,8 +17,6 @@
 #include "common/parse.h"
 
 #define BACKLOG 128
-/* "[ffff:...]:65535" */
-#define TEXT_MAX 64
 
 /* Split "[V6]:PORT", "V4:PORT", "V4", "[V6]" or "V6" in place. */
 static int split(char *text, char **ret_addr, char **ret_port)
@@ -75,7 +73,7 @@ static int is_loopback(const struct listen_address *address)
 int listen_parse(const char *text, uint16_t default_port,
 		 struct listen_address *ret_address, struct refusal *ret_why)
 {
-	char copy[TEXT_MAX], *addr, *port_text;
+	char copy[LISTEN_TEXT_MAX], *addr, *port_text;
 	struct listen_address address;
 	uint64_t port = default_port;
 
@@ -117,7 +115,7 @@ static void put_text(const struct listen_address *address, char *out,
 static int say_inet(const struct listen_address *address, int error,
 		    struct refusal *ret_why)
 {
-	char text[TEXT_MAX];
+	char text[LISTEN_TEXT_MAX];
 
 	put_text(address, text, sizeof(text));
 	if (error == -EADDRINUSE)
@@ -160,6 +158,16 @@ int listen_inet(const struct listen_address *address, int *ret_fd,
 		return say_inet(address, error, ret_why);
 	*ret_fd = steal_fd(&fd);
 	return 0;
+}
+
+void listen_text(int fd, char ret_text[LISTEN_TEXT_MAX])
+{
+	struct listen_address bound;
+
+	bound.addr_bytes = sizeof(bound.addr);
+	ret_text[0] = '\0';
+	if (!getsockname(fd, (struct sockaddr *)&bound.addr, &bound.addr_bytes))
+		put_text(&bound, ret_text, LISTEN_TEXT_MAX);
 }
 
 /*

@@ -15,6 +15,8 @@
 
 #include "parent/refusal.h"
 
+#define LISTEN_TEXT_MAX 64 /* "[...]:65535" and its NUL */
+
 struct listen_address {
 	struct sockaddr_storage addr;
 	socklen_t addr_bytes;
@@ -37,6 +39,9 @@ int listen_parse(const char *text, uint16_t default_port,
  */
 int listen_inet(const struct listen_address *address, int *ret_fd,
 		struct refusal *ret_why);
+
+/* Where the TCP socket @fd listens, as listen_parse() reads it. */
+void listen_text(int fd, char ret_text[LISTEN_TEXT_MAX]);
 
 /*
  * A listening unix socket at @path, which anybody may connect to: who it is

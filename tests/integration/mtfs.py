@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""The protocol of docs/protocol.md, by hand: a client that trusts nothing."""
+import socket
+import struct
+
+MAGIC = 0x5346544D
+HELLO, PREPARE, OPEN, READ, RELEASE, LIST, STATUS, RENEW = range(1, 9)
+URGENT = 2
+
+
+class Refused(Exception):
+    """The daemon said no: .errno and its words."""
+
+    def __init__(self, status, words):
+        super().__init__(f"{-status}: {words}")
+        self.errno = -status
+
+
+class Client:
+    def __init__(self, where):
+        """where: the path of a unix socket, or a port of 127.0.0.1."""
+        if isinstance(where, str):
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(60)
+            self.sock.connect(where)
+        else:
+            self.sock = socket.create_connection(("127.0.0.1", where), 60)
+        self.next_id = 0
+        self.call(HELLO, struct.pack("<II", 1, 1 << 20))
+
+    def send(self, kind, body=b"", flags=0):
+        self.next_id += 1
+        self.sock.sendall(struct.pack("<IHHIiII", MAGIC, kind, flags,
+                                      self.next_id, 0, len(body), 0) + body)
+        return self.next_id
+
+    def get(self, size):
+        parts = bytearray()
+        while len(parts) < size:
+            part = self.sock.recv(size - len(parts))
+            if not part:
+                raise EOFError("the daemon hung up")
+            parts += part
+        return bytes(parts)
+
+    def receive(self):
+        """(id, status, body) of the next reply."""
+        magic, kind, flags, number, status, size, zero = struct.unpack(
+            "<IHHIiII", self.get(24))
+        assert magic == MAGIC and flags & 1 and zero == 0, (magic, flags)
+        return number, status, self.get(size)
+
+    def call(self, kind, body=b""):
+        asked = self.send(kind, body)
+        number, status, body = self.receive()
+        assert number == asked
+        if status:
+            raise Refused(status, body.decode())
+        return body
+
+    def prepare(self, pid, name=b"", lease=0):
+        body = self.call(PREPARE, struct.pack("<iI64s", pid, lease, name))
+        return struct.unpack("<64s16s", body)
+
+    def open(self, name, key=b""):
+        """(handle, descriptor)"""
+        body = self.call(OPEN, struct.pack("<64s16s", name, key))
+        return struct.unpack("<I", body[:4])[0], body[8:]
+
+    def release(self, name, key=b""):
+        self.call(RELEASE, struct.pack("<64s16s", name, key))
+
+    def ask_read(self, handle, addr, size, flags=0):
+        return self.send(READ, struct.pack("<IIQII", handle, 0, addr, size, 0),
+                         flags)
+
+    def read(self, handle, addr, size, flags=URGENT):
+        asked = self.ask_read(handle, addr, size, flags)
+        number, status, body = self.receive()
+        assert number == asked
+        if status:
+            raise Refused(status, body.decode())
+        return body

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* ctl_show.c - see ctl_show.h */
+#include "tools/ctl_show.h"
+
+#include <pwd.h>
+#include <string.h>
+
+#include "common/json.h"
+
+#define NS_PER_MS 1e6
+#define NS_PER_S  1000000000ull
+#define MIB	  (1024.0 * 1024.0)
+#define CELL_MAX  32
+
+struct cell {
+	char text[CELL_MAX + 1];
+};
+
+static struct cell harmless(const char *text)
+{
+	struct cell cell = {""};
+
+	(void)snprintf(cell.text, sizeof(cell.text), "%s", text);
+	for (char *at = cell.text; *at; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+	return cell;
+}
+
+static struct cell owner_of(uint32_t uid)
+{
+	const struct passwd *entry = getpwuid(uid);
+	struct cell cell;
+
+	if (entry)
+		return harmless(entry->pw_name);
+	(void)snprintf(cell.text, sizeof(cell.text), "%u", uid);
+	return cell;
+}
+
+static struct cell time_of(uint64_t seconds)
+{
+	struct cell cell;
+	unsigned long s = seconds;
+
+	if (s < 120)
+		(void)snprintf(cell.text, sizeof(cell.text), "%lus", s);
+	else if (s < 7200)
+		(void)snprintf(cell.text, sizeof(cell.text), "%lum", s / 60);
+	else
+		(void)snprintf(cell.text, sizeof(cell.text), "%luh", s / 3600);
+	return cell;
+}
+
+static void print_row(const struct report_image *image, int name_width,
+		      FILE *out)
+{
+	struct cell comm = harmless(image->comm);
+	struct cell owner = owner_of(image->owner);
+	struct cell left = time_of(image->left_s);
+
+	(void)fprintf(out, "%-*s %8d %-16s %-10s", name_width, image->name,
+		      image->pid, image->ready ? comm.text : "(preparing)",
+		      owner.text);
+	(void)fprintf(out, " %9.1f %8.2f %6s %5u\n",
+		      (double)image->present_bytes / MIB,
+		      (double)image->pause_ns / NS_PER_MS, left.text,
+		      image->handles);
+}
+
+static void print_images(const struct report_image *images, size_t nr,
+			 FILE *out)
+{
+	int width = 16;
+
+	for (size_t i = 0; i < nr; i++)
+		if ((int)strlen(images[i].name) > width)
+			width = (int)strlen(images[i].name);
+	(void)fprintf(out, "%-*s %8s %-16s %-10s %9s %8s %6s %5s\n", width,
+		      "NAME", "PID", "COMMAND", "OWNER", "MIB", "PAUSE/MS",
+		      "LEASE", "OPEN");
+	for (size_t i = 0; i < nr; i++)
+		print_row(&images[i], width, out);
+}
+
+static void put_image(struct json *json, const char *key,
+		      const struct report_image *image)
+{
+	json_object(json, key);
+	json_string(json, "name", image->name);
+	json_i64(json, "pid", image->pid);
+	json_string(json, "comm", image->comm);
+	json_u64(json, "owner", image->owner);
+	json_bool(json, "ready", image->ready);
+	json_u64(json, "present_bytes", image->present_bytes);
+	json_u64(json, "pause_ns", image->pause_ns);
+	json_u64(json, "prepare_ns", image->prepare_ns);
+	json_u64(json, "age_ns", image->age_ns);
+	json_u64(json, "lease_s", image->lease_s);
+	json_u64(json, "left_s", image->left_s);
+	json_u64(json, "handles", image->handles);
+	json_u64(json, "opens", image->opens);
+	json_end(json);
+}
+
+void show_images(const struct report_image *images, size_t nr, bool json,
+		 FILE *out)
+{
+	struct json to = json_to(out);
+
+	if (!json) {
+		print_images(images, nr, out);
+		return;
+	}
+	json_object(&to, NULL);
+	json_array(&to, "images");
+	for (size_t i = 0; i < nr; i++)
+		put_image(&to, NULL, &images[i]);
+	json_end(&to);
+	json_end(&to);
+}
+
+static void put_status(const struct report_status *status, FILE *out)
+{
+	struct json json = json_to(out);
+
+	json_object(&json, NULL);
+	json_string(&json, "version", status->version);
+	json_i64(&json, "pid", status->pid);
+	json_u64(&json, "uptime_ns", status->uptime_ns);
+	json_u64(&json, "images", status->images);
+	json_u64(&json, "images_max", status->images_max);
+	json_u64(&json, "prepared", status->prepared);
+	json_u64(&json, "refused", status->refused);
+	json_u64(&json, "ended", status->ended);
+	json_u64(&json, "clients", status->clients);
+	json_u64(&json, "clients_max", status->clients_max);
+	json_u64(&json, "strangers", status->strangers);
+	json_u64(&json, "accepted", status->accepted);
+	json_u64(&json, "turned_away", status->turned_away);
+	json_u64(&json, "broken", status->broken);
+	json_u64(&json, "requests", status->requests);
+	json_u64(&json, "reads", status->reads);
+	json_u64(&json, "urgent_reads", status->urgent_reads);
+	json_u64(&json, "failed_reads", status->failed_reads);
+	json_u64(&json, "read_bytes", status->read_bytes);
+	json_u64(&json, "sends", status->sends);
+	json_end(&json);
+}
+
+static void print_count(FILE *out, const char *what, uint64_t value)
+{
+	(void)fprintf(out, "  %-14s %llu\n", what, (unsigned long long)value);
+}
+
+void show_status(const struct report_status *status, bool json, FILE *out)
+{
+	struct cell version = harmless(status->version);
+	struct cell up = time_of(status->uptime_ns / NS_PER_S);
+
+	if (json) {
+		put_status(status, out);
+		return;
+	}
+	(void)fprintf(out, "mitosisd %s, pid %d, up %s\n", version.text,
+		      status->pid, up.text);
+	(void)fprintf(out, "images: %u of at most %u\n", status->images,
+		      status->images_max);
+	print_count(out, "prepared", status->prepared);
+	print_count(out, "refused", status->refused);
+	print_count(out, "ended", status->ended);
+	(void)fprintf(out, "clients: %u of at most %u\n", status->clients,
+		      status->clients_max);
+	print_count(out, "accepted", status->accepted);
+	print_count(out, "turned away", status->turned_away);
+	print_count(out, "broken", status->broken);
+	(void)fprintf(out, "served: %.1f MiB\n",
+		      (double)status->read_bytes / MIB);
+	print_count(out, "requests", status->requests);
+	print_count(out, "reads", status->reads);
+	print_count(out, "urgent reads", status->urgent_reads);
+	print_count(out, "failed reads", status->failed_reads);
+	print_count(out, "sends", status->sends);
+}
+
+static void put_prepared(const struct wire_image *image,
+			 const struct report_image *details, FILE *out)
+{
+	struct json json = json_to(out);
+	char key[2 * WIRE_KEY_BYTES + 1];
+
+	for (unsigned i = 0; i < WIRE_KEY_BYTES; i++)
+		(void)snprintf(key + 2 * i, 3, "%02x", image->key[i]);
+	json_object(&json, NULL);
+	json_string(&json, "name", image->name);
+	json_string(&json, "key", key);
+	if (details)
+		put_image(&json, "image", details);
+	json_end(&json);
+}
+
+void show_prepared(const struct wire_image *image,
+		   const struct report_image *details, bool json, FILE *out)
+{
+	if (json) {
+		put_prepared(image, details, out);
+		return;
+	}
+	(void)fprintf(out, "%s", image->name);
+	if (details)
+		(void)fprintf(out,
+			      ": paused %.2f ms, prepared in %.1f ms, %.1f MiB",
+			      (double)details->pause_ns / NS_PER_MS,
+			      (double)details->prepare_ns / NS_PER_MS,
+			      (double)details->present_bytes / MIB);
+	(void)fprintf(out, "\n");
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ctl_show.h - what a mitosisd told, for people and for programs
+ *
+ * Names of processes are bytes that somebody chose: nothing in them reaches a
+ * terminal that could move its cursor.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "common/report.h"
+#include "common/wire.h"
+
+/* A table, or {"images": [...]}. */
+void show_images(const struct report_image *images, size_t nr, bool json,
+		 FILE *out);
+
+/* One fact per line, or one object. */
+void show_status(const struct report_status *status, bool json, FILE *out);
+
+/*
+ * What became of PREPARE: "NAME: paused 5.2 ms, ..." or an object, which has
+ * the key too.  @details may be NULL: the daemon did not list the image.
+ */
+void show_prepared(const struct wire_image *image,
+		   const struct report_image *details, bool json, FILE *out);

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mitosisd.c - the parent's host: takes images of its processes, serves them
+ *
+ * Options to sockets, signals, readiness; what the daemon does is in
+ * parent/daemon.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/io.h"
+#include "common/say.h"
+#include "common/wire.h"
+#include "config.h"
+#include "parent/daemon.h"
+#include "parent/listen.h"
+#include "tools/detach.h"
+#include "tools/opts.h"
+#include "tools/socketpath.h"
+
+#define READY_BYTES 2048
+
+/* What the command line says. */
+struct settings {
+	struct daemon_options daemon;
+	struct opts_list listen;
+	const char *socket, *pid_file;
+	uint32_t ready_fd;
+	bool detach, foreground, help, version;
+};
+
+/* What main() has to undo. */
+struct serving {
+	struct daemon *daemon;
+	const char *socket; /* bound at @unix_fd, or NULL */
+	int unix_fd, stop_fd;
+	char ready[READY_BYTES]; /* where we can be reached */
+};
+
+#define NO_FD UINT32_MAX
+
+static struct settings settings = {.ready_fd = NO_FD};
+
+static const struct opts_entry table[] = {
+	{"listen", "ADDR[:PORT]",
+	 "loopback address to serve TCP on, or none; may be repeated",
+	 OPTS_LIST, &settings.listen, 0, 0},
+	{"socket", "PATH", "unix socket, or none", OPTS_TEXT, &settings.socket,
+	 0, 0},
+	{"lease", "TIME", "of an image whose client names none (10m)",
+	 OPTS_SECONDS, &settings.daemon.registry.lease_s, 1, 30 * 24 * 3600},
+	{"max-lease", "TIME", "longer leases are cut to this (24h)",
+	 OPTS_SECONDS, &settings.daemon.registry.lease_max_s, 1,
+	 30 * 24 * 3600},
+	{"max-images", "N", "at a time; a user has half of them at most (64)",
+	 OPTS_U32, &settings.daemon.registry.images_max, 1, 65536},
+	{"max-clients", "N", "connections at a time (256)", OPTS_U32,
+	 &settings.daemon.serve.clients_max, 1, 65536},
+	{"foreground", NULL, "stay in the foreground (the default)", OPTS_FLAG,
+	 &settings.foreground, 0, 0},
+	{"daemon", NULL, "go to the background once all is ready", OPTS_FLAG,
+	 &settings.detach, 0, 0},
+	{"pid-file", "PATH", "write the process id there", OPTS_TEXT,
+	 &settings.pid_file, 0, 0},
+	{"ready-fd", "N", "write a line to this descriptor once ready",
+	 OPTS_U32, &settings.ready_fd, 0, 1 << 20},
+	{"help", NULL, "this text", OPTS_FLAG, &settings.help, 0, 0},
+	{"version", NULL, "the version", OPTS_FLAG, &settings.version, 0, 0},
+	{0},
+};
+
+static int say_help(void)
+{
+	(void)printf(
+		"Usage: mitosisd [OPTION...]\n"
+		"Take images of running processes and serve their pages."
+		"\n\n");
+	opts_help(table, stdout);
+	(void)printf("\nSee mitosisd(8).\n");
+	return EXIT_SUCCESS;
+}
+
+/* Another word than an address: "none" alone means no TCP. */
+static bool wants_none(void)
+{
+	return settings.listen.nr == 1 &&
+	       !strcmp(settings.listen.texts[0], "none");
+}
+
+static int parse_line(int argc, char **argv)
+{
+	struct registry_options *registry = &settings.daemon.registry;
+	int first;
+
+	settings.daemon = daemon_defaults;
+	first = opts_parse(table, argc, argv);
+	if (first < 0)
+		return first;
+	if (first < argc) {
+		say_error(
+			"%s: mitosisd takes options only; to image a process "
+			"use mitosisctl prepare",
+			argv[first]);
+		return -EINVAL;
+	}
+	if (settings.foreground && settings.detach) {
+		say_error("--foreground and --daemon exclude each other");
+		return -EINVAL;
+	}
+	if (registry->lease_s > registry->lease_max_s)
+		registry->lease_max_s = registry->lease_s;
+	return 0;
+}
+
+static void add_ready(struct serving *serving, const char *kind,
+		      const char *where)
+{
+	size_t used = strlen(serving->ready);
+
+	(void)snprintf(serving->ready + used, sizeof(serving->ready) - used,
+		       " %s:%s", kind, where);
+}
+
+/* Hand @fd to the daemon, which owns it then; else it is closed. */
+static int serve_on(struct serving *serving, int fd)
+{
+	int error = daemon_listen(serving->daemon, fd);
+
+	if (error) {
+		say_error("cannot listen: %s", strerror(-error));
+		(void)close(fd);
+	}
+	return error;
+}
+
+/* 0, or -errno with the words in @why: what is no matter for a default. */
+static int try_tcp(struct serving *serving, const char *text,
+		   struct refusal *why)
+{
+	struct listen_address address;
+	char where[LISTEN_TEXT_MAX];
+	int fd, error;
+
+	error = listen_parse(text, WIRE_PORT, &address, why);
+	if (!error)
+		error = listen_inet(&address, &fd, why);
+	if (error)
+		return error;
+	listen_text(fd, where);
+	add_ready(serving, "tcp", where);
+	return serve_on(serving, fd);
+}
+
+static int serve_tcp(struct serving *serving)
+{
+	struct refusal why = {""};
+	int error = 0;
+
+	for (unsigned i = 0; i < settings.listen.nr && !error; i++)
+		error = try_tcp(serving, settings.listen.texts[i], &why);
+	if (error && why.why[0])
+		say_error("%s", why.why);
+	return error;
+}
+
+/* Without --listen: both loopbacks for root, as far as the host has them. */
+static int serve_tcp_default(struct serving *serving)
+{
+	struct refusal why = {""};
+	int error;
+
+	if (geteuid())
+		return 0;
+	error = try_tcp(serving, "127.0.0.1", &why);
+	if (!error) {
+		error = try_tcp(serving, "[::1]", &why);
+		if (error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT)
+			error = 0;
+	}
+	if (error)
+		say_error("%s", why.why);
+	return error;
+}
+
+static int serve_unix(struct serving *serving)
+{
+	static char path[SOCKETPATH_MAX + 1];
+	struct refusal why;
+	int error;
+
+	if (settings.socket && !strcmp(settings.socket, "none"))
+		return 0;
+	socketpath_default(path);
+	serving->socket = settings.socket ? settings.socket : path;
+	error = listen_unix(serving->socket, &serving->unix_fd, &why);
+	if (error) {
+		serving->socket = NULL;
+		say_error("%s", why.why);
+		return error;
+	}
+	add_ready(serving, "unix", serving->socket);
+	error = serve_on(serving, serving->unix_fd);
+	if (error)
+		serving->unix_fd = -1;
+	return error;
+}
+
+/* SIGTERM and SIGINT come as readable bytes; a reader that left is no end. */
+static int block_signals(struct serving *serving)
+{
+	sigset_t stop;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sigemptyset(&stop);
+	(void)sigaddset(&stop, SIGTERM);
+	(void)sigaddset(&stop, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &stop, NULL))
+		return -errno;
+	serving->stop_fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+	return serving->stop_fd < 0 ? -errno : 0;
+}
+
+/*
+ * Room for clients and twins; and our memory, which keys pass through, is for
+ * no core file and no debugger but root's.  (An unprivileged daemon would lose
+ * its own /proc/self with that, and guards nothing from its user.)
+ */
+static void set_limits(void)
+{
+	struct rlimit files;
+
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (!geteuid())
+		(void)prctl(PR_SET_DUMPABLE, 0);
+}
+
+static int open_daemon(struct serving *serving)
+{
+	int error = daemon_open(&settings.daemon, &serving->daemon);
+
+	if (error == -EPERM || error == -ENOSYS)
+		say_error(
+			"cannot start: io_uring is off on this host; it "
+			"needs sysctl kernel.io_uring_disabled=0");
+	else if (error)
+		say_error("cannot start: %s", strerror(-error));
+	return error;
+}
+
+static int open_all(struct serving *serving)
+{
+	int error = block_signals(serving);
+
+	if (error) {
+		say_error("cannot take signals: %s", strerror(-error));
+		return error;
+	}
+	set_limits();
+	error = open_daemon(serving);
+	if (!error)
+		error = serve_unix(serving);
+	if (!error && settings.listen.nr && !wants_none())
+		error = serve_tcp(serving);
+	else if (!error && !settings.listen.nr)
+		error = serve_tcp_default(serving);
+	if (!error && !serving->ready[0]) {
+		say_error(
+			"nothing to serve on: --socket none and --listen "
+			"none leave no way in");
+		error = -EINVAL;
+	}
+	return error;
+}
+
+static int write_pid(void)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	int fd, error;
+
+	if (!settings.pid_file)
+		return 0;
+	fd = open(settings.pid_file,
+		  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	error = fd < 0 ? -errno : io_write_all(fd, text, (size_t)len);
+	if (fd >= 0)
+		(void)close(fd);
+	if (error)
+		say_error("cannot write --pid-file %s: %s", settings.pid_file,
+			  strerror(-error));
+	return error;
+}
+
+/* "ready PID unix:PATH tcp:ADDR:PORT ...", for whoever started us. */
+static int announce(const struct serving *serving)
+{
+	char line[READY_BYTES + 32];
+	int len = snprintf(line, sizeof(line), "ready %d%s\n", (int)getpid(),
+			   serving->ready);
+	int error;
+
+	if (settings.ready_fd == NO_FD)
+		return 0;
+	error = io_write_all((int)settings.ready_fd, line, (size_t)len);
+	if (error)
+		say_error("cannot write to --ready-fd %u: %s",
+			  settings.ready_fd, strerror(-error));
+	else
+		(void)close((int)settings.ready_fd);
+	return error;
+}
+
+static void close_all(struct serving *serving)
+{
+	if (serving->socket)
+		listen_unlink(serving->socket, serving->unix_fd);
+	daemon_close(serving->daemon);
+	if (settings.pid_file)
+		(void)unlink(settings.pid_file);
+	if (serving->stop_fd >= 0)
+		(void)close(serving->stop_fd);
+}
+
+static int serve(int detach_fd)
+{
+	struct serving serving = {.unix_fd = -1, .stop_fd = -1};
+	int error;
+
+	error = open_all(&serving);
+	if (!error)
+		error = write_pid();
+	if (!error)
+		error = announce(&serving);
+	if (!error) {
+		detach_done(detach_fd);
+		error = daemon_run(serving.daemon, serving.stop_fd);
+		if (error)
+			say_error("serving ended: %s", strerror(-error));
+	}
+	close_all(&serving);
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	int detach_fd = -1, error;
+
+	say_init(argv[0]);
+	if (parse_line(argc, argv))
+		return EXIT_FAILURE;
+	if (settings.help)
+		return say_help();
+	if (settings.version)
+		return printf("mitosisd %s\n", MITOSIS_VERSION) < 0;
+	if (settings.detach) {
+		error = detach_start(&detach_fd);
+		if (error) {
+			say_error("cannot go to the background: %s",
+				  strerror(-error));
+			return EXIT_FAILURE;
+		}
+	}
+	return serve(detach_fd);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* opts.c - see opts.h */
+#include "tools/opts.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "common/parse.h"
+#include "common/say.h"
+
+#define NS_PER_S   1000000000ull
+#define HELP_WIDTH 26
+
+static int take_number(const struct opts_entry *entry, const char *text)
+{
+	uint64_t value;
+
+	if (parse_u64(text, entry->min, entry->max, &value)) {
+		say_error("--%s %s: a number from %u to %u is wanted",
+			  entry->name, text, entry->min, entry->max);
+		return -EINVAL;
+	}
+	*(uint32_t *)entry->to = (uint32_t)value;
+	return 0;
+}
+
+static int take_seconds(const struct opts_entry *entry, const char *text)
+{
+	uint64_t ns;
+
+	if (parse_duration(text, entry->max * NS_PER_S, &ns) ||
+	    ns < entry->min * NS_PER_S) {
+		say_error(
+			"--%s %s: a time from %us to %us is wanted, as in "
+			"90s, 10m or 2h",
+			entry->name, text, entry->min, entry->max);
+		return -EINVAL;
+	}
+	*(uint32_t *)entry->to = (uint32_t)(ns / NS_PER_S);
+	return 0;
+}
+
+static int take_one_more(const struct opts_entry *entry, const char *text)
+{
+	struct opts_list *list = entry->to;
+
+	if (list->nr == OPTS_LIST_MAX) {
+		say_error("--%s %s: given more than %u times", entry->name,
+			  text, OPTS_LIST_MAX);
+		return -EINVAL;
+	}
+	list->texts[list->nr++] = text;
+	return 0;
+}
+
+static int take(const struct opts_entry *entry, const char *text)
+{
+	switch (entry->kind) {
+	case OPTS_FLAG:
+		*(bool *)entry->to = true;
+		return 0;
+	case OPTS_TEXT:
+		*(const char **)entry->to = text;
+		return 0;
+	case OPTS_LIST:
+		return take_one_more(entry, text);
+	case OPTS_U32:
+		return take_number(entry, text);
+	case OPTS_SECONDS:
+		return take_seconds(entry, text);
+	}
+	return -EINVAL;
+}
+
+static int say_wrong(const struct opts_entry *table, int found, int which,
+		     const char *word)
+{
+	if (found == ':' && which < (int)OPTS_MAX)
+		say_error("--%s needs a value: %s", table[which].name,
+			  table[which].arg);
+	else
+		say_error("%s is no option: see %s --help", word, say_name());
+	return -EINVAL;
+}
+
+int opts_parse(const struct opts_entry *table, int argc, char **argv)
+{
+	struct option options[OPTS_MAX + 1] = {0};
+	int found, at, error = 0;
+
+	for (unsigned i = 0; i < OPTS_MAX && table[i].name; i++)
+		options[i] = (struct option){
+			.name = table[i].name,
+			.has_arg =
+				table[i].arg ? required_argument : no_argument,
+			.val = (int)i,
+		};
+	opterr = 0;
+	for (;;) {
+		at = optind;
+		found = getopt_long(argc, argv, ":", options, NULL);
+		if (found == -1)
+			return optind;
+		if (found == ':' || found == '?')
+			/* optopt is the option's val; 0 when it is unknown. */
+			return say_wrong(table, found, optopt,
+					 argv[optind > at ? optind - 1 : at]);
+		error = take(&table[found], optarg);
+		if (error)
+			return error;
+	}
+}
+
+void opts_help(const struct opts_entry *table, FILE *out)
+{
+	char left[HELP_WIDTH * 2];
+
+	for (; table->name; table++) {
+		(void)snprintf(left, sizeof(left), "--%s%s%s", table->name,
+			       table->arg ? " " : "",
+			       table->arg ? table->arg : "");
+		(void)fprintf(out, "  %-*s %s\n", HELP_WIDTH, left,
+			      table->help);
+	}
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * opts.h - command lines as tables: one line per option, checked and explained
+ *
+ * Long options only, "--name value" or "--name=value", in any order with the
+ * operands; "--" ends them (getopt_long(3)).
+ */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+#define OPTS_MAX      24u /* in a table */
+#define OPTS_LIST_MAX 16u /* of one option that may be repeated */
+
+enum opts_kind {
+	OPTS_FLAG,    /* bool: true */
+	OPTS_TEXT,    /* const char * */
+	OPTS_LIST,    /* struct opts_list: may be given again */
+	OPTS_U32,     /* uint32_t, min to max */
+	OPTS_SECONDS, /* uint32_t, from "90", "90s", "10m", "2h" */
+};
+
+struct opts_list {
+	const char *texts[OPTS_LIST_MAX];
+	unsigned nr;
+};
+
+struct opts_entry {
+	const char *name; /* without dashes; NULL ends the table */
+	const char *arg;  /* "PATH"; NULL for a flag */
+	const char *help; /* one line */
+	enum opts_kind kind;
+	void *to;
+	uint32_t min, max;
+};
+
+/*
+ * Parse @argv by @table.  Operands are moved behind the options.
+ *
+ * Returns the index of the first operand, or -EINVAL after a line on stderr
+ * that says which word was wrong, and what is right.
+ */
+int opts_parse(const struct opts_entry *table, int argc, char **argv);
+
+/* The table as a help text. */
+void opts_help(const struct opts_entry *table, FILE *out);
