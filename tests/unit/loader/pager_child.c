@@ -29,10 +29,12 @@
 
 /* ---- the image ---- */
 
+bool dense;
+
 static bool is_present(uint64_t raddr)
 {
 	if (raddr < B)
-		return (raddr - A) / PAGE / RUN % 2 == 0;
+		return dense || (raddr - A) / PAGE / RUN % 2 == 0;
 	return (raddr - B) / PAGE % B_EVERY == 0;
 }
 
@@ -59,7 +61,8 @@ static void write_run(int fd, struct image_run *run, uint64_t raddr,
 
 static struct image *make_image(int fd)
 {
-	unsigned nr_a = A_PAGES / RUN / 2;
+	uint64_t run_pages = dense ? A_PAGES : RUN;
+	unsigned nr_a = dense ? 1 : A_PAGES / RUN / 2;
 	unsigned nr_b = B_BYTES / PAGE / B_EVERY;
 	struct image *image = image_new();
 
@@ -67,7 +70,7 @@ static struct image *make_image(int fd)
 	image->runs = calloc(nr_a + nr_b, sizeof(*image->runs));
 	for (unsigned i = 0; i < nr_a; i++)
 		write_run(fd, &image->runs[image->nr_runs++],
-			  A + 2 * i * RUN * PAGE, RUN);
+			  A + 2 * i * RUN * PAGE, run_pages);
 	for (unsigned i = 0; i < nr_b; i++)
 		write_run(fd, &image->runs[image->nr_runs++],
 			  B + i * B_EVERY * PAGE, 1);

@@ -34,6 +34,9 @@ struct run {
 	struct pager_stats stats;
 };
 
+/* True: the image has all of A, in one run. */
+extern bool dense;
+
 /* Run @body in a child to its end, or until the pager fails; asserts only what
  * must hold of the harness. */
 void run_child(struct run *run, int (*body)(void));

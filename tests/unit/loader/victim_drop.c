@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 static int done(void)
@@ -244,6 +246,49 @@ static int max_maps(void)
 	return done();
 }
 
+static int by_ns(const void *a, const void *b)
+{
+	const long *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* The median time of dropping @pages pages, of 500 calls. */
+static void time_drops(unsigned char *p, size_t pages, const char *what)
+{
+	enum { CALLS = 500 };
+	static long ns[CALLS];
+
+	for (size_t i = 0; i < CALLS; i++) {
+		struct timespec start, end;
+
+		p[i * 16 * PAGE] = 1;
+		(void)clock_gettime(CLOCK_MONOTONIC, &start);
+		(void)madvise(p + i * 16 * PAGE, pages * PAGE, MADV_DONTNEED);
+		(void)clock_gettime(CLOCK_MONOTONIC, &end);
+		ns[i] = (end.tv_sec - start.tv_sec) * 1000000000l +
+			end.tv_nsec - start.tv_nsec;
+	}
+	qsort(ns, CALLS, sizeof(ns[0]), by_ns);
+	(void)printf("%-24s %2zu pages: %6ld ns, best tenth %6ld\n", what,
+		     pages, ns[CALLS / 2], ns[CALLS / 10]);
+}
+
+/* No check: what the calls cost. */
+static int cost(void)
+{
+	unsigned char *p = victim_pages(8000, 1), *q;
+
+	victim_checkpoint();
+	time_drops(p, 1, "image, first");
+	time_drops(p, 1, "image, again");
+	time_drops(p, 16, "image, the rest of it");
+	q = victim_pages(8000, 1);
+	time_drops(q, 1, "ordinary");
+	time_drops(q, 16, "ordinary");
+	return 0;
+}
+
 const struct victim victims_drop[] = {
 	{"basic", basic},
 	{"errnos", errnos},
@@ -254,5 +299,6 @@ const struct victim victims_drop[] = {
 	{"heap-end", heap_end},
 	{"stack", stack},
 	{"max-maps", max_maps},
+	{"cost", cost},
 	{NULL},
 };
