@@ -339,18 +339,28 @@ static int on_notice(struct state *s)
 	return r;
 }
 
+/* Once it is converted: stop it, or let it go on. */
+static void stop_or_continue(const struct state *s, unsigned turn)
+{
+	if (s->run->mode == INPLACE_STOPPED && s->base_bytes)
+		(void)kill(s->pid, turn % 2 ? SIGCONT : SIGSTOP);
+}
+
 static int loop(struct state *s)
 {
+	bool storm = s->run->mode == INPLACE_STOPPED;
 	uint64_t end_ns = io_monotonic_ns() + s->run->timeout_s * 1000000000ull;
 
-	for (;;) {
+	for (unsigned turn = 0;; turn++) {
 		struct pollfd fds[] = {
 			{.fd = s->pidfd, .events = POLLIN},
 			{.fd = s->notice_fd, .events = POLLIN},
 			{.fd = s->guard ? guard_fd(s->guard) : -1,
 			 .events = POLLIN},
 		};
-		int r = poll(fds, 3, 200);
+		int r = poll(fds, 3, storm ? 3 : 200);
+
+		stop_or_continue(s, turn);
 
 		if (io_monotonic_ns() > end_ns)
 			return -ETIMEDOUT;

@@ -23,6 +23,7 @@ enum inplace_mode {
 	INPLACE_BARE,	 /* converted, no guard: what goes wrong without */
 	INPLACE_GUARDED, /* converted and guarded */
 	INPLACE_TRACED,	 /* guarded, with another tracer on all its threads */
+	INPLACE_STOPPED, /* guarded, under a storm of SIGSTOP and SIGCONT */
 };
 
 struct inplace {

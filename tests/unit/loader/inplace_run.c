@@ -11,9 +11,9 @@
 static int mode_of(const char *name)
 {
 	static const char *const names[] = {"native", "bare", "guarded",
-					    "traced"};
+					    "traced", "stopped"};
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		if (!strcmp(name, names[i]))
 			return i;
 	return -1;
@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 	}
 	if (mode < 0) {
 		(void)fprintf(stderr,
-			      "inplace-run native|bare|guarded|traced "
+			      "inplace-run native|bare|guarded|traced|stopped "
 			      "[--preload LIB] PROGRAM ARGS...\n");
 		return 2;
 	}

@@ -133,6 +133,15 @@ static void another_tracer(void **state)
 	assert_right(&in);
 }
 
+static void stopped_and_continued(void **state)
+{
+	struct inplace in = {0};
+
+	run(&in, INPLACE_STOPPED, "fresh-slots");
+	assert_right(&in);
+	assert_true(in.stats.replaced > 0);
+}
+
 static void no_map_is_left(void **state)
 {
 	struct inplace in = {0};
@@ -192,6 +201,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(exec_takes_the_leader_away),
 		cmocka_unit_test(killed_threads_do_not_hang_it),
 		cmocka_unit_test(another_tracer),
+		cmocka_unit_test(stopped_and_continued),
 		cmocka_unit_test(no_map_is_left),
 	};
 

@@ -125,6 +125,43 @@ static int many_threads(void)
 	return victim_failures() != 0;
 }
 
+#define SLOTS 1500u
+
+static size_t next_slot;
+
+static void *drop_fresh(void *arg)
+{
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&next_slot, 1, __ATOMIC_SEQ_CST)) <
+	       SLOTS) {
+		unsigned char *p = area + i * 8 * PAGE;
+
+		p[0] = 7;
+		victim_check(!drop(p, 4 * PAGE) && victim_is(p, 4 * PAGE, 0),
+			     "fresh slot");
+		victim_check(victim_is(p + 4 * PAGE, 4 * PAGE, 0x3c),
+			     "its neighbour");
+		(void)usleep(300);
+	}
+	return arg;
+}
+
+/* Two threads drop what nobody has dropped before, for a while. */
+static int fresh_slots(void)
+{
+	pthread_t threads[2];
+
+	area = victim_pages(SLOTS * 8, 0x3c);
+	victim_checkpoint();
+	for (int i = 0; i < 2; i++)
+		if (pthread_create(&threads[i], NULL, drop_fresh, NULL))
+			return 126;
+	for (int i = 0; i < 2; i++)
+		(void)pthread_join(threads[i], NULL);
+	return victim_failures() != 0;
+}
+
 #define PAGES 256u
 
 static int generation(int depth)
@@ -240,7 +277,11 @@ static int killed_amid(void)
 }
 
 const struct victim victims_many[] = {
-	{"many-threads", many_threads}, {"forks", forks},
-	{"after-exec", after_exec},	{"exec-amid", exec_amid},
-	{"killed-amid", killed_amid},	{NULL},
+	{"many-threads", many_threads},
+	{"fresh-slots", fresh_slots},
+	{"forks", forks},
+	{"after-exec", after_exec},
+	{"exec-amid", exec_amid},
+	{"killed-amid", killed_amid},
+	{NULL},
 };
