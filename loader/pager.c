@@ -32,6 +32,7 @@
 struct fault {
 	struct pager_mm *mm;
 	uint64_t addr;
+	bool writes;
 };
 
 struct pager {
@@ -132,7 +133,8 @@ static int init(struct pager *pager, const struct pager_options *options)
 	pager->areas = malloc(bytes ? bytes : 1);
 	pager->source.buffer =
 		aligned_alloc(PAGE_BYTES, o->batch_pages * PAGE_BYTES);
-	if (!pager->areas || !pager->source.buffer)
+	pager->source.zeros = calloc(o->batch_pages, PAGE_BYTES);
+	if (!pager->areas || !pager->source.buffer || !pager->source.zeros)
 		return -ENOMEM;
 	if (bytes)
 		memcpy(pager->areas, options->areas, bytes);
@@ -190,6 +192,7 @@ void pager_close(struct pager *pager)
 	free(pager->mms);
 	free(pager->faults);
 	free(pager->source.buffer);
+	free(pager->source.zeros);
 	free(pager->areas);
 	free(pager);
 }
@@ -232,6 +235,7 @@ static int on_message(struct pager *pager, struct pager_mm *mm,
 	pager->faults[pager->nr_faults++] = (struct fault){
 		.mm = mm,
 		.addr = page_floor(msg->arg.pagefault.address),
+		.writes = msg->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE,
 	};
 	return 0;
 }
@@ -313,7 +317,7 @@ static int serve_faults(struct pager *pager, unsigned *ret_served)
 	for (; !r && i < pager->nr_faults; i++) {
 		struct fault fault = pager->faults[i];
 
-		r = pager_mm_serve(fault.mm, fault.addr);
+		r = pager_mm_serve(fault.mm, fault.addr, fault.writes);
 		if (r == -EAGAIN) {
 			pager->source.stats.retries++;
 			pager->faults[kept++] = fault;
@@ -364,7 +368,7 @@ int pager_push(struct pager *pager, bool *ret_more)
 	if (!addr)
 		return 0;
 	before = stats->copied_pages;
-	r = pager_mm_serve(pager->mms[0], addr);
+	r = pager_mm_serve(pager->mms[0], addr, false);
 	stats->pushed_pages += stats->copied_pages - before;
 	return r == -EAGAIN ? 0 : r;
 }

@@ -69,8 +69,8 @@ static int64_t zero(const struct pager_mm *mm, uint64_t start,
 }
 
 /*
- * Fill [@start, @end), from @from or (NULL) with zeros.  What is filled is
- * written down as it happens.  0, -EAGAIN, -ENOENT when the range is not one
+ * Fill [@start, @end), from @from or (NULL) with the zero page.  What is filled
+ * is written down as it happens.  0, -EAGAIN, -ENOENT when the range is not one
  * registered map, or -errno.
  */
 static int fill(struct pager_mm *mm, uint64_t start, uint64_t end,
@@ -83,7 +83,7 @@ static int fill(struct pager_mm *mm, uint64_t start, uint64_t end,
 				    : zero(mm, start, end - start);
 		int r;
 
-		if (done > 0 && from)
+		if (done > 0 && from && from != mm->source->zeros)
 			stats->copied_pages += page_of((uint64_t)done);
 		else if (done > 0)
 			stats->zero_pages += page_of((uint64_t)done);
@@ -91,7 +91,7 @@ static int fill(struct pager_mm *mm, uint64_t start, uint64_t end,
 			wake(mm, start);
 			done = (int64_t)PAGE_BYTES;
 			/* Beyond a hole's first page all may be there. */
-			if (!from)
+			if (!from || from == mm->source->zeros)
 				return 0;
 		}
 		if (done < 0)
@@ -100,7 +100,8 @@ static int fill(struct pager_mm *mm, uint64_t start, uint64_t end,
 		if (r)
 			return r;
 		start += (uint64_t)done;
-		from = from ? from + done : NULL;
+		if (from && from != mm->source->zeros)
+			from += done;
 	}
 	return 0;
 }
@@ -157,28 +158,48 @@ static void narrow(struct pager_range *range, uint64_t addr)
 	range->end = addr + PAGE_BYTES;
 }
 
-static int serve_range(struct pager_mm *mm, uint64_t addr,
+/*
+ * The zero page costs nothing until it is written, and then more than a page of
+ * its own would have.  Who writes on from where the last fill of a hole ended
+ * gets real pages.
+ */
+static const unsigned char *
+zeros_for(struct pager_mm *mm, const struct pager_range *range, bool writes)
+{
+	for (unsigned i = 0; i < PAGER_MM_STREAMS; i++) {
+		if (mm->stream_ends[i] != range->start)
+			continue;
+		mm->stream_ends[i] = range->end;
+		return writes ? mm->source->zeros : NULL;
+	}
+	mm->stream_ends[mm->stream++ % PAGER_MM_STREAMS] = range->end;
+	return NULL;
+}
+
+static int serve_range(struct pager_mm *mm, uint64_t addr, bool writes,
 		       struct pager_range *range)
 {
-	const unsigned char *from = NULL;
-	int r;
+	const unsigned char *from;
+	int r = 0;
 
 	if (range->from_image) {
 		r = read_image(mm, range);
-		if (r)
-			return r;
 		from = mm->source->buffer;
+	} else {
+		from = zeros_for(mm, range, writes);
 	}
+	if (r)
+		return r;
 	r = fill(mm, range->start, range->end, from);
 	if (r != -ENOENT || range->end - range->start == PAGE_BYTES)
 		return r;
-	if (from)
+	if (range->from_image)
 		from += addr - range->start;
 	narrow(range, addr);
 	return fill(mm, range->start, range->end, from);
 }
 
-int pager_mm_serve(struct pager_mm *mm, uint64_t addr)
+int pager_mm_serve(struct pager_mm *mm, uint64_t addr, bool writes)
 {
 	struct pager_range range;
 	int r;
@@ -186,7 +207,7 @@ int pager_mm_serve(struct pager_mm *mm, uint64_t addr)
 	if (mm->is_gone)
 		return 0;
 	pager_space_look(mm->space, addr, &range);
-	r = serve_range(mm, addr, &range);
+	r = serve_range(mm, addr, writes, &range);
 	if (r == -ESRCH) {
 		mm->is_gone = true;
 		return 0;
