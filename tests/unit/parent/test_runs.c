@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_runs.c - the hole map of a stopped child against what it wrote
+ */
+#include "tests/unit/parent/cmocka_env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/page.h"
+#include "parent/pagemap.h"
+#include "parent/runs.h"
+#include "parent/vmas.h"
+#include "tests/unit/parent/victim.h"
+
+#define AREA_PAGES 600u
+#define HUGE_BYTES (8ul << 20)
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+/* Made by the test before the fork, so that both know the addresses. */
+static struct {
+	uint8_t *anon, *none, *wiped, *huge, *file, *file_past, *shared;
+	int file_fd;
+} areas;
+
+static void *map(size_t bytes, int prot, int flags, int fd)
+{
+	void *at = mmap(NULL, bytes, prot, flags, fd, 0);
+
+	assert_ptr_not_equal(at, MAP_FAILED);
+	return at;
+}
+
+static int make_areas(void **state)
+{
+	const int anon = MAP_PRIVATE | MAP_ANONYMOUS;
+	char name[] = "/tmp/test-runs-XXXXXX";
+
+	areas.file_fd = mkstemp(name);
+	if (areas.file_fd < 0 || unlink(name))
+		return -1;
+	/* Two pages and a bit of the four that are mapped. */
+	if (pwrite(areas.file_fd, "x", 1, 2 * PAGE_BYTES) != 1)
+		return -1;
+	areas.anon =
+		map(AREA_PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE, anon, -1);
+	areas.none = map(4 * PAGE_BYTES, PROT_READ | PROT_WRITE, anon, -1);
+	areas.wiped = map(4 * PAGE_BYTES, PROT_READ | PROT_WRITE, anon, -1);
+	areas.huge = map(HUGE_BYTES, PROT_READ | PROT_WRITE, anon, -1);
+	areas.file = map(4 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+			 areas.file_fd);
+	areas.file_past = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_PRIVATE,
+			       areas.file_fd, 3 * PAGE_BYTES);
+	areas.shared = map(4 * PAGE_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1);
+	return areas.file_past == MAP_FAILED ? -1 : 0;
+}
+
+/* Every third page of the first 300, none of the rest but the very last. */
+static void write_pattern(void *arg)
+{
+	for (unsigned i = 0; i < 300; i += 3)
+		areas.anon[i * PAGE_BYTES] = 1;
+	areas.anon[(AREA_PAGES - 1) * PAGE_BYTES] = 1;
+	memset(areas.none, 1, 2 * PAGE_BYTES);
+	(void)mprotect(areas.none, 4 * PAGE_BYTES, PROT_NONE);
+	memset(areas.wiped, 1, 4 * PAGE_BYTES);
+	(void)madvise(areas.wiped, 4 * PAGE_BYTES, MADV_WIPEONFORK);
+	(void)madvise(areas.huge, HUGE_BYTES, MADV_HUGEPAGE);
+	memset(areas.huge, 1, HUGE_BYTES);
+	areas.file[0] = 1;
+	memset(areas.shared, 1, 4 * PAGE_BYTES);
+	(void)madvise(areas.anon + 400 * PAGE_BYTES, PAGE_BYTES,
+		      MADV_GUARD_INSTALL);
+}
+
+struct look {
+	struct image image; /* runs only */
+	struct image_vma *vmas;
+	uint32_t nr_vmas;
+};
+
+static struct look look_at(pid_t pid, const struct image_run *shared_runs,
+			   uint32_t nr_shared_runs)
+{
+	struct look look = {0};
+	struct runs_origin origin = {
+		.twin = pid,
+		.shared_runs = shared_runs,
+		.nr_shared_runs = nr_shared_runs,
+	};
+
+	assert_int_equal(vmas_read(pid, &look.vmas, &look.nr_vmas, NULL), 0);
+	origin.vmas = look.vmas;
+	origin.nr_vmas = look.nr_vmas;
+	assert_int_equal(
+		runs_scan(&origin, &look.image.runs, &look.image.nr_runs), 0);
+	return look;
+}
+
+static void look_end(struct look *look)
+{
+	vmas_free(look->vmas, look->nr_vmas);
+	free(look->image.runs);
+}
+
+static uint64_t present(const struct look *look, const void *at, uint64_t pages)
+{
+	return image_present_pages(&look->image, page_of((uintptr_t)at), pages);
+}
+
+static void written_pages_are_found_and_no_others(void **state)
+{
+	pid_t pid = victim_start(write_pattern, NULL);
+	struct look look = look_at(pid, NULL, 0);
+
+	victim_end(pid);
+	for (unsigned i = 0; i < AREA_PAGES; i++) {
+		bool written = (i < 300 && i % 3 == 0) || i == AREA_PAGES - 1;
+
+		assert_int_equal(present(&look, areas.anon + i * PAGE_BYTES, 1),
+				 written);
+	}
+	/* Without permission, but there. */
+	assert_int_equal(present(&look, areas.none, 4), 2);
+	assert_int_equal(present(&look, areas.wiped, 4), 0);
+	assert_int_equal(present(&look, areas.huge, HUGE_BYTES / PAGE_BYTES),
+			 HUGE_BYTES / PAGE_BYTES);
+	look_end(&look);
+}
+
+static void files_end_with_their_last_page(void **state)
+{
+	pid_t pid = victim_start(write_pattern, NULL);
+	struct look look = look_at(pid, NULL, 0);
+
+	victim_end(pid);
+	assert_int_equal(present(&look, areas.file, 3), 3);
+	assert_int_equal(present(&look, areas.file + 3 * PAGE_BYTES, 1), 0);
+	assert_int_equal(present(&look, areas.file_past, 1), 0);
+	look_end(&look);
+}
+
+static void shared_pages_are_those_of_the_copy(void **state)
+{
+	const struct image_run runs[] = {
+		{1, 1}, {page_of((uintptr_t)areas.shared) + 1, 2}};
+	pid_t pid = victim_start(write_pattern, NULL);
+	struct look look = look_at(pid, runs, 2);
+
+	victim_end(pid);
+	assert_int_equal(present(&look, areas.shared, 1), 0);
+	assert_int_equal(present(&look, areas.shared + PAGE_BYTES, 2), 2);
+	assert_int_equal(present(&look, areas.shared + 3 * PAGE_BYTES, 1), 0);
+	look_end(&look);
+}
+
+static void runs_are_ordered_and_apart(void **state)
+{
+	pid_t pid = victim_start(write_pattern, NULL);
+	struct look look = look_at(pid, NULL, 0);
+
+	victim_end(pid);
+	assert_true(look.image.nr_runs > 100);
+	for (uint32_t i = 1; i < look.image.nr_runs; i++) {
+		const struct image_run *last = &look.image.runs[i - 1];
+
+		assert_true(last->nr_pages > 0);
+		assert_true(last->first_page + last->nr_pages <
+			    look.image.runs[i].first_page);
+	}
+	look_end(&look);
+}
+
+static void the_vdso_is_whole_and_vvar_is_not_there(void **state)
+{
+	pid_t pid = victim_start(write_pattern, NULL);
+	struct look look = look_at(pid, NULL, 0);
+	unsigned vdso = 0;
+
+	victim_end(pid);
+	for (uint32_t i = 0; i < look.nr_vmas; i++) {
+		const struct image_vma *vma = &look.vmas[i];
+		uint64_t pages = page_of(vma->end - vma->start);
+		uint64_t there = image_present_pages(
+			&look.image, page_of(vma->start), pages);
+
+		if (vma->kind == IMAGE_VMA_VDSO) {
+			assert_int_equal(there, pages);
+			vdso++;
+		} else if (vma->kind == IMAGE_VMA_VVAR ||
+			   vma->kind == IMAGE_VMA_VSYSCALL) {
+			assert_int_equal(there, 0);
+		}
+	}
+	assert_int_equal(vdso, 1);
+	look_end(&look);
+}
+
+/* Both ways of asking agree, over more regions than one answer holds. */
+static void old_kernels_give_the_same_answer(void **state)
+{
+	struct runlist scanned = {0}, read = {0};
+	size_t bytes = 5000 * PAGE_BYTES;
+	uint8_t *at = map(bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	int fd = pagemap_open(getpid());
+
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < bytes; i += 2 * PAGE_BYTES)
+		at[i] = 1;
+	assert_int_equal(pagemap_scan(fd, (uintptr_t)at, (uintptr_t)at + bytes,
+				      &scanned),
+			 0);
+	assert_int_equal(
+		pagemap_read(fd, (uintptr_t)at, (uintptr_t)at + bytes, &read),
+		0);
+	assert_int_equal(scanned.nr, 2500);
+	assert_int_equal(read.nr, 2500);
+	assert_memory_equal(scanned.runs, read.runs, 2500 * sizeof(*read.runs));
+	runlist_free(&scanned);
+	runlist_free(&read);
+	(void)close(fd);
+	(void)munmap(at, bytes);
+}
+
+static void a_dead_twin_is_esrch(void **state)
+{
+	struct runs_origin origin = {.twin = 1 << 23};
+	struct image_run *runs;
+	uint32_t nr;
+
+	assert_int_equal(runs_scan(&origin, &runs, &nr), -ESRCH);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(written_pages_are_found_and_no_others),
+		cmocka_unit_test(files_end_with_their_last_page),
+		cmocka_unit_test(shared_pages_are_those_of_the_copy),
+		cmocka_unit_test(runs_are_ordered_and_apart),
+		cmocka_unit_test(the_vdso_is_whole_and_vvar_is_not_there),
+		cmocka_unit_test(old_kernels_give_the_same_answer),
+		cmocka_unit_test(a_dead_twin_is_esrch),
+	};
+
+	return cmocka_run_group_tests(tests, make_areas, NULL);
+}
