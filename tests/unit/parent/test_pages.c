@@ -32,6 +32,7 @@ struct opened {
 	struct image *image;
 	struct image_run shared_runs[2];
 	struct page_source *source;
+	int shared_fd; /* the source's */
 };
 
 static uint8_t byte_of(unsigned page)
@@ -89,6 +90,7 @@ static int open_source(void **state)
 	if (write(origin.exe_fd, "\177ELF", 4) != 4)
 		return -1;
 	origin.shared_fd = make_shared_copy();
+	opened->shared_fd = origin.shared_fd;
 	origin.shared_runs = opened->shared_runs;
 	origin.nr_shared_runs = 2;
 	origin.image = opened->image;
@@ -256,6 +258,18 @@ static void a_lost_page_is_eio(void **state)
 	free(bytes);
 }
 
+static void a_lost_copy_is_eio(void **state)
+{
+	struct opened *opened = *state;
+	uint8_t bytes[PAGE_BYTES];
+
+	assert_int_equal(ftruncate(opened->shared_fd, 5 * PAGE_BYTES), 0);
+	assert_int_equal(read_at(opened, 54 * PAGE_BYTES, bytes, PAGE_BYTES),
+			 0);
+	assert_int_equal(read_at(opened, 55 * PAGE_BYTES, bytes, PAGE_BYTES),
+			 -EIO);
+}
+
 static void nobody_is_stale(void **state)
 {
 	struct pages_origin origin = {
@@ -280,6 +294,7 @@ int main(void)
 		WITH_SOURCE(nonsense_is_einval),
 		WITH_SOURCE(a_dead_twin_is_stale),
 		WITH_SOURCE(a_lost_page_is_eio),
+		WITH_SOURCE(a_lost_copy_is_eio),
 		cmocka_unit_test(nobody_is_stale),
 	};
 

@@ -26,7 +26,8 @@
 
 /* Made by the test before the fork, so that both know the addresses. */
 static struct {
-	uint8_t *anon, *none, *wiped, *huge, *file, *file_past, *shared;
+	uint8_t *anon, *none, *wiped, *huge, *file, *file_past, *file_last,
+		*shared;
 	int file_fd;
 } areas;
 
@@ -58,6 +59,8 @@ static int make_areas(void **state)
 			 areas.file_fd);
 	areas.file_past = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_PRIVATE,
 			       areas.file_fd, 3 * PAGE_BYTES);
+	areas.file_last = mmap(NULL, 2 * PAGE_BYTES, PROT_READ, MAP_PRIVATE,
+			       areas.file_fd, 2 * PAGE_BYTES);
 	areas.shared = map(4 * PAGE_BYTES, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1);
 	return areas.file_past == MAP_FAILED ? -1 : 0;
@@ -145,6 +148,8 @@ static void files_end_with_their_last_page(void **state)
 	assert_int_equal(present(&look, areas.file, 3), 3);
 	assert_int_equal(present(&look, areas.file + 3 * PAGE_BYTES, 1), 0);
 	assert_int_equal(present(&look, areas.file_past, 1), 0);
+	assert_int_equal(present(&look, areas.file_last, 1), 1);
+	assert_int_equal(present(&look, areas.file_last + PAGE_BYTES, 1), 0);
 	look_end(&look);
 }
 
@@ -160,6 +165,53 @@ static void shared_pages_are_those_of_the_copy(void **state)
 	assert_int_equal(present(&look, areas.shared + PAGE_BYTES, 2), 2);
 	assert_int_equal(present(&look, areas.shared + 3 * PAGE_BYTES, 1), 0);
 	look_end(&look);
+}
+
+/* One run of two areas that touch, one of which is not shared. */
+static void a_shared_run_is_cut_at_its_area(void **state)
+{
+	const uint64_t first = page_of((uintptr_t)areas.shared);
+	const struct image_run shared_run = {first - 1, 6};
+	struct image_vma vma = {.start = first << PAGE_SHIFT,
+				.end = (first + 4) << PAGE_SHIFT,
+				.kind = IMAGE_VMA_SHARED};
+	struct runs_origin origin = {getpid(), &vma, 1, &shared_run, 1};
+	struct image_run *runs = NULL;
+	uint32_t nr = 0;
+
+	assert_int_equal(runs_scan(&origin, &runs, &nr), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(runs[0].first_page, first);
+	assert_int_equal(runs[0].nr_pages, 4);
+	free(runs);
+}
+
+/* Our own scratch memory was taken out of the table: it is in no run. */
+static void what_is_in_no_area_is_in_no_run(void **state)
+{
+	const int both = PROT_READ | PROT_WRITE;
+	uint8_t *at =
+		map(3 * PAGE_BYTES, both, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	const uint64_t start = (uintptr_t)at;
+	struct image_vma vmas[] = {
+		{.start = start,
+		 .end = start + PAGE_BYTES,
+		 .kind = IMAGE_VMA_ANON},
+		{.start = start + 2 * PAGE_BYTES,
+		 .end = start + 3 * PAGE_BYTES,
+		 .kind = IMAGE_VMA_ANON},
+	};
+	struct runs_origin origin = {getpid(), vmas, 2, NULL, 0};
+	struct image_run *runs = NULL;
+	uint32_t nr = 0;
+
+	memset(at, 1, 3 * PAGE_BYTES);
+	assert_int_equal(runs_scan(&origin, &runs, &nr), 0);
+	assert_int_equal(nr, 2);
+	assert_int_equal(runs[0].nr_pages, 1);
+	assert_int_equal(runs[1].first_page, page_of(start) + 2);
+	free(runs);
+	(void)munmap(at, 3 * PAGE_BYTES);
 }
 
 static void runs_are_ordered_and_apart(void **state)
@@ -246,6 +298,8 @@ int main(void)
 		cmocka_unit_test(written_pages_are_found_and_no_others),
 		cmocka_unit_test(files_end_with_their_last_page),
 		cmocka_unit_test(shared_pages_are_those_of_the_copy),
+		cmocka_unit_test(a_shared_run_is_cut_at_its_area),
+		cmocka_unit_test(what_is_in_no_area_is_in_no_run),
 		cmocka_unit_test(runs_are_ordered_and_apart),
 		cmocka_unit_test(the_vdso_is_whole_and_vvar_is_not_there),
 		cmocka_unit_test(old_kernels_give_the_same_answer),

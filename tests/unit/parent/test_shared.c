@@ -170,6 +170,7 @@ static void every_kind_is_copied_with_its_holes(void **state)
 	assert_int_equal(byte_at(&result, areas.memfd + PAGE_BYTES), -1);
 	assert_int_equal(byte_at(&result, areas.memfd + 4 * PAGE_BYTES), 0x21);
 	assert_int_equal(byte_at(&result, areas.memfd_again), 0x21);
+	assert_int_equal(byte_at(&result, areas.memfd_again + PAGE_BYTES), -1);
 	assert_int_equal(byte_at(&result, areas.readable), 0x30);
 	/* Also what lies past the object's end in its last page. */
 	assert_int_equal(byte_at(&result, areas.shm + PAGE_BYTES), 0x31);
