@@ -146,6 +146,11 @@ static void devices_are_refused(void **state)
 	assert_refused("rw-p 0 00:00 0", "rd wr ss", "shadow stack");
 }
 
+static void a_refusal_is_one_line(void **state)
+{
+	assert_refused("rw-s 0 00:05 7  /dev/a\\012b", "rd io", "/dev/a?b");
+}
+
 static void the_last_area_is_judged_too(void **state)
 {
 	struct parsed parsed =
@@ -314,6 +319,7 @@ int main(void)
 		cmocka_unit_test(kinds_are_told_apart),
 		cmocka_unit_test(only_newlines_are_decoded),
 		cmocka_unit_test(devices_are_refused),
+		cmocka_unit_test(a_refusal_is_one_line),
 		cmocka_unit_test(the_last_area_is_judged_too),
 		cmocka_unit_test(flags_belong_to_their_own_area),
 		cmocka_unit_test(broken_texts_are_refused),
