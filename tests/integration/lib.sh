@@ -225,19 +225,16 @@ expect_ok() {
 
 # start_daemon [OPTIONS]: mitosisd on a free port of loopback; sets $port, and
 # $socket, and $daemon.
+daemons=0
 start_daemon() {
+	local ready=$dir/ready.$((++daemons))
 	socket=$dir/mitosisd.sock
-	mkfifo "$dir/ready"
-	for port in $(shuf -n 5 -i 20000-29999); do
-		start "mitosisd-$port" "$tools/mitosisd" \
-			--listen "127.0.0.1:$port" --socket "$socket" \
-			--ready-fd 3 "$@" 3>"$dir/ready"
-		daemon=$pid
-		if read -r -t 20 _ <"$dir/ready" || ! gone "$daemon"; then
-			return
-		fi
-	done
-	fail "mitosisd does not start"
+	start "mitosisd-$daemons" "$tools/mitosisd" --listen 127.0.0.1:0 \
+		--socket "$socket" --ready-fd 3 "$@" 3>"$ready"
+	daemon=$pid
+	wait_for 20 test -s "$ready" -o ! -e "/proc/$daemon"
+	port=$(sed -nE 's/^ready .* tcp:127\.0\.0\.1:([0-9]+)$/\1/p' "$ready")
+	[ -n "$port" ] || fail "mitosisd does not start"
 }
 
 stop_daemon() {
