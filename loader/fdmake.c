@@ -141,11 +141,23 @@ static int make_eventfd(const struct image_fd *fd)
 	return steal_fd(&made);
 }
 
+/*
+ * A periodic timer that has expired and was not read yet shows no time left,
+ * and the kernel starts its next period only then.
+ */
+static uint64_t first_expiry_ns(const struct image_fd *fd)
+{
+	if (fd->value_ns || !fd->interval_ns)
+		return fd->value_ns;
+	return fd->value ? fd->interval_ns : 1;
+}
+
 static int make_timerfd(const struct image_fd *fd)
 {
+	uint64_t first_ns = first_expiry_ns(fd);
 	struct itimerspec spec = {
-		.it_value = {(time_t)(fd->value_ns / NS_PER_SECOND),
-			     (long)(fd->value_ns % NS_PER_SECOND)},
+		.it_value = {(time_t)(first_ns / NS_PER_SECOND),
+			     (long)(first_ns % NS_PER_SECOND)},
 		.it_interval = {(time_t)(fd->interval_ns / NS_PER_SECOND),
 				(long)(fd->interval_ns % NS_PER_SECOND)},
 	};

@@ -2,7 +2,7 @@
 /*
  * load.h - everything about a load that is the same for each of its children
  *
- * Step 9 of the way of a page begins here: open the image, look at this host,
+ * What comes before plan.h: open the image, look at this host,
  * refuse what must be refused, and make the plan.  Read-only afterwards, so
  * that one parse serves any number of children.
  */

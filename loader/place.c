@@ -33,7 +33,7 @@ static int parse_line(const char *line, struct place_map *map)
 	unsigned long start, end, offset, inode;
 
 	map->name[0] = '\0';
-	if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu %31[^\n]", &start, &end,
+	if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu%*[ ]%31[^\n]", &start, &end,
 		   prot, &offset, &map->dev_major, &map->dev_minor, &inode,
 		   map->name) < 7)
 		return -EPROTO;

@@ -100,11 +100,22 @@ static struct timeval timeval_of(uint64_t us)
 	};
 }
 
+/*
+ * A periodic timer whose signal is still pending has no time left: the kernel
+ * starts its next period when the signal is taken.  The signal is queued anew
+ * by itself, so here the period begins.
+ */
+static uint64_t first_of(uint64_t value, uint64_t interval)
+{
+	return value ? value : interval;
+}
+
 static void plan_timer(struct plan *plan, const struct image_timer *timer)
 {
 	struct steps *steps = &plan->steps;
 	struct itimerspec spec = {
-		.it_value = timespec_of(timer->value_ns),
+		.it_value = timespec_of(
+			first_of(timer->value_ns, timer->interval_ns)),
 		.it_interval = timespec_of(timer->interval_ns),
 	};
 	struct sigevent event = {
@@ -164,11 +175,12 @@ int process_plan_timers(struct plan *plan)
 	for (uint32_t i = 0; i < 3; i++) {
 		const struct image_itimer *timer = &image->itimers[i];
 		struct itimerval value = {
-			.it_value = timeval_of(timer->value_us),
+			.it_value = timeval_of(
+				first_of(timer->value_us, timer->interval_us)),
 			.it_interval = timeval_of(timer->interval_us),
 		};
 
-		if (!timer->value_us)
+		if (!timer->value_us && !timer->interval_us)
 			continue;
 		steps_about(&plan->steps, STEPS_ITIMER, i);
 		steps_call(&plan->steps, SYS_setitimer, i,

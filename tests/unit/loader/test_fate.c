@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_fate.c - what becomes of descriptors, case by case
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "loader/fate.h"
+
+#define FDS_MAX 8
+
+struct table {
+	struct image_fd fds[FDS_MAX];
+	struct fate fates[FDS_MAX];
+	struct image image;
+	struct fate_options options;
+	struct why why;
+};
+
+static struct image_fd *add(struct table *table, int fd,
+			    enum image_fd_kind kind, const char *path)
+{
+	struct image_fd *new = &table->fds[table->image.nr_fds++];
+
+	table->image.fds = table->fds;
+	*new = (struct image_fd){.fd = fd,
+				 .kind = kind,
+				 .path = (char *)path,
+				 .same_as = -1,
+				 .inode = 100 + (uint64_t)fd};
+	return new;
+}
+
+static int decide(struct table *table)
+{
+	return fate_decide(&table->image, &table->options, table->fates,
+			   &table->why);
+}
+
+static void files_are_reopened(void **state)
+{
+	struct table table = {0};
+
+	add(&table, 0, IMAGE_FD_FILE, "/etc/passwd");
+	add(&table, 3, IMAGE_FD_DIR, "/tmp");
+	add(&table, 4, IMAGE_FD_CHARDEV, "/dev/null");
+	add(&table, 5, IMAGE_FD_FILE, "/etc/passwd")->same_as = 0;
+	assert_int_equal(decide(&table), 0);
+	assert_int_equal(table.fates[0].kind, FATE_REOPEN);
+	assert_int_equal(table.fates[1].kind, FATE_REOPEN);
+	assert_int_equal(table.fates[2].kind, FATE_REOPEN);
+	assert_int_equal(table.fates[3].kind, FATE_DUP);
+	assert_int_equal(table.fates[3].number, 0);
+}
+
+static void a_deleted_file_is_refused_with_the_way_out(void **state)
+{
+	struct table table = {0};
+	const struct fate_choice choice = {
+		.fd = 7, .own_fd = -1, .path = "/tmp/other"};
+
+	add(&table, 7, IMAGE_FD_FILE, "/tmp/x (deleted)");
+	assert_int_equal(decide(&table), -EOPNOTSUPP);
+	assert_non_null(strstr(table.why.text, "descriptor 7"));
+	assert_non_null(strstr(table.why.text, "/tmp/x"));
+	assert_non_null(strstr(table.why.text, "--fd 7=PATH"));
+	table.options =
+		(struct fate_options){.choices = &choice, .nr_choices = 1};
+	assert_int_equal(decide(&table), 0);
+	assert_int_equal(table.fates[0].kind, FATE_PATH);
+	assert_string_equal(table.fates[0].path, "/tmp/other");
+}
+
+static void unknown_kinds_are_refused(void **state)
+{
+	struct table table = {0};
+
+	add(&table, 9, IMAGE_FD_UNSUPPORTED, "anon_inode:inotify");
+	assert_int_equal(decide(&table), -EOPNOTSUPP);
+	assert_non_null(strstr(table.why.text, "anon_inode:inotify"));
+}
+
+static void streams_of_stdio_are_the_loaders(void **state)
+{
+	struct table table = {0};
+
+	add(&table, 0, IMAGE_FD_TTY, "/dev/pts/1");
+	add(&table, 1, IMAGE_FD_PIPE, "pipe:[5]")->open_flags = O_WRONLY;
+	add(&table, 2, IMAGE_FD_SOCKET, "socket:[6]");
+	/* The same terminal and the same pipe under other numbers. */
+	add(&table, 4, IMAGE_FD_TTY, "/dev/pts/1")->inode = 100;
+	add(&table, 5, IMAGE_FD_PIPE, "pipe:[5]")->inode = 101;
+	table.fds[4].open_flags = O_WRONLY;
+	assert_int_equal(decide(&table), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(table.fates[i].kind, FATE_STDIO);
+	assert_int_equal(table.fates[2].number, 2);
+	assert_int_equal(table.fates[3].number, 0);
+	assert_int_equal(table.fates[4].number, 1);
+}
+
+static void a_file_as_stdout_stays_a_file(void **state)
+{
+	struct table table = {0};
+
+	add(&table, 1, IMAGE_FD_FILE, "/tmp/log");
+	assert_int_equal(decide(&table), 0);
+	assert_int_equal(table.fates[0].kind, FATE_REOPEN);
+}
+
+static void a_pipe_lives_when_both_ends_are_inside(void **state)
+{
+	struct table table = {0};
+
+	add(&table, 3, IMAGE_FD_PIPE, "pipe:[9]")->inode = 9;
+	add(&table, 4, IMAGE_FD_PIPE, "pipe:[9]")->inode = 9;
+	table.fds[1].open_flags = O_WRONLY;
+	add(&table, 5, IMAGE_FD_PIPE, "pipe:[10]")->inode = 10;
+	add(&table, 6, IMAGE_FD_PIPE, "pipe:[10]")->inode = 10;
+	assert_int_equal(decide(&table), 0);
+	assert_int_equal(table.fates[0].kind, FATE_PIPE);
+	assert_int_equal(table.fates[1].kind, FATE_PIPE);
+	/* Two reading ends do not make a pipe. */
+	assert_int_equal(table.fates[2].kind, FATE_DEAD_PIPE);
+	assert_int_equal(table.fates[3].kind, FATE_DEAD_PIPE);
+	assert_ptr_equal(fate_far_end(&table.image, 0), &table.fds[1]);
+}
+
+static void a_memfd_needs_its_bytes_in_the_image(void **state)
+{
+	struct image_vma vma = {.kind = IMAGE_VMA_SHARED, .inode = 103};
+	struct table table = {0};
+
+	add(&table, 3, IMAGE_FD_MEMFD, "/memfd:x (deleted)")->size_bytes = 4096;
+	assert_int_equal(decide(&table), -EOPNOTSUPP);
+	table.image.vmas = &vma;
+	table.image.nr_vmas = 1;
+	assert_int_equal(decide(&table), 0);
+	assert_int_equal(table.fates[0].kind, FATE_MEMFD);
+}
+
+static void the_dead_are_counted(void **state)
+{
+	struct table table = {0};
+	char text[128];
+
+	add(&table, 3, IMAGE_FD_SOCKET, "socket:[1]");
+	add(&table, 4, IMAGE_FD_SOCKET, "socket:[2]");
+	add(&table, 5, IMAGE_FD_PIPE, "pipe:[3]");
+	assert_int_equal(decide(&table), 0);
+	fate_describe_dead(table.fates, 3, text, sizeof(text));
+	assert_non_null(strstr(text, "2 sockets"));
+	assert_non_null(strstr(text, "1 pipe end "));
+	fate_describe_dead(table.fates, 0, text, sizeof(text));
+	assert_string_equal(text, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files_are_reopened),
+		cmocka_unit_test(a_deleted_file_is_refused_with_the_way_out),
+		cmocka_unit_test(unknown_kinds_are_refused),
+		cmocka_unit_test(streams_of_stdio_are_the_loaders),
+		cmocka_unit_test(a_file_as_stdout_stays_a_file),
+		cmocka_unit_test(a_pipe_lives_when_both_ends_are_inside),
+		cmocka_unit_test(a_memfd_needs_its_bytes_in_the_image),
+		cmocka_unit_test(the_dead_are_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
