@@ -19,7 +19,7 @@ struct gate {
 	bool has_fd, broken;
 	struct transport_read reads[GATE_READS_MAX];
 	int results[GATE_READS_MAX];
-	unsigned nr_came, nr_let, nr_reaped;
+	unsigned nr_came, nr_let, nr_reaped, limit;
 };
 
 struct gate *gate_of(struct transport *transport)
@@ -49,13 +49,16 @@ static int gate_submit(struct transport *transport,
 	unsigned taken = 0;
 
 	(void)pthread_mutex_lock(&gate->lock);
-	while (taken < nr && gate->nr_came < GATE_READS_MAX &&
+	while (taken < nr && gate->nr_came - gate->nr_reaped < gate->limit &&
+	       gate->nr_came < GATE_READS_MAX &&
 	       transport_read_is_legal(&reads[taken]))
 		gate->reads[gate->nr_came++] = reads[taken++];
 	update_fd(gate);
 	(void)pthread_cond_broadcast(&gate->came);
 	(void)pthread_mutex_unlock(&gate->lock);
-	return taken ? (int)taken : -EINVAL;
+	if (!taken && !transport_read_is_legal(&reads[0]))
+		return -EINVAL;
+	return taken ? (int)taken : -EAGAIN;
 }
 
 static unsigned hand_out(struct gate *gate, struct transport_done *done,
@@ -131,6 +134,7 @@ struct transport *gate_new(bool has_fd)
 
 	gate->base.ops = &gate_ops;
 	gate->has_fd = has_fd;
+	gate->limit = GATE_READS_MAX;
 	gate->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	(void)pthread_mutex_init(&gate->lock, NULL);
 	(void)pthread_cond_init(&gate->came, NULL);
@@ -171,6 +175,13 @@ struct transport_read gate_read(struct gate *gate, unsigned at)
 	read = gate->reads[at];
 	(void)pthread_mutex_unlock(&gate->lock);
 	return read;
+}
+
+void gate_limit(struct gate *gate, unsigned nr)
+{
+	(void)pthread_mutex_lock(&gate->lock);
+	gate->limit = nr;
+	(void)pthread_mutex_unlock(&gate->lock);
 }
 
 void gate_let(struct gate *gate, unsigned nr, int result)

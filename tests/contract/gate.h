@@ -31,5 +31,8 @@ unsigned gate_nr(struct gate *gate);
 /* The read that came as the @at-th, from 0. */
 struct transport_read gate_read(struct gate *gate, unsigned at);
 
+/* From now on take at most @nr reads at a time: more are -EAGAIN. */
+void gate_limit(struct gate *gate, unsigned nr);
+
 /* Let @nr more reads finish, now or when they come, with @result. */
 void gate_let(struct gate *gate, unsigned nr, int result);

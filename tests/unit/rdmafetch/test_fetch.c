@@ -218,6 +218,38 @@ static void the_lead_passes_on(void **state)
 	fetch_close(fetch);
 }
 
+/* Three at a time: the next goes when one is back, not when all are. */
+static void reads_that_do_not_fit_wait_their_turn(void **state)
+{
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&gate);
+	struct reader reader;
+
+	gate_limit(gate, 3);
+	reader_start(&reader, fetch, BASE_PAGE + 514, 40); /* 20 pieces */
+	for (unsigned i = 3; i <= 20; i++) {
+		assert_true(gate_wait(gate, i));
+		assert_int_equal(gate_nr(gate), i);
+		gate_let(gate, 1, 0);
+	}
+	gate_let(gate, GATE_ALL, 0);
+	reader_end(&reader, 0);
+	fetch_close(fetch);
+}
+
+/* A transport that never has room is as good as broken. */
+static void a_transport_without_room_is_eio(void **state)
+{
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&gate);
+	static char buf[PAGE_BYTES];
+
+	gate_limit(gate, 0);
+	assert_int_equal(
+		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, PAGE_BYTES), -EIO);
+	fetch_close(fetch);
+}
+
 /*
  * The page is bad for the one who asked for 16; the other wants just one of
  * them, so it must be read by itself before it may fail.
@@ -432,6 +464,8 @@ int main(void)
 		cmocka_unit_test(faults_on_one_page_cost_one_read),
 		cmocka_unit_test(overlapping_reads_share_what_they_can),
 		cmocka_unit_test(the_lead_passes_on),
+		cmocka_unit_test(reads_that_do_not_fit_wait_their_turn),
+		cmocka_unit_test(a_transport_without_room_is_eio),
 		cmocka_unit_test(a_join_does_not_fail_for_anothers_page),
 		cmocka_unit_test(a_failure_reaches_all_who_share),
 		cmocka_unit_test(many_threads_get_right_bytes),
