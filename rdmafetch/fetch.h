@@ -71,7 +71,7 @@ int fetch_open(struct transport *transport, const struct fetch_options *options,
  * objects.  Holes of the image read as zeros and cost nothing.
  *
  * Blocks until every page is here or the tries are used up: at most about
- * timeout_ms * tries.  Returns 0, or
+ * timeout_ms * tries, and what options.reopen takes.  Returns 0, or
  *   -EINVAL  not page aligned, or the range wraps
  *   -ESTALE  the image was released at the parent
  *   -EIO     the connection broke and could not be rebuilt in time, or the

@@ -40,9 +40,10 @@ static void drop_transport(struct pump *pump)
 }
 
 /* Reads that came while there was no connection have a limit too. */
-static void stamp_queued(struct pump *pump, uint64_t now)
+static void stamp_queued(struct pump *pump)
 {
 	uint64_t all_ns = pump_try_ns(pump) * pump->options.tries;
+	uint64_t now = io_monotonic_ns();
 	struct flight *flight;
 
 	TAILQ_FOREACH(flight, &pump->queue, link)
@@ -50,38 +51,62 @@ static void stamp_queued(struct pump *pump, uint64_t now)
 		flight->give_up_ns = now + all_ns;
 }
 
-/* Fail what is queued: with @err all of it, with 0 what may not be retried. */
+/* Fail all that is queued with @err, or with 0 what has used up its tries. */
 static void fail_queued(struct pump *pump, int err)
 {
 	struct flight_list landed = TAILQ_HEAD_INITIALIZER(landed);
-	uint64_t now = io_monotonic_ns();
 	struct flight *flight, *next;
 
-	stamp_queued(pump, now);
 	for (flight = TAILQ_FIRST(&pump->queue); flight; flight = next) {
 		next = TAILQ_NEXT(flight, link);
-		if (err || now >= flight->give_up_ns ||
-		    !landing_worth_retry(pump, flight))
+		if (err || !landing_worth_retry(pump, flight))
 			landing_land(pump, flight, err ? err : -EIO, &landed);
 	}
 	landing_deliver(pump, &landed);
 }
 
-int mend_once(struct pump *pump)
+/*
+ * Fail what has used up its time.  Only for want of a connection: with one,
+ * each read gets its tries, even if we slept through its time (a suspended
+ * host).
+ */
+static void fail_late(struct pump *pump)
+{
+	struct flight_list landed = TAILQ_HEAD_INITIALIZER(landed);
+	uint64_t now = io_monotonic_ns();
+	struct flight *flight, *next;
+
+	for (flight = TAILQ_FIRST(&pump->queue); flight; flight = next) {
+		next = TAILQ_NEXT(flight, link);
+		if (flight->give_up_ns && now >= flight->give_up_ns)
+			landing_land(pump, flight, -EIO, &landed);
+	}
+	landing_deliver(pump, &landed);
+}
+
+/* Drop what is broken and fail what may not be tried again. */
+static void clear_away(struct pump *pump)
+{
+	drop_transport(pump);
+	fail_queued(pump, pump->options.reopen ? 0 : -EIO);
+}
+
+static int connect_anew(struct pump *pump)
 {
 	struct transport *transport = NULL;
 	struct flight *flight;
 	int err;
 
-	drop_transport(pump);
-	fail_queued(pump, pump->options.reopen ? 0 : -EIO);
 	if (!pump->options.reopen)
 		return -EIO;
+	stamp_queued(pump);
 	(void)pthread_mutex_unlock(&pump->lock);
 	err = pump->options.reopen(pump->options.reopen_arg, &transport);
 	(void)pthread_mutex_lock(&pump->lock);
 	if (err == -ESTALE)
 		fail_queued(pump, -ESTALE);
+	else if (err)
+		fail_late(pump);
 	if (err)
 		return err;
 	pump->transport = transport;
@@ -90,6 +115,12 @@ int mend_once(struct pump *pump)
 	TAILQ_FOREACH(flight, &pump->queue, link)
 	pump->stats.retries += flight->nr_tries > 0;
 	return 0;
+}
+
+int mend_once(struct pump *pump)
+{
+	clear_away(pump);
+	return connect_anew(pump);
 }
 
 static void pause_ms(struct pump *pump, unsigned ms)
@@ -105,10 +136,12 @@ void mend_for(struct pump *pump, const struct waiter *waiter)
 {
 	unsigned ms = PAUSE_MIN_MS;
 
-	while (!waiter->ready && mend_once(pump)) {
+	clear_away(pump);
+	while (!waiter->ready && connect_anew(pump)) {
 		if (waiter->ready)
 			return;
 		pause_ms(pump, ms);
 		ms = ms * 2 < PAUSE_MAX_MS ? ms * 2 : PAUSE_MAX_MS;
+		clear_away(pump);
 	}
 }

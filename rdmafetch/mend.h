@@ -10,9 +10,10 @@
 #include "rdmafetch/pump.h"
 
 /*
- * One attempt.  What was under way is queued again, or fails when its tries or
- * its time are used up.  Returns 0, or -errno of options.reopen (-EIO: there is
- * none, and all that was queued has failed; -ESTALE: the same).
+ * One attempt.  What was under way is queued again, or fails when its tries
+ * (or, without a new connection, its time) are used up.  Returns 0, or -errno
+ * of options.reopen (-EIO: there is none, and all that was queued has failed;
+ * -ESTALE: the same).
  */
 int mend_once(struct pump *pump);
 

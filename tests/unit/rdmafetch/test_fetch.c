@@ -200,6 +200,26 @@ static void overlapping_reads_share_what_they_can(void **state)
 	fetch_close(fetch);
 }
 
+/* More parts than one round holds: every second page is on its way already. */
+static void a_read_between_many_others_is_whole(void **state)
+{
+	enum { NR = 40 };
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&gate);
+	struct reader readers[NR], wide;
+
+	for (unsigned i = 0; i < NR; i++)
+		reader_start(&readers[i], fetch, BASE_PAGE + 1 + i * 2, 1);
+	assert_true(gate_wait(gate, NR));
+	reader_start(&wide, fetch, BASE_PAGE, 256);
+	assert_true(reader_wait_shared(fetch, 32));
+	gate_let(gate, GATE_ALL, 0);
+	reader_end(&wide, 0);
+	for (unsigned i = 0; i < NR; i++)
+		reader_end(&readers[i], 0);
+	fetch_close(fetch);
+}
+
 /* The first to wait leads; when its page is here, another must go on. */
 static void the_lead_passes_on(void **state)
 {
@@ -463,6 +483,7 @@ int main(void)
 		cmocka_unit_test(illegal_reads_are_einval),
 		cmocka_unit_test(faults_on_one_page_cost_one_read),
 		cmocka_unit_test(overlapping_reads_share_what_they_can),
+		cmocka_unit_test(a_read_between_many_others_is_whole),
 		cmocka_unit_test(the_lead_passes_on),
 		cmocka_unit_test(reads_that_do_not_fit_wait_their_turn),
 		cmocka_unit_test(a_transport_without_room_is_eio),
