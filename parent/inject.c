@@ -138,7 +138,10 @@ static int run_to(const struct inject *inject, enum tracee_event event)
 	int rc;
 
 	do {
-		rc = tracee_resume(thread->tid, event == TRACEE_SYSCALL);
+		/* Any other stop takes the wish to stop away with it. */
+		rc = event == TRACEE_STOP ? tracee_interrupt(thread->tid) : 0;
+		rc = rc ? rc
+			: tracee_resume(thread->tid, event == TRACEE_SYSCALL);
 		if (rc)
 			return rc;
 		do
@@ -166,8 +169,6 @@ int inject_call(struct inject *inject, const struct inject_call *call,
 
 	inject->at_call = !call->last;
 	rc = rc ? rc : run_to(inject, TRACEE_SYSCALL); /* its entry */
-	if (rc == 0 && call->last)
-		rc = tracee_interrupt(inject->thread->tid);
 	if (rc == 0)
 		rc = run_to(inject, call->last ? TRACEE_STOP : TRACEE_SYSCALL);
 	rc = rc ? rc : tracee_get_regs(inject->thread->tid, &regs);
@@ -182,10 +183,8 @@ int inject_close(struct inject *inject)
 	int rc = 0;
 
 	/* Interrupted now, it stops again before it leaves the kernel. */
-	if (inject->at_call) {
-		rc = tracee_interrupt(inject->thread->tid);
-		rc = rc ? rc : run_to(inject, TRACEE_STOP);
-	}
+	if (inject->at_call)
+		rc = run_to(inject, TRACEE_STOP);
 	inject->at_call = false;
 	return rc ? rc : seize_restore(inject->thread);
 }

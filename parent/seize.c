@@ -163,8 +163,12 @@ static int take_stop(struct seized_thread *thread, struct tracee_stop stop,
 		return refuse(why, -EBUSY,
 			      "it was starting another program; try again");
 	case TRACEE_SIGNAL:
-		/* The thread takes its signal, and then stops for us. */
-		return tracee_deliver(thread->tid, stop.signo);
+		/*
+		 * The thread takes its signal, and then stops for us; but this
+		 * stop took the wish to stop away with it.
+		 */
+		rc = tracee_interrupt(thread->tid);
+		return rc ? rc : tracee_deliver(thread->tid, stop.signo);
 	case TRACEE_SYSCALL:
 	case TRACEE_STOP:
 		break;

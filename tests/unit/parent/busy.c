@@ -173,6 +173,7 @@ static void *reader(void *arg)
 	ssize_t got;
 
 	(void)arg;
+	page->rounds[READER]++;
 	got = read(reader_fd, &byte, 1);
 	expect(got == 1 && byte == 'x', "read of a pipe", got);
 	return NULL;
@@ -299,7 +300,7 @@ int busy_wait_round(const struct busy *busy)
 	for (int i = 0; i < WORKERS; i++)
 		from[i] = busy->page->rounds[i];
 	for (int i = 0; i < WORKERS; i++)
-		while (i != READER && busy->page->rounds[i] == from[i]) {
+		while (busy->page->rounds[i] == (i == READER ? 0 : from[i])) {
 			if (now_ns() > until)
 				return -ETIME;
 			(void)usleep(200);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/parent/cmocka_env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "parent/gadget.h"
+#include "parent/vmas.h"
+
+#define BASE 0x7000000000ul
+
+static void scan_finds_both_kinds(void **state)
+{
+	static const uint8_t code[] = {0x90, 0x0f, 0x05, 0x90, 0xb8,
+				       0x0f, 0x00, 0x00, 0x00, 0x0f,
+				       0x05, 0x0f, 0x05, 0xc3};
+	struct gadgets gadgets = {0};
+
+	(void)state;
+	gadgets_scan(&gadgets, code, sizeof(code), BASE);
+	assert_int_equal(gadgets.sigreturn, BASE + 4);
+	assert_int_equal(gadgets.syscall_ret, BASE + 11);
+	/* What was found stays. */
+	gadgets_scan(&gadgets, code, sizeof(code), 0);
+	assert_int_equal(gadgets.syscall_ret, BASE + 11);
+}
+
+static void scan_needs_every_byte(void **state)
+{
+	static const uint8_t code[] = {0xb8, 0x0f, 0x00, 0x00,
+				       0x0f, 0x05, 0xc4};
+	struct gadgets gadgets = {0};
+
+	(void)state;
+	gadgets_scan(&gadgets, code, sizeof(code), BASE);
+	assert_int_equal(gadgets.sigreturn, 0);
+	assert_int_equal(gadgets.syscall_ret, 0);
+}
+
+/* Run what was found in this very process: getpid() with the number in rax. */
+static long call_through(uint64_t syscall_ret, long nr)
+{
+	long result;
+
+	/* Past the red zone that this function may use. */
+	__asm__ volatile("sub $128, %%rsp; call *%1; add $128, %%rsp"
+			 : "=a"(result)
+			 : "r"(syscall_ret), "a"(nr)
+			 : "rcx", "r11", "memory", "cc");
+	return result;
+}
+
+static void finds_them_in_a_process(void **state)
+{
+	int mem_fd = open("/proc/self/mem", O_RDONLY);
+	struct image_vma *vmas;
+	struct gadgets gadgets;
+	struct refusal why;
+	uint32_t nr;
+
+	(void)state;
+	assert_int_equal(vmas_read(getpid(), &vmas, &nr, &why), 0);
+	assert_int_equal(gadgets_find(mem_fd, vmas, nr, &gadgets, &why), 0);
+	assert_true(gadgets_hold(&gadgets, mem_fd));
+	assert_int_equal(call_through(gadgets.syscall_ret, SYS_getpid),
+			 getpid());
+	gadgets.sigreturn++;
+	assert_false(gadgets_hold(&gadgets, mem_fd));
+	for (uint32_t i = 0; i < nr; i++)
+		vmas[i].prot &= ~(uint32_t)PROT_EXEC;
+	assert_int_equal(gadgets_find(mem_fd, vmas, nr, &gadgets, &why),
+			 -EOPNOTSUPP);
+	vmas_free(vmas, nr);
+	(void)close(mem_fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(scan_finds_both_kinds),
+		cmocka_unit_test(scan_needs_every_byte),
+		cmocka_unit_test(finds_them_in_a_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

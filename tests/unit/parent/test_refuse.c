@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_refuse.c - processes that are refused, in words, and stay as they were;
+ * and some that look as if they had to be refused
+ */
+#include "tests/unit/parent/cmocka_env.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "parent/procfs.h"
+#include "parent/seize.h"
+#include "parent/tracee.h"
+#include "tests/unit/parent/busy.h"
+#include "tests/unit/parent/taker.h"
+#include "tests/unit/parent/watch.h"
+
+#define NOBODY 65534
+
+/* A child that runs @body, which says on the pipe that it is ready. */
+static pid_t start(void (*body)(int ready_fd))
+{
+	int fds[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		body(fds[1]);
+		_exit(0);
+	}
+	(void)close(fds[1]);
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	(void)close(fds[0]);
+	return pid;
+}
+
+static void ready_and_wait(int ready_fd)
+{
+	(void)!write(ready_fd, "x", 1);
+	for (;;)
+		(void)pause();
+}
+
+static void end(pid_t pid)
+{
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void assert_refused(pid_t pid, int error, const char *word)
+{
+	struct refusal why;
+	int rc = taker_take(pid, 1, &why);
+
+	if (rc != error || !strstr(why.why, word))
+		fail_msg("%d \"%s\", not %d \"...%s...\"", rc, why.why, error,
+			 word);
+}
+
+static void assert_taken(pid_t pid)
+{
+	struct refusal why;
+	int rc = taker_take(pid, 2, &why);
+
+	if (rc)
+		fail_msg("%d %s", rc, why.why);
+}
+
+static void no_process(void **state)
+{
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(0);
+	(void)usleep(100000);
+	assert_refused(pid, -ESRCH, "zombie");
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_refused(pid, -ESRCH, "no such process");
+}
+
+static void kernel_thread(void **state)
+{
+	(void)state;
+	if (getpgid(2) != 0)
+		skip(); /* a pid namespace without kthreadd */
+	assert_refused(2, -EOPNOTSUPP, "kernel thread");
+}
+
+static void traced(void **state)
+{
+	pid_t pid = start(ready_and_wait);
+	char tracer[16];
+
+	(void)state;
+	assert_int_equal(tracee_seize(pid, 0), 0);
+	(void)snprintf(tracer, sizeof(tracer), "%d", getpid());
+	assert_refused(pid, -EPERM, tracer);
+	end(pid);
+}
+
+static void vfork_body(int ready_fd)
+{
+	(void)!write(ready_fd, "x", 1);
+	if (vfork() == 0) {
+		char *const argv[] = {"sleep", "1000", NULL};
+
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)pause();
+		(void)execv("/bin/sleep", argv);
+		_exit(0);
+	}
+}
+
+static char state_of(pid_t pid)
+{
+	struct procfs_status status;
+	char state;
+
+	assert_int_equal(procfs_status(pid, 0, &status), 0);
+	state = status.state;
+	procfs_status_free(&status);
+	return state;
+}
+
+static void wait_state(pid_t pid, char state)
+{
+	for (int i = 0; i < 5000 && state_of(pid) != state; i++)
+		(void)usleep(1000);
+	assert_int_equal(state_of(pid), state);
+}
+
+/* Out of its vfork the parent exits by itself, with 0. */
+static void end_vfork(pid_t pid)
+{
+	char *children = watch_children(pid);
+	int status;
+
+	assert_int_equal(kill(atoi(children), SIGKILL), 0);
+	free(children);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void vfork_under_way(void **state)
+{
+	pid_t pid = start(vfork_body);
+
+	(void)state;
+	wait_state(pid, 'D');
+	assert_refused(pid, -EBUSY, "try again");
+	end_vfork(pid);
+}
+
+/* The same, had the vfork begun after the first look. */
+static void does_not_stop(void **state)
+{
+	pid_t pid = start(vfork_body), taker;
+	int status;
+
+	(void)state;
+	wait_state(pid, 'D');
+	taker = fork();
+	if (taker == 0) {
+		struct seized seized;
+		struct refusal why = {0};
+		int rc = seize_all(pid, TRACEE_OPTIONS, 50, &seized, &why);
+
+		_exit(rc == -EBUSY && strstr(why.why, "try again") ? 0 : 1);
+	}
+	assert_int_equal(waitpid(taker, &status, 0), taker);
+	assert_int_equal(status, 0);
+	end_vfork(pid);
+}
+
+static int sharer_main(void *arg)
+{
+	(void)arg;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pause();
+}
+
+static void sharing_body(int ready_fd)
+{
+	static char stack[65536];
+
+	(void)clone(sharer_main, stack + sizeof(stack), CLONE_VM | SIGCHLD,
+		    NULL);
+	ready_and_wait(ready_fd);
+}
+
+static void shared_memory_map(void **state)
+{
+	pid_t pid = start(sharing_body);
+	char *children = watch_children(pid);
+
+	(void)state;
+	assert_refused(atoi(children), -EOPNOTSUPP, "shares its memory");
+	free(children);
+	end(pid);
+}
+
+static void crowded_body(int ready_fd)
+{
+	const struct rlimit one = {1, 1};
+
+	(void)setrlimit(RLIMIT_NPROC, &one);
+	(void)!setresuid(NOBODY, NOBODY, NOBODY);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	ready_and_wait(ready_fd);
+}
+
+static void no_more_processes(void **state)
+{
+	pid_t pid = start(crowded_body);
+	char *maps = watch_maps(pid), *after;
+
+	(void)state;
+	assert_refused(pid, -EAGAIN, "two more processes");
+	assert_refused(pid, -EAGAIN, "two more processes");
+	after = watch_maps(pid);
+	assert_string_equal(maps, after);
+	free(maps);
+	free(after);
+	end(pid);
+}
+
+static void subreaper_body(int ready_fd)
+{
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	ready_and_wait(ready_fd);
+}
+
+static void subreaper(void **state)
+{
+	pid_t pid = start(subreaper_body);
+
+	(void)state;
+	assert_refused(pid, -EOPNOTSUPP, "subreaper");
+	end(pid);
+}
+
+static void stopped_stays_stopped(void **state)
+{
+	struct busy busy;
+	uint64_t rounds;
+
+	(void)state;
+	assert_int_equal(busy_start(&busy), 0);
+	assert_int_equal(kill(busy.pid, SIGSTOP), 0);
+	wait_state(busy.pid, 'T');
+	rounds = busy_rounds(&busy);
+	assert_taken(busy.pid);
+	wait_state(busy.pid, 'T');
+	assert_int_equal(busy_rounds(&busy), rounds);
+	assert_int_equal(kill(busy.pid, SIGCONT), 0);
+	assert_int_equal(busy_wait_round(&busy), 0);
+	assert_null(busy_end(&busy));
+}
+
+/* Forbids clone, mmap, munmap and tkill: on pain of death. */
+static void strict_body(int ready_fd)
+{
+#define FORBID(nr)                                                             \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),                         \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		FORBID(SYS_clone),
+		FORBID(SYS_mmap),
+		FORBID(SYS_munmap),
+		FORBID(SYS_tkill),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = {sizeof(code) / sizeof(*code), code};
+
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+	ready_and_wait(ready_fd);
+}
+
+static void strict_filter(void **state)
+{
+	pid_t pid = start(strict_body);
+	char *threads = watch_threads(pid), *after;
+
+	(void)state;
+	assert_taken(pid);
+	after = watch_threads(pid);
+	assert_string_equal(threads, after);
+	free(threads);
+	free(after);
+	end(pid);
+}
+
+static void all_blocked_body(int ready_fd)
+{
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, NULL);
+	ready_and_wait(ready_fd);
+}
+
+static void all_signals_blocked(void **state)
+{
+	pid_t pid = start(all_blocked_body);
+
+	(void)state;
+	assert_taken(pid);
+	end(pid);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_process),
+		cmocka_unit_test(kernel_thread),
+		cmocka_unit_test(traced),
+		cmocka_unit_test(vfork_under_way),
+		cmocka_unit_test(does_not_stop),
+		cmocka_unit_test(shared_memory_map),
+		cmocka_unit_test(no_more_processes),
+		cmocka_unit_test(subreaper),
+		cmocka_unit_test(stopped_stays_stopped),
+		cmocka_unit_test(strict_filter),
+		cmocka_unit_test(all_signals_blocked),
+	};
+
+	if (geteuid() != 0)
+		return 77; /* becoming nobody, suspending seccomp */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
