@@ -11,11 +11,22 @@
 #include "common/page.h"
 #include "parent/keeper.h"
 
+#define NS_PER_MS 1000000ull
+/*
+ * A process that does not stop in time (a vfork under way, a host out of CPUs)
+ * is asked again: each try costs it no more than a pause that it can bear.
+ */
+#define TRIES_MAX   3u
+#define TRY_WAIT_NS (150 * NS_PER_MS)
+
 struct prepared {
 	struct daemon *daemon;
 	struct registry_image *image;
 	struct keeper *keeper;
 	struct loop_watch *watch;
+	struct loop_timer again;
+	unsigned tries;
+	struct peer peer;
 	struct tcp_serve_ticket ticket;
 	bool waited_for; /* the ticket wants its answer */
 	int error;	 /* why there will be no image; 0: not known */
@@ -46,6 +57,9 @@ static void prepared_end(void *arg)
 
 	if (!prep->error)
 		find_reason(prep);
+	if (!prep->why.why[0])
+		(void)refuse(&prep->why, prep->error, "%s",
+			     strerror(-prep->error));
 	if (prep->waited_for && daemon->serve)
 		(void)tcp_serve_refuse(daemon->serve, &prep->ticket,
 				       prep->error, prep->why.why);
@@ -53,6 +67,7 @@ static void prepared_end(void *arg)
 		daemon->refused++;
 	else
 		daemon->ended++;
+	loop_drop(daemon->loop, NULL, &prep->again);
 	loop_unwatch(daemon->loop, prep->watch);
 	keeper_release(prep->keeper);
 	free(prep);
@@ -111,11 +126,28 @@ static int finish(struct prepared *prep)
 	return answer(prep);
 }
 
+static void settle(struct prepared *prep, int error)
+{
+	struct daemon *daemon = prep->daemon;
+
+	if (error) {
+		prep->error = error;
+		registry_end(prep->image);
+	}
+	daemon_rearm(daemon);
+}
+
+static void try_again(struct prepared *prep)
+{
+	keeper_release(prep->keeper);
+	prep->keeper = NULL;
+	prep->again.deadline_ns = io_monotonic_ns() + TRY_WAIT_NS;
+}
+
 /* The keeper is done, or, once the image is ready, dead. */
 static void keeper_ready(void *arg)
 {
 	struct prepared *prep = arg;
-	struct daemon *daemon = prep->daemon;
 	int error = -ESTALE;
 
 	prep->watch = NULL;
@@ -123,13 +155,13 @@ static void keeper_ready(void *arg)
 		error = finish(prep);
 	else if (keeper_alive(prep->keeper))
 		error = 0;
-	if (error) {
-		prep->error = error;
-		registry_end(prep->image);
-	} else {
-		watch_keeper(prep);
+	if (error == -EBUSY && prep->tries < TRIES_MAX) {
+		try_again(prep);
+		return;
 	}
-	daemon_rearm(daemon);
+	if (!error)
+		watch_keeper(prep);
+	settle(prep, error);
 }
 
 /* Without a watch (no memory) READs still tell a dead twin by themselves. */
@@ -139,16 +171,17 @@ static void watch_keeper(struct prepared *prep)
 			 keeper_ready, prep, &prep->watch);
 }
 
-static int start_keeper(struct prepared *prep, const struct peer *peer)
+static int start_keeper(struct prepared *prep)
 {
 	const struct keeper_request request = {
 		.pid = prep->image->pid,
-		.uid = peer->uid,
-		.gid = peer->gid,
+		.uid = prep->peer.uid,
+		.gid = prep->peer.gid,
 		.snapshot = prep->daemon->options.snapshot,
 	};
 	int error;
 
+	prep->tries++;
 	error = keeper_start(&request, &prep->keeper);
 	if (error)
 		return refuse(&prep->why, error,
@@ -156,6 +189,28 @@ static int start_keeper(struct prepared *prep, const struct peer *peer)
 			      strerror(-error));
 	return loop_watch(prep->daemon->loop, keeper_fd(prep->keeper),
 			  keeper_ready, prep, &prep->watch);
+}
+
+static void again_fired(struct loop_timer *timer)
+{
+	struct prepared *prep =
+		(struct prepared *)((char *)timer -
+				    offsetof(struct prepared, again));
+
+	settle(prep, start_keeper(prep));
+}
+
+static void begin(struct prepared *prep, struct daemon *daemon,
+		  const struct peer *peer,
+		  const struct tcp_serve_ticket *ticket)
+{
+	prep->daemon = daemon;
+	prep->peer = *peer;
+	prep->ticket = *ticket;
+	prep->waited_for = true;
+	prep->again.fired = again_fired;
+	loop_add_timer(daemon->loop, &prep->again);
+	settle(prep, start_keeper(prep));
 }
 
 void prepare_image(struct daemon *daemon, const struct wire_prepare *wanted,
@@ -177,19 +232,11 @@ void prepare_image(struct daemon *daemon, const struct wire_prepare *wanted,
 	if (prep)
 		error = registry_claim(daemon->registry, &claim, &prep->image,
 				       &why);
-	if (error) {
-		daemon->refused++;
-		(void)tcp_serve_refuse(daemon->serve, ticket, error, why.why);
-		free(prep);
+	if (!error) {
+		begin(prep, daemon, peer, ticket);
 		return;
 	}
-	prep->daemon = daemon;
-	prep->ticket = *ticket;
-	prep->waited_for = true;
-	error = start_keeper(prep, peer);
-	if (error) {
-		prep->error = error;
-		registry_end(prep->image);
-	}
-	daemon_rearm(daemon);
+	daemon->refused++;
+	(void)tcp_serve_refuse(daemon->serve, ticket, error, why.why);
+	free(prep);
 }

@@ -198,18 +198,27 @@ static uint64_t next_deadline(const struct loop *loop)
 	return first_ns;
 }
 
+static struct loop_timer *due_timer(const struct loop *loop, uint64_t now_ns)
+{
+	struct loop_timer *timer = loop->timers;
+
+	while (timer && (!timer->deadline_ns || timer->deadline_ns > now_ns))
+		timer = timer->next;
+	return timer;
+}
+
+/* From the start after each one: it may have taken others out. */
 static void fire_timers(struct loop *loop)
 {
+	struct loop_timer *timer;
 	uint64_t now_ns;
 
 	if (!next_deadline(loop))
 		return;
 	now_ns = io_monotonic_ns();
-	for (struct loop_timer *t = loop->timers; t; t = t->next) {
-		if (!t->deadline_ns || t->deadline_ns > now_ns)
-			continue;
-		t->deadline_ns = 0;
-		t->fired(t);
+	while ((timer = due_timer(loop, now_ns))) {
+		timer->deadline_ns = 0;
+		timer->fired(timer);
 	}
 }
 

@@ -62,7 +62,8 @@ void loop_cancel(struct loop *loop, struct loop_op *op);
 void loop_add_work(struct loop *loop, struct loop_work *work);
 void loop_add_timer(struct loop *loop, struct loop_timer *timer);
 
-/* Take them out again (NULL: none); not from inside their own callback. */
+/* Take them out again (NULL: none): a timer at any time, work not while works
+ * run. */
 void loop_drop(struct loop *loop, struct loop_work *work,
 	       struct loop_timer *timer);
 

@@ -22,6 +22,7 @@ struct keeper {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct keeper *keepers[KEEPERS_MAX];
 static struct keeper_request last;
+static int nr_starts, nr_busy;
 
 uint64_t fake_keeper_word(pid_t pid, uint64_t raddr)
 {
@@ -57,6 +58,7 @@ int keeper_start(const struct keeper_request *request, struct keeper **ret)
 
 	(void)pthread_mutex_lock(&lock);
 	last = *request;
+	nr_starts++;
 	(void)pthread_mutex_unlock(&lock);
 	if (request->pid == FAKE_NO_FORK)
 		return -EAGAIN;
@@ -89,6 +91,9 @@ int keeper_finish(struct keeper *keeper,
 	assert(read(keeper->ends[0], &byte, 1) == 1);
 	if (keeper->pid == FAKE_REFUSED)
 		return refuse(ret_why, -EPERM, "pid 1 is already traced");
+	if (keeper->pid == FAKE_BUSY ||
+	    (keeper->pid == FAKE_BUSY_ONCE && !nr_busy++))
+		return refuse(ret_why, -EBUSY, "did not stop in time");
 	keeper->result = (struct keeper_result){
 		.desc = "descriptor",
 		.desc_bytes = 10,
@@ -138,6 +143,16 @@ int fake_keeper_count(void)
 	(void)pthread_mutex_lock(&lock);
 	for (int i = 0; i < KEEPERS_MAX; i++)
 		nr += keepers[i] != NULL;
+	(void)pthread_mutex_unlock(&lock);
+	return nr;
+}
+
+int fake_keeper_starts(void)
+{
+	int nr;
+
+	(void)pthread_mutex_lock(&lock);
+	nr = nr_starts;
 	(void)pthread_mutex_unlock(&lock);
 	return nr;
 }

@@ -16,6 +16,8 @@ enum fake_pid {
 	FAKE_REFUSED = 1, /* -EPERM, "already traced" */
 	FAKE_SLOW,	  /* never ready */
 	FAKE_NO_FORK,	  /* keeper_start() fails */
+	FAKE_BUSY,	  /* -EBUSY, always */
+	FAKE_BUSY_ONCE,	  /* -EBUSY, then good */
 	FAKE_GOOD = 100,  /* this and above */
 };
 
@@ -26,6 +28,9 @@ void fake_keeper_kill(pid_t pid);
 
 /* Keepers started and not released. */
 int fake_keeper_count(void);
+
+/* Keepers started, ever. */
+int fake_keeper_starts(void);
 
 /* Of the last request. */
 struct keeper_request fake_keeper_last(void);

@@ -251,6 +251,46 @@ static void refusals_come_with_words(void **state)
 	(void)close(fd);
 }
 
+static void busy_process_is_asked_again(void **state)
+{
+	int fd = dial(), starts = fake_keeper_starts();
+
+	prepare(fd, FAKE_BUSY_ONCE, "a");
+	assert_int_equal(starts + 2, fake_keeper_starts());
+	assert_int_equal(1, fake_keeper_count());
+	(void)close(fd);
+}
+
+static void busy_process_is_given_up_in_the_end(void **state)
+{
+	char why[WIRE_WHY_MAX + 1];
+	struct wire_image image;
+	int fd = dial(), starts = fake_keeper_starts();
+
+	send_prepare(fd, FAKE_BUSY, "a");
+	assert_int_equal(-EBUSY, get_image(fd, &image, why));
+	assert_string_equal("did not stop in time", why);
+	assert_int_equal(starts + 3, fake_keeper_starts());
+	assert_int_equal(0, fake_keeper_count());
+	(void)close(fd);
+}
+
+/* Released while it waits for its next try: no keeper is there. */
+static void release_between_two_tries_ends_it(void **state)
+{
+	char why[WIRE_WHY_MAX + 1];
+	struct wire_image image = {.name = "a"};
+	int fd = dial(), other = dial(), starts = fake_keeper_starts();
+
+	send_prepare(fd, FAKE_BUSY, "a");
+	while (fake_keeper_starts() == starts || fake_keeper_count())
+		(void)poll(NULL, 0, 5);
+	assert_int_equal(0, ask_image(other, WIRE_RELEASE, &image, NULL));
+	assert_int_equal(-ECANCELED, get_image(fd, &image, why));
+	(void)close(fd);
+	(void)close(other);
+}
+
 static void wrong_key_does_not_open(void **state)
 {
 	int fd = dial();
@@ -463,6 +503,9 @@ int main(void)
 		CASE(image_is_prepared_opened_read_and_released),
 		CASE(handle_means_nothing_on_another_connection),
 		CASE(refusals_come_with_words),
+		CASE(busy_process_is_asked_again),
+		CASE(busy_process_is_given_up_in_the_end),
+		CASE(release_between_two_tries_ends_it),
 		CASE(wrong_key_does_not_open),
 		CASE(tcp_client_is_known_by_its_socket),
 		CASE(list_tells_everything_but_the_key),
