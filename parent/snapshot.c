@@ -24,6 +24,7 @@
 #include "parent/tracee.h"
 #include "parent/twin.h"
 #include "parent/vmas.h"
+#include "parent/vmatwin.h"
 
 #define SECCOMP_FILTER	2
 #define STATE_STOPPED	'T'
@@ -135,12 +136,11 @@ static int take_areas(const struct before *before, struct snapshot *snapshot,
 {
 	struct image *image = snapshot->image;
 	struct runs_origin origin = {.twin = snapshot->twin};
-	int rc = vmas_read(snapshot->twin, &image->vmas, &image->nr_vmas, why);
+	int rc = vmatwin_read(snapshot->twin, before->vmas, before->nr_vmas,
+			      image, why);
 
 	if (rc)
 		return rc;
-	vmas_carry_flags(image->vmas, image->nr_vmas, before->vmas,
-			 before->nr_vmas);
 	origin.vmas = image->vmas;
 	origin.nr_vmas = image->nr_vmas;
 	origin.shared_runs = snapshot->shared_runs;

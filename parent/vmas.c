@@ -199,69 +199,6 @@ int vmas_read(pid_t pid, struct image_vma **ret_vmas, uint32_t *ret_nr,
 	return vmas_parse(text, len, ret_vmas, ret_nr, why);
 }
 
-void vmas_carry_flags(struct image_vma *vmas, uint32_t nr,
-		      const struct image_vma *before, uint32_t nr_before)
-{
-	const uint32_t lost = IMAGE_VMA_DONTFORK | IMAGE_VMA_LOCKED;
-	uint32_t k = 0;
-
-	for (uint32_t i = 0; i < nr; i++) {
-		while (k < nr_before && before[k].end <= vmas[i].start)
-			k++;
-		if (k < nr_before && before[k].start < vmas[i].end)
-			vmas[i].flags |= before[k].flags & lost;
-	}
-}
-
-/* Put a copy of row @i behind it, for the part from @start on. */
-static int split_row(struct image_vma **vmas, uint32_t *nr, uint32_t i,
-		     uint64_t start)
-{
-	struct image_vma *grown = realloc(*vmas, (*nr + 1) * sizeof(*grown));
-	char *name;
-
-	if (!grown)
-		return -ENOMEM;
-	*vmas = grown;
-	name = strdup(grown[i].name);
-	if (!name)
-		return -ENOMEM;
-	memmove(&grown[i + 1], &grown[i], (*nr - i) * sizeof(*grown));
-	*nr += 1;
-	grown[i].end = start;
-	grown[i + 1].offset_bytes += start - grown[i + 1].start;
-	grown[i + 1].start = start;
-	grown[i + 1].name = name;
-	return 0;
-}
-
-static void drop_row(struct image_vma *vmas, uint32_t *nr, uint32_t i)
-{
-	free(vmas[i].name);
-	*nr -= 1;
-	memmove(&vmas[i], &vmas[i + 1], (*nr - i) * sizeof(*vmas));
-}
-
-int vmas_cut(struct image_vma **vmas, uint32_t *nr, uint64_t start,
-	     uint64_t end)
-{
-	const uint64_t edges[] = {start, end};
-	uint32_t i;
-
-	for (size_t e = 0; e < 2; e++)
-		for (i = 0; i < *nr; i++)
-			if ((*vmas)[i].start < edges[e] &&
-			    edges[e] < (*vmas)[i].end &&
-			    split_row(vmas, nr, i, edges[e]))
-				return -ENOMEM;
-	for (i = 0; i < *nr;)
-		if ((*vmas)[i].start >= start && (*vmas)[i].end <= end)
-			drop_row(*vmas, nr, i);
-		else
-			i++;
-	return 0;
-}
-
 void vmas_free(struct image_vma *vmas, uint32_t nr)
 {
 	for (uint32_t i = 0; vmas && i < nr; i++)

@@ -35,21 +35,5 @@ int vmas_parse(const char *text, size_t len_bytes, struct image_vma **ret_vmas,
 int vmas_read(pid_t pid, struct image_vma **ret_vmas, uint32_t *ret_nr,
 	      struct refusal *why);
 
-/*
- * Copy into @vmas (the twin's) the flags that fork() takes away, DONTFORK and
- * LOCKED, from the areas of @before (the target's) that held the same address.
- * Both by address.
- */
-void vmas_carry_flags(struct image_vma *vmas, uint32_t nr,
-		      const struct image_vma *before, uint32_t nr_before);
-
-/*
- * Take what lies in [@start, @end) out of the table: our own scratch memory,
- * which the kernel may have joined to a neighbour.  An area around it becomes
- * two.  0 or -ENOMEM.
- */
-int vmas_cut(struct image_vma **vmas, uint32_t *nr, uint64_t start,
-	     uint64_t end);
-
 /* Free the table and the names in it; NULL is allowed. */
 void vmas_free(struct image_vma *vmas, uint32_t nr);

@@ -213,60 +213,6 @@ static void long_names_are_refused(void **state)
 	vmas_free(parsed.vmas, parsed.nr);
 }
 
-static void flags_that_fork_loses_are_carried(void **state)
-{
-	struct image_vma twin[] = {
-		{.start = 0x1000, .end = 0x2000},
-		{.start = 0x3000, .end = 0x4000},
-		{.start = 0x4000, .end = 0x5000},
-	};
-	const struct image_vma before[] = {
-		{.start = 0x1000,
-		 .end = 0x2000,
-		 .flags = IMAGE_VMA_LOCKED | IMAGE_VMA_HUGEPAGE},
-		{.start = 0x4000, .end = 0x5000, .flags = IMAGE_VMA_DONTFORK},
-	};
-
-	vmas_carry_flags(twin, 3, before, 2);
-	assert_int_equal(twin[0].flags, IMAGE_VMA_LOCKED);
-	assert_int_equal(twin[1].flags, 0);
-	assert_int_equal(twin[2].flags, IMAGE_VMA_DONTFORK);
-}
-
-static struct parsed three_areas(void)
-{
-	return parse(
-		"1000-4000 rw-p 00000000 00:00 0 \n"
-		"4000-8000 rw-p 00001000 fd:00 7 /x\n"
-		"8000-9000 rw-p 00000000 00:00 0 \n");
-}
-
-static void cut_splits_around_a_hole(void **state)
-{
-	struct parsed parsed = three_areas();
-
-	assert_int_equal(vmas_cut(&parsed.vmas, &parsed.nr, 0x5000, 0x6000), 0);
-	assert_int_equal(parsed.nr, 4);
-	assert_int_equal(parsed.vmas[1].end, 0x5000);
-	assert_int_equal(parsed.vmas[2].start, 0x6000);
-	assert_int_equal(parsed.vmas[2].end, 0x8000);
-	assert_int_equal(parsed.vmas[2].offset_bytes, 0x3000);
-	assert_string_equal(parsed.vmas[2].name, "/x");
-	vmas_free(parsed.vmas, parsed.nr);
-}
-
-static void cut_drops_what_it_covers(void **state)
-{
-	struct parsed parsed = three_areas();
-
-	assert_int_equal(vmas_cut(&parsed.vmas, &parsed.nr, 0x3000, 0x9000), 0);
-	assert_int_equal(parsed.nr, 1);
-	assert_int_equal(parsed.vmas[0].end, 0x3000);
-	assert_int_equal(vmas_cut(&parsed.vmas, &parsed.nr, 0x1000, 0x3000), 0);
-	assert_int_equal(parsed.nr, 0);
-	vmas_free(parsed.vmas, parsed.nr);
-}
-
 static const struct image_vma *find(const struct parsed *parsed, uint64_t at)
 {
 	for (uint32_t i = 0; i < parsed->nr; i++)
@@ -324,9 +270,6 @@ int main(void)
 		cmocka_unit_test(flags_belong_to_their_own_area),
 		cmocka_unit_test(broken_texts_are_refused),
 		cmocka_unit_test(long_names_are_refused),
-		cmocka_unit_test(flags_that_fork_loses_are_carried),
-		cmocka_unit_test(cut_splits_around_a_hole),
-		cmocka_unit_test(cut_drops_what_it_covers),
 		cmocka_unit_test(this_process_is_read),
 		cmocka_unit_test(nobody_is_esrch),
 	};
