@@ -23,7 +23,7 @@
 #include "loader/pager.h"
 #include "loader/report.h"
 
-#define EXIT_NOT_LOADED 125
+#define EXIT_NOT_LOADED 69 /* nobody looks: the report pipe tells */
 
 /* Private and shared file maps too: clean pages of the image are our memory. */
 #define COREDUMP_FILTER "0x37"

@@ -24,8 +24,9 @@ struct supervise_options {
 	void *data; /* of both */
 };
 
-/* The exit status of a load that failed before the child ran. */
-#define SUPERVISE_NOT_LOADED 125
+/* The exit status of a load that failed before the child ran: EX_UNAVAILABLE
+ * of sysexits.h, so that it is unlike what programs and signals end with. */
+#define SUPERVISE_NOT_LOADED 69
 
 /*
  * Load load->options->nr_children children and stay until all have ended.
