@@ -9,6 +9,7 @@
 
 #include "common/io.h"
 #include "config.h"
+#include "parent/prepare.h"
 #include "parent/session.h"
 
 /* Requests of the kernel between two turns; more are submitted early. */
@@ -113,6 +114,7 @@ void daemon_close(struct daemon *daemon)
 	tcp_serve_close(daemon->serve);
 	daemon->serve = NULL;
 	registry_free(daemon->registry);
+	prepare_wait(daemon);
 	loop_close(daemon->loop);
 	free(daemon);
 }

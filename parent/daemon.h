@@ -11,8 +11,7 @@
  *           rdmafetch/loop.c      io_uring
  *
  * Threads: one, and no locks.  It blocks in the kernel only: for pages of
- * snapshots, for the end of a released twin, and for the user database when a
- * TCP client joins (parent/peer.h).
+ * snapshots, and for the user database when a TCP client joins (parent/peer.h).
  */
 #pragma once
 
@@ -38,6 +37,8 @@ struct daemon {
 	struct loop *loop;
 	struct tcp_serve *serve;
 	struct registry *registry;
+	struct prepared
+		*dying; /* images without a name whose twins still end */
 	struct loop_timer leases;
 	struct loop_watch *stop_watch;
 	uint64_t started_ns;

@@ -198,6 +198,13 @@ int keeper_alive(struct keeper *keeper)
 	return keeper->result.source && poll(&end, 1, 0) == 0;
 }
 
+/* Without a twin, or before it was named, the keeper's own end must do. */
+int keeper_kill(struct keeper *keeper)
+{
+	(void)kill(keeper->pid, SIGKILL);
+	return keeper->twin_pidfd >= 0 ? keeper->twin_pidfd : keeper->sock;
+}
+
 /* Until the twin's memory is given back, which init may still have to see. */
 static void wait_twin(const struct keeper *keeper)
 {

@@ -59,5 +59,13 @@ int keeper_finish(struct keeper *keeper,
 /* 1 while the twin lives: pages can be read. */
 int keeper_alive(struct keeper *keeper);
 
+/*
+ * Begin to end keeper and twin: they die, which takes a twin the longer the
+ * more memory it has.  No page can be read from here on.  keeper_release()
+ * blocks the less once the descriptor that this returns is readable; it stays
+ * the keeper's.
+ */
+int keeper_kill(struct keeper *keeper);
+
 /* End keeper and twin and wait for both.  NULL is allowed. */
 void keeper_release(struct keeper *keeper);

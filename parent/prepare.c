@@ -24,6 +24,7 @@ struct prepared {
 	struct registry_image *image;
 	struct keeper *keeper;
 	struct loop_watch *watch;
+	struct prepared *next_dying;
 	struct loop_timer again;
 	unsigned tries;
 	struct peer peer;
@@ -49,6 +50,46 @@ static void find_reason(struct prepared *prep)
 			       prep->image->name);
 }
 
+static void bury(struct prepared *prep)
+{
+	struct prepared **at = &prep->daemon->dying;
+
+	while (*at != prep)
+		at = &(*at)->next_dying;
+	*at = prep->next_dying;
+	loop_unwatch(prep->daemon->loop, prep->watch);
+	keeper_release(prep->keeper);
+	free(prep);
+}
+
+static void twin_died(void *arg)
+{
+	struct prepared *prep = arg;
+
+	prep->watch = NULL;
+	bury(prep);
+}
+
+void prepare_wait(struct daemon *daemon)
+{
+	while (daemon->dying)
+		bury(daemon->dying);
+}
+
+/* A GiB of twin takes some 50 ms to die: who reads other images meanwhile must
+ * not wait for it. */
+static void begin_to_die(struct prepared *prep)
+{
+	struct daemon *daemon = prep->daemon;
+	int fd = prep->keeper ? keeper_kill(prep->keeper) : -1;
+
+	prep->next_dying = daemon->dying;
+	daemon->dying = prep;
+	if (fd < 0 ||
+	    loop_watch(daemon->loop, fd, twin_died, prep, &prep->watch))
+		bury(prep);
+}
+
 /* The image is gone: the last words to who waits, and the pages go too. */
 static void prepared_end(void *arg)
 {
@@ -69,8 +110,8 @@ static void prepared_end(void *arg)
 		daemon->ended++;
 	loop_drop(daemon->loop, NULL, &prep->again);
 	loop_unwatch(daemon->loop, prep->watch);
-	keeper_release(prep->keeper);
-	free(prep);
+	prep->watch = NULL;
+	begin_to_die(prep);
 }
 
 static uint64_t present_bytes(const struct image *image)

@@ -109,6 +109,16 @@ int keeper_alive(struct keeper *keeper)
 	return keeper->ends[1] >= 0;
 }
 
+int keeper_kill(struct keeper *keeper)
+{
+	(void)pthread_mutex_lock(&lock);
+	if (keeper->ends[1] >= 0)
+		(void)close(keeper->ends[1]);
+	keeper->ends[1] = -1;
+	(void)pthread_mutex_unlock(&lock);
+	return keeper->ends[0];
+}
+
 void keeper_release(struct keeper *keeper)
 {
 	if (!keeper)

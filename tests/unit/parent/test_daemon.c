@@ -213,7 +213,7 @@ static void image_is_prepared_opened_read_and_released(void **state)
 	assert_int_equal(0, read_page(fd, handle, 4711, 0x7000));
 	assert_int_equal(0, ask_image(fd, WIRE_RENEW, &image, NULL));
 	assert_int_equal(0, ask_image(fd, WIRE_RELEASE, &image, NULL));
-	assert_int_equal(0, fake_keeper_count());
+	wait_for_keepers(0);
 	assert_int_equal(-ESTALE, read_page(fd, handle, 4711, 0x7000));
 	assert_int_equal(-ENOENT, ask_image(fd, WIRE_OPEN, &image, &handle));
 	(void)close(fd);
@@ -247,7 +247,7 @@ static void refusals_come_with_words(void **state)
 	send_prepare(fd, 4711, "a");
 	assert_int_equal(-EEXIST, get_image(fd, &image, why));
 	assert_int_equal(3, get_status(fd).refused);
-	assert_int_equal(1, fake_keeper_count());
+	wait_for_keepers(1);
 	(void)close(fd);
 }
 
@@ -257,7 +257,7 @@ static void busy_process_is_asked_again(void **state)
 
 	prepare(fd, FAKE_BUSY_ONCE, "a");
 	assert_int_equal(starts + 2, fake_keeper_starts());
-	assert_int_equal(1, fake_keeper_count());
+	wait_for_keepers(1);
 	(void)close(fd);
 }
 
@@ -271,7 +271,7 @@ static void busy_process_is_given_up_in_the_end(void **state)
 	assert_int_equal(-EBUSY, get_image(fd, &image, why));
 	assert_string_equal("did not stop in time", why);
 	assert_int_equal(starts + 3, fake_keeper_starts());
-	assert_int_equal(0, fake_keeper_count());
+	wait_for_keepers(0);
 	(void)close(fd);
 }
 
@@ -381,7 +381,7 @@ static void prepare_that_hangs_is_ended(void **state)
 
 	send_prepare(fd, FAKE_SLOW, "slow");
 	assert_int_equal(-ETIMEDOUT, get_image(fd, &image, why));
-	assert_int_equal(0, fake_keeper_count());
+	wait_for_keepers(0);
 	(void)close(fd);
 }
 
