@@ -131,6 +131,9 @@ static void reply(struct fake_server *server, enum fake_garbage garbage,
 	case FAKE_STALE_ID:
 		header.id = server->answered_id;
 		break;
+	case FAKE_SHORT:
+		header.body_bytes = 8;
+		break;
 	case FAKE_BAD_LENGTH:
 		header.body_bytes--;
 		break;
@@ -217,7 +220,8 @@ static void answer_read(struct fake_server *server, struct wire_header header,
 	header.body_bytes = read.len_bytes;
 	reply(server, garbage, header, body);
 	free(body);
-	server->answered_id = header.id;
+	if (server->nr_reads == 1)
+		server->answered_id = header.id;
 	if (options->break_after && server->nr_reads >= options->break_after)
 		server->hang_up = true;
 }

@@ -18,7 +18,8 @@ enum fake_garbage {
 	FAKE_BAD_TYPE, /* answers by another type */
 	FAKE_NO_REPLY_BIT,
 	FAKE_UNKNOWN_ID,
-	FAKE_STALE_ID,	 /* an id that was answered before */
+	FAKE_STALE_ID,	 /* the id of the first READ, answered long ago */
+	FAKE_SHORT,	 /* the first eight bytes of the body */
 	FAKE_BAD_LENGTH, /* one byte less than asked for */
 	FAKE_LONG_WORDS, /* a refusal with a page of words */
 	FAKE_HUGE_BODY,	 /* announces 4 GiB */

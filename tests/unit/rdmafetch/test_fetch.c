@@ -3,6 +3,7 @@
  * test_fetch.c - demand reads: bytes, holes, sharing, failures, rebuilding
  */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -218,6 +219,30 @@ static void a_read_between_many_others_is_whole(void **state)
 	for (unsigned i = 0; i < NR; i++)
 		reader_end(&readers[i], 0);
 	fetch_close(fetch);
+}
+
+static void *close_main(void *arg)
+{
+	fetch_close(arg);
+	return NULL;
+}
+
+static void close_waits_for_reads_under_way(void **state)
+{
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&gate);
+	struct reader readers[2];
+	pthread_t closer;
+
+	for (unsigned i = 0; i < 2; i++)
+		reader_start(&readers[i], fetch, BASE_PAGE + i, 1);
+	assert_true(gate_wait(gate, 2));
+	assert_int_equal(pthread_create(&closer, NULL, close_main, fetch), 0);
+	(void)sched_yield();
+	gate_let(gate, GATE_ALL, 0);
+	for (unsigned i = 0; i < 2; i++)
+		reader_end(&readers[i], 0);
+	assert_int_equal(pthread_join(closer, NULL), 0);
 }
 
 /* The first to wait leads; when its page is here, another must go on. */
@@ -484,6 +509,7 @@ int main(void)
 		cmocka_unit_test(faults_on_one_page_cost_one_read),
 		cmocka_unit_test(overlapping_reads_share_what_they_can),
 		cmocka_unit_test(a_read_between_many_others_is_whole),
+		cmocka_unit_test(close_waits_for_reads_under_way),
 		cmocka_unit_test(the_lead_passes_on),
 		cmocka_unit_test(reads_that_do_not_fit_wait_their_turn),
 		cmocka_unit_test(a_transport_without_room_is_eio),

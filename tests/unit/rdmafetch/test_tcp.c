@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -170,7 +171,7 @@ static void an_open_out_of_form_is_refused(void **state)
 		{FAKE_BAD_MAGIC, -EPROTO},  {FAKE_BAD_TYPE, -EPROTO},
 		{FAKE_UNKNOWN_ID, -EPROTO}, {FAKE_LONG_WORDS, -EPROTO},
 		{FAKE_HUGE_BODY, -EPROTO},  {FAKE_CUT, -ECONNRESET},
-		{FAKE_SILENT, -ETIMEDOUT},
+		{FAKE_SILENT, -ETIMEDOUT},  {FAKE_SHORT, -EPROTO},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
@@ -294,32 +295,51 @@ static int read_page(struct transport *transport, uint64_t nr, char *buf)
 	return done.result;
 }
 
+/* The connection is of no more use, and says so to who polls it. */
+static void check_broken(struct transport *transport)
+{
+	struct pollfd fd = {transport->ops->fd(transport), POLLIN, 0};
+	char buf[PAGE];
+
+	for (uint64_t nr = 0; nr < 3; nr++)
+		assert_int_equal(read_page(transport, nr, buf), -EIO);
+	assert_int_equal(poll(&fd, 1, 0), 1);
+}
+
+static void check_garbage(enum fake_garbage garbage, unsigned nr_sound)
+{
+	struct fake_server_options options = {.read = garbage,
+					      .garbage_after = nr_sound};
+	struct fake_server *server = start(&options);
+	struct transport *transport = open_ok(server);
+	char buf[PAGE];
+
+	for (uint64_t nr = 0; nr < nr_sound; nr++) {
+		assert_int_equal(read_page(transport, nr, buf), 0);
+		assert_true(pattern_is(SOURCE_MEMORY, nr * PAGE, buf, PAGE));
+	}
+	check_broken(transport);
+	transport->ops->close(transport);
+	fake_server_stop(server);
+}
+
 static void a_read_out_of_form_breaks_the_connection(void **state)
 {
 	static const enum fake_garbage table[] = {
-		FAKE_BAD_MAGIC,	 FAKE_BAD_TYPE,	 FAKE_NO_REPLY_BIT,
-		FAKE_UNKNOWN_ID, FAKE_STALE_ID,	 FAKE_BAD_LENGTH,
-		FAKE_LONG_WORDS, FAKE_HUGE_BODY, FAKE_CUT,
-		FAKE_NOISE,
+		FAKE_BAD_MAGIC,	 FAKE_BAD_TYPE,	  FAKE_NO_REPLY_BIT,
+		FAKE_UNKNOWN_ID, FAKE_STALE_ID,	  FAKE_SHORT,
+		FAKE_BAD_LENGTH, FAKE_LONG_WORDS, FAKE_HUGE_BODY,
+		FAKE_CUT,	 FAKE_NOISE,
 	};
-	char buf[PAGE];
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		struct fake_server_options options = {.read = table[i],
-						      .garbage_after = 3};
-		struct fake_server *server = start(&options);
-		struct transport *transport = open_ok(server);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		check_garbage(table[i], 3);
+}
 
-		for (uint64_t nr = 0; nr < 3; nr++) {
-			assert_int_equal(read_page(transport, nr, buf), 0);
-			assert_true(pattern_is(SOURCE_MEMORY, nr * PAGE, buf,
-					       PAGE));
-		}
-		for (uint64_t nr = 3; nr < 6; nr++)
-			assert_int_equal(read_page(transport, nr, buf), -EIO);
-		transport->ops->close(transport);
-		fake_server_stop(server);
-	}
+/* So late that the answer's place is in use again, by another read. */
+static void an_answer_to_an_old_read_is_not_taken_for_anothers(void **state)
+{
+	check_garbage(FAKE_STALE_ID, 256);
 }
 
 static void a_far_end_that_dies_breaks_the_connection(void **state)
@@ -359,6 +379,8 @@ int main(void)
 		cmocka_unit_test(
 			a_control_connection_ends_with_its_first_error),
 		cmocka_unit_test(a_read_out_of_form_breaks_the_connection),
+		cmocka_unit_test(
+			an_answer_to_an_old_read_is_not_taken_for_anothers),
 		cmocka_unit_test(a_far_end_that_dies_breaks_the_connection),
 	};
 
