@@ -76,24 +76,41 @@ static int add_area(struct areas *areas, struct image_vma *vma)
 	return 0;
 }
 
-static int add_answer(struct areas *areas, const struct query *query,
-		      const char *name)
+static struct image_vma vma_of(const struct query *query)
 {
-	uint64_t bits = query->vma_flags;
-	struct image_vma vma = {
+	const uint64_t bits = query->vma_flags;
+
+	return (struct image_vma){
 		.start = query->start,
 		.end = query->end,
 		.offset_bytes = query->offset,
 		.prot = (bits & QUERY_READABLE ? PROT_READ : 0) |
 			(bits & QUERY_WRITABLE ? PROT_WRITE : 0) |
 			(bits & QUERY_EXECUTABLE ? PROT_EXEC : 0),
-		.flags = IMAGE_VMA_SHARED_MAP,
+		.flags = bits & QUERY_SHARED ? IMAGE_VMA_SHARED_MAP : 0,
 		.dev_major = query->dev_major,
 		.dev_minor = query->dev_minor,
 		.inode = query->inode,
-		.name = strdup(name),
 	};
+}
 
+int areas_at(int maps_fd, uint64_t raddr, struct image_vma *ret_area)
+{
+	struct query query = {.size = sizeof(query), .addr = raddr};
+
+	if (ioctl(maps_fd, QUERY_IOCTL, &query))
+		return -errno;
+	*ret_area = vma_of(&query);
+	return 0;
+}
+
+static int add_answer(struct areas *areas, const struct query *query,
+		      const char *name)
+{
+	struct image_vma vma = vma_of(query);
+
+	vma.flags |= IMAGE_VMA_SHARED_MAP;
+	vma.name = strdup(name);
 	if (!vma.name)
 		return -ENOMEM;
 	if (query->vma_page_size > PAGE_BYTES)

@@ -24,6 +24,14 @@ int areas_open(pid_t pid);
  */
 int areas_list(int maps_fd, struct image_vma **ret_areas, uint32_t *ret_nr);
 
-/* The same without PROCMAP_QUERY. */
+/*
+ * The area that holds @raddr, of any kind and without its name: start, end,
+ * prot, offset_bytes, inode and the flag IMAGE_VMA_SHARED_MAP.
+ *
+ * Returns 0, -ENOENT, or -ENOTTY when the kernel is too old to be asked.
+ */
+int areas_at(int maps_fd, uint64_t raddr, struct image_vma *ret_area);
+
+/* areas_list() without PROCMAP_QUERY. */
 int areas_list_slowly(int maps_fd, struct image_vma **ret_areas,
 		      uint32_t *ret_nr);

@@ -63,22 +63,13 @@ static struct graft_args *args_of(struct graft *graft)
 	return (struct graft_args *)(graft->image + DATA_OFFSET);
 }
 
-static uint32_t count_areas(const struct graft_plan *plan)
-{
-	uint32_t nr = 0;
-
-	for (uint32_t i = 0; i < plan->nr_vmas; i++)
-		nr += !!(plan->vmas[i].flags & IMAGE_VMA_DONTFORK);
-	return nr;
-}
-
 static void lay_out(const struct graft_plan *plan, struct graft *graft)
 {
 	size_t sigactions = 64 * SIGACTION_BYTES, end;
 
 	graft->nr_slots = plan->nr_slots;
 	graft->sigreturn = plan->sigreturn;
-	graft->nr_areas = count_areas(plan);
+	graft->nr_areas = plan->nr_areas;
 	graft->nr_timers = plan->nr_timers;
 	graft->slot_stride = align(sizeof(struct graft_slot) +
 				   sigframe_bytes(plan->xstate_bytes));
@@ -94,15 +85,12 @@ static void lay_out(const struct graft_plan *plan, struct graft *graft)
 
 static void fill_lists(const struct graft_plan *plan, struct graft *graft)
 {
-	struct graft_area *area = (void *)(graft->image + graft->areas_offset);
 	struct graft_timer *timer =
 		(void *)(graft->image + graft->timers_offset);
 
-	for (uint32_t i = 0; i < plan->nr_vmas; i++)
-		if (plan->vmas[i].flags & IMAGE_VMA_DONTFORK)
-			*area++ = (struct graft_area){
-				plan->vmas[i].start,
-				plan->vmas[i].end - plan->vmas[i].start};
+	if (plan->nr_areas)
+		memcpy(graft->image + graft->areas_offset, plan->areas,
+		       plan->nr_areas * sizeof(*plan->areas));
 	for (uint32_t i = 0; i < plan->nr_timers; i++)
 		timer[i].id = plan->timers[i].id;
 }

@@ -73,8 +73,9 @@ struct graft {
 
 struct graft_plan {
 	uint32_t nr_slots, xstate_bytes;
-	const struct image_vma *vmas; /* those with DONTFORK are forked too */
-	uint32_t nr_vmas;
+	const struct graft_area
+		*areas; /* DONTFORK, to be forked all the same */
+	uint32_t nr_areas;
 	const struct image_timer *timers;
 	uint32_t nr_timers;
 	int done_signal;

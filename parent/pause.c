@@ -9,9 +9,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/io.h"
 #include "parent/capture.h"
 #include "parent/errand.h"
+#include "parent/forkless.h"
 #include "parent/inject.h"
 #include "parent/procfs.h"
 #include "parent/seize.h"
@@ -69,18 +71,21 @@ static int unmap_graft(struct pause *pause)
 static int plan_graft(struct pause *pause)
 {
 	const struct pause_plan *plan = pause->plan;
+	CLEANUP_FREE struct graft_area *areas = NULL;
 	struct image *image = pause->image;
 	struct graft_plan layout = {
 		.nr_slots = image->nr_threads,
-		.vmas = plan->vmas,
-		.nr_vmas = plan->nr_vmas,
 		.done_signal = pause->errand.done_signal,
 		.sigreturn = plan->gadgets.sigreturn,
 	};
 	int rc = procfs_timers(plan->pid, &image->timers, &image->nr_timers);
 
+	rc = rc ? rc
+		: forkless_list(plan->pid, plan->vmas, plan->nr_vmas, &areas,
+				&layout.nr_areas);
 	if (rc)
 		return rc;
+	layout.areas = areas;
 	layout.timers = image->timers;
 	layout.nr_timers = image->nr_timers;
 	for (uint32_t i = 0; i < image->nr_threads; i++)
@@ -153,6 +158,7 @@ static int look_around(struct pause *pause)
 	int rc;
 
 	capture_clocks(pause->image);
+	result->target_pages = forkless_pages(pause->plan->pid);
 	rc = fds_capture(pause->plan->fds, pause->why);
 	return rc ? rc
 		  : shared_copy(pause->plan->shared, &result->shared_fd,

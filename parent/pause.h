@@ -42,6 +42,7 @@ struct pause_result {
 	pid_t twin;	    /* twin_end() */
 	struct graft graft; /* in the twin still; graft_free() */
 	struct pending pending;
+	uint64_t target_pages; /* forkless.h: what the twin must have too */
 	int shared_fd;
 	struct image_run *shared_runs;
 	uint32_t nr_shared_runs;

@@ -16,6 +16,7 @@
 #include "parent/answers.h"
 #include "parent/capture.h"
 #include "parent/fds.h"
+#include "parent/forkless.h"
 #include "parent/gadget.h"
 #include "parent/pause.h"
 #include "parent/restart.h"
@@ -25,6 +26,8 @@
 #include "parent/twin.h"
 #include "parent/vmas.h"
 #include "parent/vmatwin.h"
+
+#define TRIES 3 /* of what the target can make vain by changing */
 
 #define SECCOMP_FILTER	2
 #define STATE_STOPPED	'T'
@@ -87,6 +90,8 @@ static int look_before(pid_t pid, const struct snapshot_options *options,
 	if (before->mem_fd < 0)
 		return before->mem_fd;
 	rc = vmas_read(pid, &before->vmas, &before->nr_vmas, why);
+	if (rc == -EPROTO) /* the kernel pieces it together while areas move */
+		rc = refuse(why, -ESTALE, "its memory areas move; try again");
 	rc = rc ? rc
 		: gadgets_find(before->mem_fd, before->vmas, before->nr_vmas,
 			       &before->gadgets, why);
@@ -155,6 +160,10 @@ static int finish(struct before *before, struct pause_result *result,
 	struct image *image = snapshot->image;
 	int rc = twin_keep(snapshot->twin, trace_options(before));
 
+	if (rc == 0 && forkless_pages(snapshot->twin) != result->target_pages)
+		rc = refuse(why, -ESTALE,
+			    "memory that fork() leaves out changed just then, "
+			    "or cannot be copied; try again");
 	rc = rc ? rc : answers_fill(&result->graft, &result->pending, image);
 	rc = rc ? rc
 		: twin_settle(snapshot->twin, &result->graft, &before->gadgets,
@@ -227,24 +236,36 @@ static struct snapshot *snapshot_new(pid_t pid)
 	return NULL;
 }
 
+/* -ESTALE when what was seen before the pause did not hold any more. */
+static int try_once(pid_t pid, const struct snapshot_options *options,
+		    struct snapshot **ret_snapshot, struct refusal *why)
+{
+	struct snapshot *snapshot = snapshot_new(pid);
+	int rc;
+
+	if (!snapshot)
+		return -ENOMEM;
+	rc = take(snapshot, options, why);
+	if (rc)
+		snapshot_release(snapshot);
+	else
+		*ret_snapshot = snapshot;
+	return rc;
+}
+
 int snapshot_take(pid_t pid, const struct snapshot_options *options,
 		  struct snapshot **ret_snapshot, struct refusal *ret_why)
 {
 	const uint64_t start_ns = io_monotonic_ns();
-	struct snapshot *snapshot = snapshot_new(pid);
 	struct refusal why = {0};
-	int rc;
+	int rc = -ESTALE;
 
-	if (!snapshot)
-		return refuse(ret_why, -ENOMEM, "out of memory");
-	rc = take(snapshot, options, &why);
-	if (rc) {
-		snapshot_release(snapshot);
-		return refuse(ret_why, rc, "%s",
+	for (int tries = 0; rc == -ESTALE && tries < TRIES; tries++)
+		rc = try_once(pid, options, ret_snapshot, &why);
+	if (rc)
+		return refuse(ret_why, rc == -ESTALE ? -EBUSY : rc, "%s",
 			      *why.why ? why.why : strerror(-rc));
-	}
-	snapshot->image->prepare_ns = io_monotonic_ns() - start_ns;
-	*ret_snapshot = snapshot;
+	(*ret_snapshot)->image->prepare_ns = io_monotonic_ns() - start_ns;
 	return 0;
 }
 

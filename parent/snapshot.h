@@ -12,7 +12,9 @@
  * (parent/capture.c)
  *
  * Threads: the thread that takes a snapshot traces S, and S dies with it
- * (PTRACE_O_EXITKILL): use one process per snapshot (parent/keeper.c).
+ * (PTRACE_O_EXITKILL): use one process per snapshot (parent/keeper.c), without
+ * children of its own, as snapshot_take() waits for any.  After -EBUSY a thread
+ * that did not stop is free again at the latest when that process ends.
  */
 #pragma once
 
@@ -51,7 +53,8 @@ struct snapshot {
  * Returns 0, or
  *   -ESRCH   no such process
  *   -EPERM   not allowed, or already traced
- *   -EBUSY   it did not stop in time (vfork under way): try again
+ *   -EBUSY   it did not stop in time (a vfork under way), or changes too much
+ *            while it is looked at: try again
  *   -EAGAIN  no room for two more processes (pids.max, RLIMIT_NPROC)
  *   -EFBIG   more writable shared memory than shared_max_bytes
  *   -EOPNOTSUPP  something that cannot be imaged: device maps, io_uring, ...

@@ -206,7 +206,8 @@ static void on_alarm(int signo)
 	alarms++;
 }
 
-static void handler_setup(void)
+/* The stack that was there before is put back: sanitizers have their own. */
+static void handler_setup(stack_t *ret_before)
 {
 	static char stack[65536];
 	const stack_t alt = {.ss_sp = stack, .ss_size = sizeof(stack)};
@@ -218,7 +219,7 @@ static void handler_setup(void)
 	timer_t timer;
 
 	event._sigev_un._tid = gettid();
-	expect(sigaltstack(&alt, NULL) == 0, "sigaltstack", 0);
+	expect(sigaltstack(&alt, ret_before) == 0, "sigaltstack", 0);
 	(void)sigaction(SIGUSR1, &action, NULL);
 	expect(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0, "timer", 0);
 	(void)timer_settime(timer, 0, &every, NULL);
@@ -226,11 +227,11 @@ static void handler_setup(void)
 
 static void *handler(void *arg)
 {
+	stack_t alt, stack_before;
 	uint64_t before;
-	stack_t alt;
 
 	(void)arg;
-	handler_setup();
+	handler_setup(&stack_before);
 	while (!page->end) {
 		before = alarms;
 		while (alarms == before && !page->end)
@@ -239,6 +240,7 @@ static void *handler(void *arg)
 		       "alternate stack", (long)alt.ss_size);
 		page->rounds[HANDLER]++;
 	}
+	(void)sigaltstack(&stack_before, NULL);
 	return NULL;
 }
 
