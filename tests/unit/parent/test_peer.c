@@ -2,13 +2,17 @@
 /* test_peer.c - who is at the other end, as the kernel tells it */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -222,6 +226,53 @@ static void tcp6_peer_is_the_owner_of_the_far_socket(void **state)
 	check_tcp_peer(AF_INET6);
 }
 
+/* From now on this process gets no netlink socket, as in a kernel without. */
+static int forbid_netlink(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {
+		.len = sizeof(code) / sizeof(*code),
+		.filter = code,
+	};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) ? -errno
+								    : 0;
+}
+
+static void proc_answers_where_sock_diag_does_not(void **state)
+{
+	struct peer peer = {0};
+	pid_t child, asker;
+	int hold, status;
+	int fd = accept_from_child(AF_INET, &hold, &child);
+
+	asker = fork();
+	if (!asker) {
+		int right = !forbid_netlink() &&
+			    socket(AF_NETLINK, SOCK_RAW, 0) < 0 &&
+			    !peer_of_socket(fd, &peer) && peer.known &&
+			    peer.uid == (getuid() ? getuid() : USER);
+
+		_exit(right ? 0 : 1);
+	}
+	assert_int_equal(asker, waitpid(asker, &status, 0));
+	assert_int_equal(0, status);
+	(void)close(hold);
+	assert_int_equal(child, waitpid(child, &status, 0));
+	(void)close(fd);
+}
+
 static void loopback_is_told_from_the_rest(void **state)
 {
 	const struct peer_end far_away = {
@@ -246,6 +297,7 @@ int main(void)
 		cmocka_unit_test(unix_peer_is_known),
 		cmocka_unit_test(tcp_peer_is_the_owner_of_the_far_socket),
 		cmocka_unit_test(tcp6_peer_is_the_owner_of_the_far_socket),
+		cmocka_unit_test(proc_answers_where_sock_diag_does_not),
 		cmocka_unit_test(loopback_is_told_from_the_rest),
 	};
 
