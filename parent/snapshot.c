@@ -92,6 +92,8 @@ static int look_before(pid_t pid, const struct snapshot_options *options,
 	rc = vmas_read(pid, &before->vmas, &before->nr_vmas, why);
 	if (rc == -EPROTO) /* the kernel pieces it together while areas move */
 		rc = refuse(why, -ESTALE, "its memory areas move; try again");
+	if (rc == 0 && before->nr_vmas == 0)
+		rc = refuse(why, -ESRCH, "it has ended");
 	rc = rc ? rc
 		: gadgets_find(before->mem_fd, before->vmas, before->nr_vmas,
 			       &before->gadgets, why);

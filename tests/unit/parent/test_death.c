@@ -25,6 +25,7 @@
 #include "tests/unit/parent/watch.h"
 
 #define STEPS_MAX 2000
+#define DEATHS	  60
 
 static unsigned steps_left; /* 0: not counting */
 
@@ -93,6 +94,25 @@ static int take_and_die(pid_t pid, unsigned at_step)
 	return 0;
 }
 
+/* As above, but the death comes from outside, @delay_us after the start. */
+static void take_and_be_killed(pid_t pid, unsigned delay_us)
+{
+	const struct snapshot_options options = {5000, 1 << 20};
+	struct snapshot *snapshot;
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		for (;;)
+			if (snapshot_take(pid, &options, &snapshot, NULL) == 0)
+				snapshot_release(snapshot);
+	}
+	(void)usleep(delay_us);
+	(void)kill(child, SIGKILL);
+	assert_int_equal(__real_waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+}
+
 static void check_same(const char *when, char *(*look)(pid_t), pid_t pid,
 		       const char *before)
 {
@@ -102,40 +122,77 @@ static void check_same(const char *when, char *(*look)(pid_t), pid_t pid,
 		fail_msg("%s\nbefore:\n%s\nafter:\n%s", when, before, after);
 }
 
+struct patient {
+	struct busy busy;
+	char *threads, *fds; /* as they were at first */
+};
+
+static void admit_patient(struct patient *patient)
+{
+	assert_int_equal(busy_start(&patient->busy), 0);
+	patient->threads = watch_threads(patient->busy.pid);
+	patient->fds = watch_fds(patient->busy.pid);
+}
+
+static void examine(struct patient *patient, const char *how, unsigned k)
+{
+	const struct busy *busy = &patient->busy;
+	char when[48];
+
+	(void)snprintf(when, sizeof(when), "%s %u", how, k);
+	check_same(when, watch_threads, busy->pid, patient->threads);
+	check_same(when, watch_children, busy->pid, "");
+	check_same(when, watch_fds, busy->pid, patient->fds);
+	if (busy_wait_round(busy) || busy_complaint(busy))
+		fail_msg("%s: %s", when,
+			 busy_complaint(busy) ? busy_complaint(busy)
+					      : "it hangs");
+}
+
+static void discharge(struct patient *patient)
+{
+	const char *complaint = busy_end(&patient->busy);
+
+	free(patient->threads);
+	free(patient->fds);
+	if (complaint)
+		fail_msg("%s", complaint);
+}
+
 static void death_at_any_step(void **state)
 {
-	CLEANUP_FREE char *threads = NULL;
-	CLEANUP_FREE char *fds = NULL;
-	struct busy busy;
-	const char *complaint;
+	struct patient patient;
 	unsigned k = 1;
-	char when[32];
 
 	(void)state;
-	assert_int_equal(busy_start(&busy), 0);
-	threads = watch_threads(busy.pid);
-	fds = watch_fds(busy.pid);
-	while (take_and_die(busy.pid, k)) {
-		(void)snprintf(when, sizeof(when), "death at step %u", k);
-		check_same(when, watch_threads, busy.pid, threads);
-		check_same(when, watch_children, busy.pid, "");
-		check_same(when, watch_fds, busy.pid, fds);
-		if (busy_wait_round(&busy) || busy_complaint(&busy))
-			fail_msg("%s: %s", when,
-				 busy_complaint(&busy) ? busy_complaint(&busy)
-						       : "it hangs");
+	admit_patient(&patient);
+	while (take_and_die(patient.busy.pid, k)) {
+		examine(&patient, "death at step", k);
 		assert_true(++k < STEPS_MAX);
 	}
 	assert_true(k > 50);
-	complaint = busy_end(&busy);
-	if (complaint)
-		fail_msg("%s", complaint);
+	discharge(&patient);
+}
+
+/* In the middle of a step, too; where that is, chance says. */
+static void death_at_any_time(void **state)
+{
+	struct patient patient;
+
+	(void)state;
+	admit_patient(&patient);
+	for (unsigned i = 0; i < DEATHS; i++) {
+		take_and_be_killed(patient.busy.pid, 2000 + i * 337);
+		examine(&patient, "death after", i);
+	}
+	discharge(&patient);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(death_at_any_step),
+		cmocka_unit_test(death_at_any_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
