@@ -4,7 +4,7 @@
 #
 # WAY is TRANSPORT-MEMORY (local-shared, tcp-own, ...), or "alone" to run the
 # program without an image, or "notices" to run it alone under the library $LIE,
-# which must make it fail.  ANIMAL is a program of tests/zoo, or alloc-jemalloc
+# which must make it fail, or "imaged" for many images and no child.  ANIMAL is a program of tests/zoo, or alloc-jemalloc
 # and alloc-jemalloc-eager for the allocator test with another allocator, or
 # python for busy.py.
 #
@@ -47,6 +47,17 @@ choose_command
 case $way in
 alone)
 	start_parent
+	touch "$work/go"
+	expect_ok parent "$parent"
+	expect_nothing_left
+	exit
+	;;
+imaged)
+	start_parent
+	before=$(portrait "$parent")
+	"$zoo/snapper" "$parent" 20 >snapper.out || fail "an image was refused"
+	diff <(echo "$before") <(portrait "$parent") ||
+		fail "the images changed their parent"
 	touch "$work/go"
 	expect_ok parent "$parent"
 	expect_nothing_left
