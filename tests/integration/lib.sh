@@ -63,7 +63,8 @@ ours() {
 show_ours() {
 	local pid
 	for pid in $(ours); do
-		echo "left over: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" \
+		echo "left over: $pid $(cat "/proc/$pid/comm"):" \
+			"$(tr '\0' ' ' <"/proc/$pid/cmdline")" \
 			"($(awk '/^State/ { print $2 }' "/proc/$pid/status"))"
 	done 2>/dev/null
 }
@@ -165,11 +166,13 @@ random_pause() {
 
 # start NAME COMMAND...: run it in the background with its output, through a
 # pipe as in a pipeline, in NAME.out; its pid is in $pid.
+declare -A reader_of
 start() {
 	local name=$1
 	shift
 	mkfifo "$dir/$name.pipe"
 	cat <"$dir/$name.pipe" >"$dir/$name.out" &
+	reader_of[$name]=$!
 	"$@" </dev/null >"$dir/$name.pipe" 2>&1 &
 	pid=$!
 }
@@ -220,6 +223,7 @@ load_child() {
 # expect_ok NAME PID: the animal started as NAME ends well and says so.
 expect_ok() {
 	expect_exit "$2" 0 "the $1"
+	wait "${reader_of[$1]}" || true
 	[ "$(tail -n 1 "$dir/$1.out")" = ok ] || fail "the $1 did not say ok"
 }
 
@@ -256,7 +260,7 @@ portrait() {
 
 # Nothing of this test may be alive, mounted or in the way any more.
 expect_nothing_left() {
-	local end=$((SECONDS + 10))
+	local end=$((SECONDS + 30))
 	while [ -n "$(ours)" ]; do
 		if [ $SECONDS -ge $end ]; then
 			show_ours
