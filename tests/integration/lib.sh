@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # A test that hangs is ended after $LIMIT seconds, with its stacks printed.
 if [ -z "${MITOSIS_LIMITED-}" ]; then
-	MITOSIS_LIMITED=1 exec timeout -k 20 "${LIMIT:-100}" "$0" "$@"
+	MITOSIS_LIMITED=1 exec timeout -k 20 "${LIMIT:-200}" "$0" "$@"
 fi
 
 build=${MITOSIS_BUILD:-$here/../../build}
@@ -88,7 +88,7 @@ cleanup() {
 	trap '' TERM INT
 	set +e
 	if [ $status = 124 ] || [ $status = 143 ]; then
-		echo "FAIL: the time of ${LIMIT:-100} s is over"
+		echo "FAIL: the time of ${LIMIT:-200} s is over"
 		show_stacks
 	fi
 	if [ $status != 0 ] && [ $status != 77 ]; then
