@@ -72,6 +72,8 @@ uint64_t steps_data(struct steps *steps, const void *bytes, size_t len)
 {
 	size_t at = (steps->data_bytes + STEPS_DATA_ALIGN) & ~STEPS_DATA_ALIGN;
 
+	if (!len)
+		return 0; /* an empty list: nobody will look */
 	if (at + len > steps->data_max && !grow_data(steps, at + len))
 		steps->error = -ENOMEM;
 	if (steps->error)

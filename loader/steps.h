@@ -52,7 +52,10 @@ void steps_about(struct steps *steps, enum steps_topic topic, uint32_t index);
 /* Append a copy of @step; returns its index. */
 uint32_t steps_add(struct steps *steps, const struct blob_step *step);
 
-/* Append a copy of @len bytes, 16-byte aligned; returns the child's address. */
+/*
+ * Append a copy of @len bytes, 16-byte aligned; returns the child's address, or
+ * 0 when there are none.
+ */
 uint64_t steps_data(struct steps *steps, const void *bytes, size_t len);
 
 void steps_done(struct steps *steps);
