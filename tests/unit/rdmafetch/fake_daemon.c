@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ struct fake_daemon {
 	struct tcp_serve *serve;
 	struct loop_watch *watch;
 	int tcp_fd, unix_fd, command_fd, done_fd;
-	char dir[32], path[64];
+	char path[64];
+	int path_fd;
 	uint16_t port;
 	atomic_bool gone;
 	atomic_int command;
@@ -191,10 +193,31 @@ static void *serve_thread(void *arg)
 	return NULL;
 }
 
+/*
+ * The socket loses its name at once, so that nothing is left over whatever ends
+ * the test; it is reached through a descriptor of its inode (proc(5)).
+ */
+static void listen_unix(struct fake_daemon *daemon)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	char dir[] = "/tmp/fake_daemon.XXXXXX";
+
+	assert(mkdtemp(dir));
+	(void)snprintf(un.sun_path, sizeof(un.sun_path), "%s/sock", dir);
+	daemon->unix_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert(!bind(daemon->unix_fd, (struct sockaddr *)&un, sizeof(un)));
+	assert(!listen(daemon->unix_fd, 64));
+	daemon->path_fd = open(un.sun_path, O_PATH | O_CLOEXEC);
+	assert(daemon->path_fd >= 0);
+	(void)unlink(un.sun_path);
+	(void)rmdir(dir);
+	(void)snprintf(daemon->path, sizeof(daemon->path), "/proc/self/fd/%d",
+		       daemon->path_fd);
+}
+
 static void listen_both(struct fake_daemon *daemon)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET};
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	socklen_t len = sizeof(in);
 
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -203,14 +226,7 @@ static void listen_both(struct fake_daemon *daemon)
 	assert(!listen(daemon->tcp_fd, 64));
 	assert(!getsockname(daemon->tcp_fd, (struct sockaddr *)&in, &len));
 	daemon->port = ntohs(in.sin_port);
-	strcpy(daemon->dir, "/tmp/fake_daemon.XXXXXX");
-	assert(mkdtemp(daemon->dir));
-	(void)snprintf(daemon->path, sizeof(daemon->path), "%s/sock",
-		       daemon->dir);
-	strcpy(un.sun_path, daemon->path);
-	daemon->unix_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert(!bind(daemon->unix_fd, (struct sockaddr *)&un, sizeof(un)));
-	assert(!listen(daemon->unix_fd, 64));
+	listen_unix(daemon);
 }
 
 struct fake_daemon *fake_daemon_start(const struct tcp_serve_options *options)
@@ -235,8 +251,7 @@ void fake_daemon_stop(struct fake_daemon *daemon)
 	assert(!pthread_join(daemon->thread, NULL));
 	(void)close(daemon->command_fd);
 	(void)close(daemon->done_fd);
-	(void)unlink(daemon->path);
-	(void)rmdir(daemon->dir);
+	(void)close(daemon->path_fd);
 	free(daemon);
 }
 
