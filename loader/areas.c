@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -49,10 +50,37 @@ bool areas_is_leftover(const struct image *image, const struct image_vma *vma)
 	return true;
 }
 
+/* The name of a map of an image: DIR/.space, or DIR/vma/START-END. */
+static bool is_image_file(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	unsigned long start, end;
+	int len = 0;
+
+	if (!slash)
+		return false;
+	if (!strcmp(slash, "/.space"))
+		return true;
+	return slash - name >= 4 && !strncmp(slash - 4, "/vma", 4) &&
+	       sscanf(slash, "/%lx-%lx%n", &start, &end, &len) == 2 &&
+	       !slash[len];
+}
+
+/*
+ * The parent may be a child of an earlier image itself.  Then its anonymous
+ * memory is a file map to the kernel, beside real file maps of its own parent.
+ * Who drops pages drops memory it may write: that is taken for anonymous.
+ */
+static bool was_loaded(const struct image_vma *vma)
+{
+	return vma->kind == IMAGE_VMA_FILE && vma->prot & PROT_WRITE &&
+	       is_image_file(vma->name);
+}
+
 /* A private huge page map is told as SHARED, for its pages were copied. */
 static bool means_anonymous(const struct image_vma *vma)
 {
-	return image_vma_is_anonymous(vma) ||
+	return image_vma_is_anonymous(vma) || was_loaded(vma) ||
 	       (vma->kind == IMAGE_VMA_SHARED &&
 		!(vma->flags & IMAGE_VMA_SHARED_MAP));
 }
@@ -66,10 +94,9 @@ enum areas_kind areas_choose(const struct image *image,
 		return AREAS_NONE;
 	if (vma->kind == IMAGE_VMA_STACK)
 		return AREAS_STACK;
-	if (vma->kind == IMAGE_VMA_FILE)
-		return AREAS_WINDOW;
 	if (!means_anonymous(vma))
-		return AREAS_OBJECT;
+		return vma->kind == IMAGE_VMA_FILE ? AREAS_WINDOW
+						   : AREAS_OBJECT;
 	if (vma->flags & IMAGE_VMA_WIPEONFORK || !has_pages(image, vma))
 		return AREAS_ANONYMOUS;
 	return memory == PLAN_MEMORY_OWN ? AREAS_PAGED : AREAS_WINDOW;

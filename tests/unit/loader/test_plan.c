@@ -203,6 +203,30 @@ static void dropped_file_pages_are_not_zeros(void **state)
 	assert_int_equal(fix->plan->nr_windows, 0);
 }
 
+static void memory_of_an_earlier_load_is_anonymous_again(void **state)
+{
+	struct fixture *fix = *state;
+
+	add(fix, 0x10000, 2, IMAGE_VMA_FILE)->name =
+		(char *)"/mnt/image/.space";
+	add(fix, 0x20000, 2, IMAGE_VMA_FILE)->name =
+		(char *)"/tmp/copy/vma/00020000-00022000";
+	/* Code, and files that only look like it. */
+	add(fix, 0x30000, 2, IMAGE_VMA_FILE)->name =
+		(char *)"/mnt/image/.space";
+	fix->vmas[2].prot = PROT_READ | PROT_EXEC;
+	add(fix, 0x40000, 2, IMAGE_VMA_FILE)->name =
+		(char *)"/tmp/vma/00020000-00022000.so";
+	add_run(fix, 0x10000, 2);
+	add_run(fix, 0x20000, 2);
+	add_run(fix, 0x30000, 2);
+	add_run(fix, 0x40000, 2);
+	build(fix);
+	assert_int_equal(fix->plan->nr_windows, 2);
+	assert_int_equal(fix->plan->windows[0].start_bytes, 0x10000);
+	assert_int_equal(fix->plan->windows[1].start_bytes, 0x20000);
+}
+
 static void one_object_serves_all_its_maps(void **state)
 {
 	struct fixture *fix = *state;
@@ -374,6 +398,7 @@ int main(void)
 		TEST(areas_without_pages_stay_anonymous),
 		TEST(stacks_grow_down_and_are_filled),
 		TEST(dropped_file_pages_are_not_zeros),
+		TEST(memory_of_an_earlier_load_is_anonymous_again),
 		TEST(one_object_serves_all_its_maps),
 		TEST(files_for_each_area_are_opened_by_name),
 		TEST(the_vdso_goes_out_and_comes_in),
