@@ -9,10 +9,12 @@
 
 #define STATE_OF(alive) ((alive) ? "ready" : "gone: reads of new pages fail")
 
-static void print_image(FILE *out, const struct status_origin *origin)
+static void print_image(FILE *out, const struct status_origin *origin,
+			int is_lost)
 {
 	const struct image *image = origin->image;
-	int alive = !origin->alive || origin->alive(origin->alive_arg);
+	int alive = !is_lost &&
+		    (!origin->alive || origin->alive(origin->alive_arg));
 
 	fprintf(out, "source: %s\n", origin->source);
 	fprintf(out, "transport: %s\n", origin->transport);
@@ -63,7 +65,7 @@ char *status_text(const struct status_origin *origin, struct fetch *fetch)
 	if (!out)
 		return NULL;
 	fetch_get_stats(fetch, &stats);
-	print_image(out, origin);
+	print_image(out, origin, stats.is_lost);
 	print_fetch(out, &stats);
 	if (fclose(out)) {
 		free(text);

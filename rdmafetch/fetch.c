@@ -391,6 +391,7 @@ void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 	ret_stats->reconnects = pump->reconnects;
 	ret_stats->timeouts = pump->timeouts;
 	ret_stats->errors = pump->errors;
+	ret_stats->is_lost = fetch->pump.lost;
 	if (fetch->ahead)
 		ahead_get_stats(fetch->ahead, &ret_stats->prefetch_reads,
 				&ret_stats->prefetch_pages);

@@ -57,6 +57,7 @@ struct fetch_stats {
 	uint64_t prefetch_reads, prefetch_pages;
 	uint64_t read_bytes; /* over the transport, all together */
 	uint64_t retries, reconnects, timeouts, errors;
+	int is_lost; /* no connection, for longer than a read waits */
 };
 
 /*

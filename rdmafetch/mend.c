@@ -78,8 +78,10 @@ static void fail_late(struct pump *pump)
 
 	for (flight = TAILQ_FIRST(&pump->queue); flight; flight = next) {
 		next = TAILQ_NEXT(flight, link);
-		if (flight->give_up_ns && now >= flight->give_up_ns)
-			landing_land(pump, flight, -EIO, &landed);
+		if (!flight->give_up_ns || now < flight->give_up_ns)
+			continue;
+		landing_land(pump, flight, -EIO, &landed);
+		pump->lost = true;
 	}
 	landing_deliver(pump, &landed);
 }
@@ -91,26 +93,45 @@ static void clear_away(struct pump *pump)
 	fail_queued(pump, pump->options.reopen ? 0 : -EIO);
 }
 
+/* Fail what a look for a connection that ended with @err has decided. */
+static void fail_unconnected(struct pump *pump, int err, uint64_t look_from_ns)
+{
+	uint64_t now = io_monotonic_ns();
+
+	if (err == -ESTALE)
+		fail_queued(pump, -ESTALE);
+	else if (pump->lost)
+		fail_queued(pump, -EIO);
+	else
+		fail_late(pump);
+	/* Look half of the time at most: a silent host makes each look long. */
+	pump->look_ns = now + (now - look_from_ns);
+}
+
 static int connect_anew(struct pump *pump)
 {
 	struct transport *transport = NULL;
+	uint64_t from_ns = io_monotonic_ns();
 	struct flight *flight;
 	int err;
 
 	if (!pump->options.reopen)
 		return -EIO;
+	if (pump->lost && from_ns < pump->look_ns) {
+		fail_queued(pump, -EIO);
+		return -EIO;
+	}
 	stamp_queued(pump);
 	(void)pthread_mutex_unlock(&pump->lock);
 	err = pump->options.reopen(pump->options.reopen_arg, &transport);
 	(void)pthread_mutex_lock(&pump->lock);
-	if (err == -ESTALE)
-		fail_queued(pump, -ESTALE);
-	else if (err)
-		fail_late(pump);
-	if (err)
+	if (err) {
+		fail_unconnected(pump, err, from_ns);
 		return err;
+	}
 	pump->transport = transport;
 	pump->broken = false;
+	pump->lost = false;
 	pump->stats.reconnects++;
 	TAILQ_FOREACH(flight, &pump->queue, link)
 	pump->stats.retries += flight->nr_tries > 0;

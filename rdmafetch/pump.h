@@ -58,6 +58,13 @@ struct pump {
 	int nr_taken;
 	int kick_fd; /* wakes the polling waiter, or -1 */
 	bool leading, broken, full;
+	/*
+	 * A read ran out of time for want of a connection: until there is one
+	 * again each read gets one look for it, so that a dead parent costs a
+	 * process its time limit once and not once a page.
+	 */
+	bool lost;
+	uint64_t look_ns; /* when lost: no look for a connection before */
 };
 
 /* Own @transport from now on.  Returns 0 or -errno of the lock. */

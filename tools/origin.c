@@ -170,16 +170,37 @@ static int prepare(struct origin *origin, char *why)
 	return r;
 }
 
+/*
+ * The image by this name now must be the image that is mounted: a daemon that
+ * was started anew may use the name for another process.
+ */
+static int check_same(const struct origin *origin,
+		      const struct tcp_opened *opened)
+{
+	if (opened->desc_bytes != origin->desc_bytes ||
+	    memcmp(opened->desc, origin->desc, opened->desc_bytes))
+		return -ESTALE;
+	return 0;
+}
+
 static int reopen(void *arg, struct transport **ret)
 {
 	struct origin *origin = arg;
-	char why[WIRE_WHY_MAX + 1];
+	char why[WIRE_WHY_MAX + 1] = "";
+	struct transport *transport;
 	struct tcp_opened opened;
-	int r = tcp_open(&origin->address, &origin->wire, ret, &opened, why);
+	int r = tcp_open(&origin->address, &origin->wire, &transport, &opened,
+			 why);
 
-	/* The image is sealed: the descriptor is the one we have. */
-	if (!r)
-		free(opened.desc);
+	/* A daemon that answers "no" in words will not say yes later. */
+	if (r)
+		return why[0] ? -ESTALE : r;
+	r = check_same(origin, &opened);
+	free(opened.desc);
+	if (r)
+		transport->ops->close(transport);
+	else
+		*ret = transport;
 	return r;
 }
 

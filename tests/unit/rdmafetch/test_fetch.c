@@ -26,12 +26,14 @@ struct script {
 	const struct null_options *options;
 	unsigned nr, at;
 	int err; /* of reopening, when not 0 */
+	unsigned nr_reopened;
 };
 
 static int reopen(void *arg, struct transport **ret)
 {
 	struct script *script = arg;
 
+	script->nr_reopened++;
 	if (script->err)
 		return script->err;
 	if (script->at + 1 < script->nr)
@@ -473,6 +475,33 @@ static void a_lost_parent_is_eio_until_it_is_back(void **state)
 	check_reopen_error(-ECONNREFUSED, -EIO);
 }
 
+/* The time limit is waited for once; after that a read looks and fails. */
+static void a_lost_parent_costs_the_time_limit_once(void **state)
+{
+	static const struct null_options faults[] = {{.break_after = 1}};
+	struct script script = {faults, 1, 0, -ECONNREFUSED};
+	struct fetch_options options = usual();
+	static char buf[PAGE_BYTES];
+	struct fetch *fetch;
+	unsigned looks;
+
+	options.timeout_ms = 20;
+	fetch = open_script(&script, options);
+	reader_check(fetch, BASE_PAGE, 1);
+	assert_false(reader_stats(fetch).is_lost);
+	assert_int_equal(
+		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, PAGE_BYTES), -EIO);
+	assert_true(reader_stats(fetch).is_lost);
+	looks = script.nr_reopened;
+	for (unsigned i = 1; i <= 5; i++) {
+		assert_int_equal(
+			fetch_read(fetch, SOURCE_MEMORY, BASE, buf, PAGE_BYTES),
+			-EIO);
+		assert_true(script.nr_reopened <= looks + i);
+	}
+	fetch_close(fetch);
+}
+
 static void an_image_gone_at_reopen_is_estale(void **state)
 {
 	check_reopen_error(-ESTALE, -ESTALE);
@@ -524,6 +553,7 @@ int main(void)
 		cmocka_unit_test(a_lost_answer_is_asked_for_again),
 		cmocka_unit_test(a_silent_far_end_is_eio_after_all_tries),
 		cmocka_unit_test(a_lost_parent_is_eio_until_it_is_back),
+		cmocka_unit_test(a_lost_parent_costs_the_time_limit_once),
 		cmocka_unit_test(an_image_gone_at_reopen_is_estale),
 		cmocka_unit_test(many_threads_survive_breaks),
 	};
