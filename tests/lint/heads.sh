@@ -27,7 +27,7 @@ done
 
 # Written in two halves, so that this file does not find itself.
 notes='\b(TO''DO|FIX''ME|X''XX:|HA''CK:)([^_A-Z]|$)'
-paths='/wo''rk/|/tmp/w''t/|/home/[a-z]'
+paths='(^|[^[:alnum:]_.}])(/wo''rk/|/tmp/w''t/|/home/[a-z])'
 for pattern in "$notes" "$paths"; do
 	if sources .c .h .S .sh .py .md .scd .build .txt |
 		xargs grep -nE "$pattern" /dev/null; then
