@@ -72,6 +72,19 @@ static uint32_t xsave_bytes(uint64_t xfeatures)
 	return end;
 }
 
+/*
+ * xsave_bytes() of the only set of features that is ever asked for: XCR0 does
+ * not change, and CPUID is slow in virtual machines.
+ */
+static uint32_t small_bytes(uint64_t xfeatures)
+{
+	static _Atomic uint32_t known;
+
+	if (!known)
+		known = xsave_bytes(xfeatures);
+	return known;
+}
+
 static int add_xstate(const struct sigframe_state *state, uint8_t *buf)
 {
 	const uint32_t magic2 = FP_XSTATE_MAGIC2;
@@ -80,13 +93,15 @@ static int add_xstate(const struct sigframe_state *state, uint8_t *buf)
 
 	if (state->xstate_bytes < FXSAVE_BYTES + XSAVE_HEADER)
 		return -EINVAL;
-	/* The kernel leaves XCR0 in the first word, XSTATE_BV opens the header.
-	 */
+	/* The kernel leaves XCR0 in the first, XSTATE_BV opens the header. */
 	memcpy(&sw.xfeatures, state->xstate + SW_OFFSET, sizeof(uint64_t));
 	memcpy(&in_use, state->xstate + FXSAVE_BYTES, sizeof(in_use));
-	if (!(in_use & XFEATURES_DYNAMIC))
+	sw.xstate_bytes = state->xstate_bytes;
+	if ((sw.xfeatures & XFEATURES_DYNAMIC) &&
+	    !(in_use & XFEATURES_DYNAMIC)) {
 		sw.xfeatures &= ~XFEATURES_DYNAMIC;
-	sw.xstate_bytes = xsave_bytes(sw.xfeatures);
+		sw.xstate_bytes = small_bytes(sw.xfeatures);
+	}
 	if (sw.xstate_bytes > state->xstate_bytes)
 		return -EINVAL;
 	sw.extended_bytes = sw.xstate_bytes + (uint32_t)sizeof(magic2);
