@@ -144,6 +144,12 @@ static int take_hello(struct charge *charge, const struct child_hello *hello,
 	return error;
 }
 
+static void hang_up(struct charge *charge)
+{
+	cleanup_close(&charge->hello);
+	charge->hello = -1;
+}
+
 static void read_hello(struct charge *charge)
 {
 	struct child_hello hello;
@@ -151,16 +157,20 @@ static void read_hello(struct charge *charge)
 	unsigned nr = 0;
 
 	error = io_recv_fds(charge->hello, &hello, sizeof(hello), fds, 2, &nr);
-	cleanup_close(&charge->hello);
-	charge->hello = -1;
-	if (error)
-		return; /* its end of the report pipe tells why */
+	if (error) {
+		hang_up(charge); /* the report pipe tells why */
+		return;
+	}
 	if (nr != 1 + hello.has_listener + hello.has_uffd) {
 		charge_kill(charge, "the child sent no descriptors");
 		return;
 	}
 	error = take_hello(charge, &hello, fds);
-	if (error)
+	if (!error)
+		error = io_write_all(charge->hello, "", 1); /* plan_ask() */
+	if (error == -EPIPE)
+		hang_up(charge); /* it died meanwhile */
+	else if (error)
 		charge_kill(charge, strerror(-error));
 }
 

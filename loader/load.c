@@ -173,7 +173,7 @@ static int gather(struct load *load, struct why *why)
 	facts->has_space = load->dir->space >= 0;
 	facts->memory = options->memory;
 	facts->new_pid = options->new_pid;
-	facts->die_with_parent = true;
+	facts->die_with_parent = facts->ask_supervisor = true;
 	frame_read_xsave(load->dir->image, load->same_host, &facts->xsave);
 	facts->same_host = load->same_host;
 	error = credentials_read(&facts->credentials);

@@ -55,6 +55,25 @@ static void plan_clear(struct plan *plan)
 	vdso_plan_in(plan);
 }
 
+/*
+ * The supervisor says one byte when the guard or the pager, and the watchdog,
+ * are ready.  Asked last, when that has long been so.
+ */
+static void plan_ask(struct plan *plan)
+{
+	uint64_t fd = (uint64_t)plan_fd(plan->facts, PLAN_SLOT_SUPERVISOR);
+	uint8_t room = 0;
+
+	if (!plan->nr_windows && !plan->nr_paged)
+		return;
+	steps_add(&plan->steps,
+		  &(struct blob_step){
+			  .nr = SYS_read,
+			  .check = BLOB_COUNT,
+			  .args = {fd, steps_data(&plan->steps, &room, 1), 1},
+		  });
+}
+
 static void plan_report(struct plan *plan)
 {
 	const struct blob_report running = {.step = BLOB_RUNNING};
@@ -94,6 +113,8 @@ static int plan_leader(struct plan *plan, uint32_t *spawns)
 	threads_plan_pending(plan, image->pid);
 	credentials_plan(steps, image, &plan->facts->credentials);
 	process_plan_last(plan);
+	if (plan->facts->ask_supervisor)
+		plan_ask(plan);
 	plan_report(plan);
 	return 0;
 }

@@ -63,6 +63,7 @@ struct plan_facts {
 	const uint64_t *vma_inodes; /* without .space: of each VMA's file */
 	enum plan_memory memory;
 	bool new_pid;	      /* no pid namespace: all pids are new */
+	bool ask_supervisor;  /* not to run before its word: plan_ask() */
 	bool die_with_parent; /* PR_SET_PDEATHSIG */
 	bool set_exe;	      /* only with privilege can the link be set */
 	/* RLIMIT_NOFILE to end with, when it was raised; else 0. */

@@ -40,20 +40,25 @@ static bool needs_watchdog(const struct load *load)
 	return load->plan->nr_windows || load->plan->nr_paged;
 }
 
+static int start_watchdog(struct supervise *sv)
+{
+	int error = watchdog_start(&sv->watchdog, sv->nr);
+
+	return error ? why_set(&sv->charges[0].why, error,
+			       "starting the watchdog: %s", strerror(-error))
+		     : 0;
+}
+
+/* The watchdog starts while the children are on their way: they will ask. */
 static int start_all(struct supervise *sv)
 {
-	int error = 0;
+	bool watched = needs_watchdog(sv->load);
+	int error = watched ? watchdog_open(&sv->watchdog) : 0;
 
-	if (needs_watchdog(sv->load))
-		error = watchdog_start(sv->nr, &sv->watchdog);
-	if (error)
-		return why_set(&sv->charges[0].why, error,
-			       "starting the watchdog: %s", strerror(-error));
 	for (unsigned i = 0; !error && i < sv->nr; i++)
-		error = charge_start(
-			&sv->charges[i], sv->load,
-			needs_watchdog(sv->load) ? sv->watchdog.sock : -1);
-	return error;
+		error = charge_start(&sv->charges[i], sv->load,
+				     sv->watchdog.sock);
+	return error || !watched ? error : start_watchdog(sv);
 }
 
 static void kill_all(struct supervise *sv)
@@ -309,6 +314,7 @@ int supervise_run(const struct load *load,
 		.options = options,
 		.nr = load->options->nr_children,
 		.signals = -1,
+		.watchdog = {.sock = -1, .far = -1},
 		.leads = child_leads(load),
 	};
 	int error = prepare(&sv), status;

@@ -163,32 +163,40 @@ watchdog_main(unsigned nr_children, int supervisor, int sock)
 	watch(&pack, fds);
 }
 
-int watchdog_start(unsigned nr_children, struct watchdog *ret_watchdog)
+int watchdog_open(struct watchdog *ret_watchdog)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	*ret_watchdog = (struct watchdog){.sock = ends[1], .far = ends[0]};
+	return 0;
+}
+
+int watchdog_start(struct watchdog *watchdog, unsigned nr_children)
 {
 	CLEANUP_CLOSE int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	int ends[2];
 	pid_t pid;
 
-	if (self < 0 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+	if (self < 0)
 		return -errno;
 	pid = fork();
 	if (pid == 0)
-		watchdog_main(nr_children, self, ends[0]);
-	(void)close(ends[0]);
-	if (pid < 0) {
-		(void)close(ends[1]);
+		watchdog_main(nr_children, self, watchdog->far);
+	if (pid < 0)
 		return -errno;
-	}
-	*ret_watchdog = (struct watchdog){.pid = pid, .sock = ends[1]};
+	cleanup_close(&watchdog->far);
+	watchdog->far = -1;
+	watchdog->pid = pid;
 	return 0;
 }
 
 void watchdog_stop(struct watchdog *watchdog)
 {
+	cleanup_close(&watchdog->sock);
+	cleanup_close(&watchdog->far);
 	if (watchdog->pid <= 0)
 		return;
-	cleanup_close(&watchdog->sock);
 	(void)kill(watchdog->pid, SIGKILL);
 	(void)waitpid(watchdog->pid, NULL, 0);
 	watchdog->pid = 0;

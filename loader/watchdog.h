@@ -14,13 +14,16 @@
 #include <sys/types.h>
 
 struct watchdog {
-	pid_t pid;
-	int sock; /* children send struct child_hello here; close it after the
-		     last child was made */
+	pid_t pid; /* or 0 */
+	int sock;  /* children send struct child_hello here */
+	int far;   /* where it will listen; closed once it runs */
 };
 
-/* Start it for at most @nr_children.  0 or -errno. */
-int watchdog_start(unsigned nr_children, struct watchdog *ret_watchdog);
+/* Make the socket, before the children that get it.  0 or -errno. */
+int watchdog_open(struct watchdog *ret_watchdog);
+
+/* Start the process, for at most @nr_children.  0 or -errno. */
+int watchdog_start(struct watchdog *watchdog, unsigned nr_children);
 
 /* End it, when no child is left. */
 void watchdog_stop(struct watchdog *watchdog);

@@ -62,10 +62,10 @@ done
 grep -qx 'and by a child' work/log || fail "the log was not written on"
 
 # What cannot be had is refused in words, and --fd helps.
-mv work/log work/elsewhere
+mv work/log elsewhere
 "$tools/mitosis-load" "$dir/copy" 2>why.txt && fail "a missing file was opened"
 grep -q 'work/log.*--fd' why.txt || fail "refused without help: $(cat why.txt)"
 fd=$(sed -n 's/.*descriptor \([0-9]*\) .*/\1/p' why.txt)
-start third "$tools/mitosis-load" --fd "$fd=$dir/work/elsewhere" "$dir/copy"
+start third "$tools/mitosis-load" --fd "$fd=$dir/elsewhere" "$dir/copy"
 expect_exit "$pid" 4 "the child with another file"
 expect_nothing_left
