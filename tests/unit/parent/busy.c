@@ -211,8 +211,10 @@ static void handler_setup(stack_t *ret_before)
 {
 	static char stack[65536];
 	const stack_t alt = {.ss_sp = stack, .ss_size = sizeof(stack)};
+	/* NODEFER: a mask that is always the same can be compared. */
 	const struct sigaction action = {.sa_handler = on_alarm,
-					 .sa_flags = SA_ONSTACK | SA_RESTART};
+					 .sa_flags = SA_ONSTACK | SA_RESTART |
+						     SA_NODEFER};
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
 				 .sigev_signo = SIGUSR1};
 	const struct itimerspec every = {{0, 1000000}, {0, 1000000}};
