@@ -110,6 +110,9 @@ static const char *advice(const struct origin *origin, int error)
 		return "no such host";
 	if (error == -ENOENT || error == -ECONNREFUSED)
 		return "no mitosisd answers there: is it running?";
+	if (error == -EPROTONOSUPPORT)
+		return "the mitosisd there speaks another version of the "
+		       "protocol: use one of the same release";
 	return strerror(-error);
 }
 

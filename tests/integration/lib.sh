@@ -194,14 +194,15 @@ mount_image() {
 
 # The way of a test is TRANSPORT-MEMORY, such as tcp-own.
 #
-# take_image WAY PID: mount an image of a process; on tcp through a daemon.
+# take_image WAY PID [OPTIONS]: mount an image of a process; on tcp through a
+# daemon.
 take_image() {
 	if [ "${1%-*}" = local ]; then
-		mount_image "local:/pid/$2"
+		mount_image "local:/pid/$2" "${3-}"
 		return
 	fi
 	start_daemon
-	mount_image "127.0.0.1:/pid/$2" "port=$port"
+	mount_image "127.0.0.1:/pid/$2" "port=$port${3:+,$3}"
 }
 
 drop_image() {

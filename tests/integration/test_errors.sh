@@ -25,10 +25,6 @@ refused() {
 	fi
 }
 
-as_nobody() {
-	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
-}
-
 # A daemon of another time: its HELLO has version 99.
 start_other_version() {
 	start other /usr/bin/python3 -c '
@@ -54,19 +50,20 @@ before=$(portrait "$sleeper")
 refused 'no such process' "$fs" local:/pid/4194303 "$mnt"
 refused 'usage|source' "$fs" nonsense "$mnt"
 refused 'usage|source' "$fs" local:/pid/x "$mnt"
-refused 'unknown host|name or service|resol' "$fs" no-host.invalid:/pid/1 "$mnt"
-refused 'refused' "$fs" 127.0.0.1:/pid/1 "$mnt" -o port=1
+refused 'no such host' "$fs" no-host.invalid:/pid/1 "$mnt"
+refused 'is it running' "$fs" 127.0.0.1:/pid/1 "$mnt" -o port=1
 refused 'no such|not a dir|mount point' "$fs" "local:/pid/$sleeper" "$dir/none"
 refused 'option' "$fs" "local:/pid/$sleeper" "$mnt" -o no-such-option
 refused 'port' "$fs" 127.0.0.1:/pid/1 "$mnt" -o port=70000
 start_other_version
 refused 'version' "$fs" 127.0.0.1:/pid/1 "$mnt" -o "port=$other_port"
-refused 'permi|allowed' as_nobody "$fs" "local:/pid/$sleeper" "$mnt"
+refused 'may not trace' setpriv --reuid 65534 --regid 65534 --clear-groups \
+	"$fs" "local:/pid/$sleeper" "$mnt"
 
 start tracer "$zoo/tracer" "$sleeper"
 tracer=$pid
 wait_ready tracer "$tracer"
-refused 'traced' "$fs" "local:/pid/$sleeper" "$mnt"
+refused 'already traces' "$fs" "local:/pid/$sleeper" "$mnt"
 kill "$tracer"
 wait "$tracer" || true
 
@@ -81,7 +78,7 @@ refused 'image' "${ctl[@]}" release none
 refused 'name' "${ctl[@]}" prepare "$sleeper" --name '../x'
 refused 'connect|daemon|no such file' "$tools/mitosisctl" --socket \
 	"$dir/none.sock" list
-refused 'use' "$tools/mitosisd" --listen "127.0.0.1:$port" --socket \
+refused 'taken' "$tools/mitosisd" --listen "127.0.0.1:$port" --socket \
 	"$dir/second.sock"
 refused 'authenticat|loopback' "$tools/mitosisd" --listen 0.0.0.0:0 --socket \
 	"$dir/second.sock"

@@ -48,7 +48,8 @@ saved() {
 }
 
 start parent redis-server --port "$redis_port" --bind 127.0.0.1 --save '' \
-	--dir "$dir" --enable-debug-command local
+	--dir "$dir" --enable-debug-command local \
+	--enable-protected-configs local
 parent=$pid
 wait_for 20 grep -q 'Ready to accept connections' parent.out
 refill to_parent
