@@ -25,6 +25,7 @@
 /* Our own descriptors stay below this, and those of each child above it. */
 #define OWN_FDS_MAX	  64
 #define OWN_FDS_PER_CHILD 8
+#define OWN_FDS_SPARE	  16 /* shared memory, --fd N=M */
 
 int load_choices_fd(const struct load *load)
 {
@@ -143,11 +144,14 @@ static int raise_nofile(struct load *load, struct why *why)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -errno;
-	if (highest >= 0 && (rlim_t)highest >= limit.rlim_max)
+	if ((rlim_t)load->facts.fd_base + PLAN_SLOT_OBJECT + OWN_FDS_SPARE >
+	    limit.rlim_max)
 		return why_set(why, -EMFILE,
-			       "the image has descriptor %d and the limit is "
-			       "%llu: raise it with ulimit -Hn",
-			       highest, (unsigned long long)limit.rlim_max);
+			       "the image has descriptor %d, %u children need "
+			       "more, and the limit is %llu: raise it with "
+			       "ulimit -Hn",
+			       highest, load->options->nr_children,
+			       (unsigned long long)limit.rlim_max);
 	if (needed <= limit.rlim_cur)
 		return 0;
 	load->facts.nofile = (rlim_t)highest >= limit.rlim_cur
