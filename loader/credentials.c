@@ -41,10 +41,11 @@ static void read_capabilities(struct credentials *ret)
 		if (bound < 0)
 			break; /* past the kernel's last */
 		ret->bounding |= (uint64_t)bound << cap;
-		ret->ambient |=
-			(uint64_t)(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET,
-					 cap, 0, 0) == 1)
-			<< cap;
+		/* Only what is permitted and inheritable can be ambient. */
+		if ((ret->inheritable & ret->permitted) >> cap & 1 &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) ==
+			    1)
+			ret->ambient |= UINT64_C(1) << cap;
 	}
 	ret->caps_known = true;
 }
