@@ -248,11 +248,13 @@ stop_daemon() {
 }
 
 # What must not change in a parent: what it has open, its children, its tracer,
-# its threads and what it does with signals.
+# its threads and what it does with signals.  Files of /proc are opened and closed
+# by some animals all the time.
 portrait() {
-	local fd
+	local fd link
 	for fd in /proc/"$1"/fd/*; do
-		echo "${fd##*/} $(readlink "$fd")"
+		link=$(readlink "$fd") || continue
+		[ "${link#/proc/}" != "$link" ] || echo "${fd##*/} $link"
 	done
 	grep -E '^(Threads|TracerPid|SigBlk|SigIgn|SigCgt|Uid|Umask):' \
 		"/proc/$1/status"

@@ -107,7 +107,7 @@ static int set(struct options *options, int letter, const char *value)
 		(void)puts("mitosis-bench " MITOSIS_VERSION);
 		exit(0);
 	default:
-		return wrong("unknown option or no value", "");
+		return wrong("no such option, or no value for it", value);
 	}
 }
 
@@ -123,7 +123,9 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 	opterr = 0;
 	while ((letter = getopt_long(argc, argv, "N:o:hV", long_options,
 				     NULL)) != -1) {
-		error = set(&options, letter == '?' ? 0 : letter, optarg);
+		if (letter == '?')
+			optarg = argv[optind - 1];
+		error = set(&options, letter, optarg);
 		if (error)
 			return error;
 	}
