@@ -94,7 +94,8 @@ cleanup() {
 	if [ $status != 0 ] && [ $status != 77 ]; then
 		show_logs
 	fi
-	for pid in $(ours); do
+	# redis writes over its environment: ours() cannot find it.
+	for pid in $(jobs -p) $(ours); do
 		kill -9 "$pid"
 	done 2>/dev/null
 	for mnt in $(our_mounts); do
