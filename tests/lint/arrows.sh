@@ -18,7 +18,7 @@ allowed() {
 	loader) echo common loader loader/blob ;;
 	loader/blob) echo loader/blob ;;
 	tools*) echo common rdmafetch parent fs loader loader/blob tools tools/bench ;;
-	tests*) echo common rdmafetch parent fs loader loader/blob tools . ;;
+	tests*) echo common rdmafetch parent fs loader loader/blob tools tools/bench . ;;
 	*) echo ;;
 	esac
 }
