@@ -4,9 +4,9 @@
 #
 # WAY is TRANSPORT-MEMORY (local-shared, tcp-own, ...), or "alone" to run the
 # program without an image, or "notices" to run it alone under the library $LIE,
-# which must make it fail, or "imaged" for many images and no child.  ANIMAL is a program of tests/zoo, or alloc-jemalloc
-# and alloc-jemalloc-eager for the allocator test with another allocator, or
-# python for busy.py.
+# which must make it fail, or "imaged" for many images and no child.  ANIMAL is a
+# program of tests/zoo, or alloc-jemalloc and alloc-jemalloc-eager for the
+# allocator test with another allocator, or python for busy.py.
 #
 # The parent and its child both have to end with "ok", and nothing may be left.
 . "$(dirname "$0")/lib.sh"
@@ -21,7 +21,10 @@ choose_command() {
 	local jemalloc
 	command=(env)
 	if [ "${animal#*-jemalloc}" != "$animal" ]; then
-		jemalloc=$(ldconfig -p | awk '/libjemalloc.so.2/ { print $NF; exit }')
+		# All of it is read: a pipe closed early would end us here.
+		jemalloc=$(ldconfig -p | awk '
+			/libjemalloc.so.2/ && !path { path = $NF }
+			END { print path }')
 		[ -n "$jemalloc" ] || skip "libjemalloc2 is not installed"
 		command+=("LD_PRELOAD=${LIE:+$LIE }$jemalloc")
 	elif [ -n "${LIE-}" ]; then
