@@ -16,6 +16,7 @@
 #include "rdmafetch/tcp.h"
 #include "tools/socketpath.h"
 
+#define LOCAL_RETRIES	 2
 #define STOP_TIMEOUT_MS	 200
 #define SHARED_MAX_BYTES (1ull << 30)
 #define CONNECT_MS	 5000
@@ -44,7 +45,8 @@ struct origin {
 	struct transport *transport;
 };
 
-static int open_local(struct origin *origin, char *why)
+static int try_local(struct origin *origin, const struct keeper_result **result,
+		     struct refusal *refusal)
 {
 	struct keeper_request request = {
 		.pid = origin->options->source.pid,
@@ -53,13 +55,26 @@ static int open_local(struct origin *origin, char *why)
 		.snapshot = {.stop_timeout_ms = STOP_TIMEOUT_MS,
 			     .shared_max_bytes = SHARED_MAX_BYTES},
 	};
-	const struct keeper_result *result;
-	struct refusal refusal = {""};
 	int r = keeper_start(&request, &origin->keeper);
 
-	if (r)
-		return r;
-	r = keeper_finish(origin->keeper, &result, &refusal);
+	return r ? r : keeper_finish(origin->keeper, result, refusal);
+}
+
+/*
+ * A process may be unable to stop just now: it waits for a vfork's child, or
+ * the machine is so busy that its threads do not get to run.  Trying harms
+ * nobody.
+ */
+static int open_local(struct origin *origin, char *why)
+{
+	const struct keeper_result *result;
+	struct refusal refusal = {""};
+	int r = try_local(origin, &result, &refusal);
+
+	for (int again = 0; r == -EBUSY && again < LOCAL_RETRIES; again++) {
+		keeper_release(steal_ptr(&origin->keeper));
+		r = try_local(origin, &result, &refusal);
+	}
 	if (r) {
 		(void)snprintf(why, WIRE_WHY_MAX + 1, "%s", refusal.why);
 		return r;
