@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # test_hundred.sh - a hundred images of one busy process in a row
 #
-# By the daemon, and some by mounts; the parent, the daemon and the machine are
+# By the daemon ($IMAGES of them, 90), and some by mounts; the parent, the daemon and the machine are
 # afterwards as they were.
 . "$(dirname "$0")/lib.sh"
 need_tools mitosisfs mitosisd mitosisctl
@@ -33,7 +33,7 @@ before=$(portrait "$parent")
 fds=$(descriptors "$daemon")
 kib=$(anonymous_kib "$daemon")
 
-for i in $(seq 90); do
+for i in $(seq "${IMAGES:-90}"); do
 	image_once "$i"
 done
 for i in $(seq 10); do

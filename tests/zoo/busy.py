@@ -16,7 +16,7 @@ import zlib
 import numpy
 
 THREADS = 3
-PATIENCE_S = 150
+PATIENCE_S = 300
 MARKER = b"a marker to look for in the image: " + bytes(range(65, 91)) * 8
 
 directory = sys.argv[1]

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_NS (150 * 1000000000ull)
+#define PATIENCE_NS (300 * 1000000000ull)
 
 static const char *name, *dir;
 static char go_path[PATH_MAX];

@@ -31,7 +31,7 @@ const char *zoo_dir(void);
 /* Say that the state is set up and an image may be taken from now on. */
 void zoo_ready(void);
 
-/* False once DIR/go exists.  Fails the program when nobody says go in 150 s. */
+/* False once DIR/go exists.  Fails the program when nobody says go in 300 s. */
 bool zoo_running(void);
 
 /* Check that no child is left, say "ok", and return main's exit status. */
