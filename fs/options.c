@@ -20,7 +20,7 @@
 #define THREADS_MAX	 64u
 
 /* Measured: docs/benchmarks.md, "what is fetched ahead". */
-#define DEFAULT_READAHEAD_KB   64u
+#define DEFAULT_READAHEAD_KB   128u
 #define DEFAULT_PREFETCH_PAGES 64u
 
 enum {
@@ -125,7 +125,8 @@ static const char usage[] =
 	"asked\n"
 	"                       for (off)\n"
 	"  -o prefetch_pages=N  the most pages of one prefetch (64)\n"
-	"  -o readahead=N       KiB that the kernel reads around a fault (64)\n"
+	"  -o readahead=N       KiB that the kernel reads around a fault "
+	"(128)\n"
 	"  -o threads=N         the most threads that answer the kernel (8)\n"
 	"  -o socket=PATH       mitosisd's socket, for unix: sources\n"
 	"  -o allow_other       let other users look (an image holds "
