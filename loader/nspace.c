@@ -64,12 +64,26 @@ static void die_with_parent(const struct nspace_options *options)
 		_exit(1);
 }
 
-/* Mounts made here stay here; those made outside still come in. */
+/*
+ * Mounts made here stay here; those made outside still come in.  In a chroot
+ * "/" need not be a mount point (EINVAL); what is mounted over is /proc alone.
+ */
+static int keep_mounts_here(void)
+{
+	if (mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	return mount("none", "/proc", NULL, MS_SLAVE, NULL) ? -errno : 0;
+}
+
 static int mount_proc(struct why *why)
 {
-	if (mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-		return why_set(why, -errno, "a mount namespace of its own: %s",
-			       strerror(errno));
+	int error = keep_mounts_here();
+
+	if (error)
+		return why_set(why, error, "a mount namespace of its own: %s",
+			       strerror(-error));
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		  NULL) < 0)
 		return why_set(why, -errno, "mounting the child's /proc: %s",
