@@ -250,9 +250,15 @@ stop_daemon() {
 
 # What must not change in a parent: what it has open, its children, its tracer,
 # its threads and what it does with signals.  Files of /proc are opened and closed
-# by some animals all the time.
+# by some animals all the time, and libc blocks all signals for a moment in
+# pthread_kill() and fork(): wait for another moment then.
 portrait() {
-	local fd link
+	local fd link tries
+	for tries in $(seq 100); do
+		grep -qE '^SigBlk:[[:space:]]*fffffff[ef]' "/proc/$1/status" ||
+			break
+		sleep 0.01
+	done
 	for fd in /proc/"$1"/fd/*; do
 		link=$(readlink "$fd") || continue
 		[ "${link#/proc/}" != "$link" ] || echo "${fd##*/} $link"
