@@ -19,7 +19,7 @@
 #define READAHEAD_MAX_KB 16384u
 #define THREADS_MAX	 64u
 
-/* Measured: docs/benchmarks.md, "what is fetched ahead". */
+/* Measured: docs/performance.md, "What is fetched ahead". */
 #define DEFAULT_READAHEAD_KB   128u
 #define DEFAULT_PREFETCH_PAGES 64u
 
