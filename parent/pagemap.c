@@ -76,8 +76,14 @@ static int scan_some(int pagemap_fd, struct scan_arg *arg, struct runlist *list)
 	}
 	if (nr < 0)
 		return -errno;
-	/* A full answer ends early; else all up to the end was seen. */
-	arg->start = nr == REGIONS ? arg->walk_end : arg->end;
+	/*
+	 * A full answer may end early; else all up to the end was seen.  Not by
+	 * walk_end: the kernel collects 512 regions at a time, and an answer
+	 * that is full just at the end of the walk leaves there where an
+	 * earlier collection stopped (do_pagemap_scan() in
+	 * fs/proc/task_mmu.c), so that pages would be seen twice.
+	 */
+	arg->start = nr == REGIONS ? regions[nr - 1].end : arg->end;
 	return add_regions(list, regions, nr);
 }
 

@@ -292,6 +292,40 @@ static void a_dead_twin_is_esrch(void **state)
 	assert_int_equal(runs_scan(&origin, &runs, &nr), -ESRCH);
 }
 
+/*
+ * The kernel's answer can be full exactly where the walk ends.  Whatever the
+ * number of runs around that, each is seen once and in order.
+ */
+static void a_full_answer_at_the_end_is_taken_once(void **state)
+{
+	enum { MOST = 2060, LEAST = 1000 };
+	size_t bytes = 2 * MOST * PAGE_BYTES;
+	char *area = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = pagemap_open(getpid());
+
+	assert_true(area != MAP_FAILED);
+	assert_true(fd >= 0);
+	assert_int_equal(madvise(area, bytes, MADV_NOHUGEPAGE), 0);
+	for (unsigned i = 0; i < MOST; i++) {
+		struct runlist list = {0};
+
+		area[2 * i * PAGE_BYTES] = 1;
+		if (i + 1 < LEAST)
+			continue;
+		assert_int_equal(pagemap_scan(fd, (uintptr_t)area,
+					      (uintptr_t)area + bytes, &list),
+				 0);
+		assert_int_equal(list.nr, i + 1);
+		for (unsigned k = 0; k < list.nr; k++)
+			assert_int_equal(list.runs[k].first_page,
+					 page_of((uintptr_t)area) + 2 * k);
+		runlist_free(&list);
+	}
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(munmap(area, bytes), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +337,7 @@ int main(void)
 		cmocka_unit_test(runs_are_ordered_and_apart),
 		cmocka_unit_test(the_vdso_is_whole_and_vvar_is_not_there),
 		cmocka_unit_test(old_kernels_give_the_same_answer),
+		cmocka_unit_test(a_full_answer_at_the_end_is_taken_once),
 		cmocka_unit_test(a_dead_twin_is_esrch),
 	};
 
