@@ -80,6 +80,18 @@ static int rank(const struct image_vma *vma)
 	return vma->kind == IMAGE_VMA_FILE ? 1 : 2;
 }
 
+/*
+ * Has the memory behind @mem_fd gone, because its process ended or runs another
+ * program now?  Then a read finds nothing, which is no error (mem_rw() in
+ * fs/proc/base.c).
+ */
+static bool is_gone(int mem_fd, const struct image_vma *vmas, uint32_t nr)
+{
+	uint8_t byte;
+
+	return nr && pread(mem_fd, &byte, 1, (off_t)vmas[0].start) == 0;
+}
+
 int gadgets_find(int mem_fd, const struct image_vma *vmas, uint32_t nr,
 		 struct gadgets *ret_gadgets, struct refusal *why)
 {
@@ -101,6 +113,8 @@ int gadgets_find(int mem_fd, const struct image_vma *vmas, uint32_t nr,
 			scan_vma(&gadgets, mem_fd, &vmas[i], chunk);
 		}
 	}
+	if (!complete(&gadgets) && is_gone(mem_fd, vmas, nr))
+		return refuse(why, -ESRCH, "it has ended");
 	if (!complete(&gadgets))
 		return refuse(why, -EOPNOTSUPP,
 			      "its code has no system call to borrow");

@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "parent/gadget.h"
@@ -90,12 +93,39 @@ static void finds_them_in_a_process(void **state)
 	(void)close(mem_fd);
 }
 
+/* A process that ended meanwhile has no code: it is gone, not strange. */
+static void an_ended_process_is_esrch(void **state)
+{
+	char path[32];
+	struct image_vma *vmas;
+	struct gadgets gadgets;
+	struct refusal why;
+	int mem_fd, status;
+	uint32_t nr;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	mem_fd = open(path, O_RDONLY);
+	assert_true(mem_fd >= 0);
+	assert_int_equal(read_vmas(&vmas, &nr), 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(gadgets_find(mem_fd, vmas, nr, &gadgets, &why),
+			 -ESRCH);
+	vmas_free(vmas, nr);
+	(void)close(mem_fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scan_finds_both_kinds),
 		cmocka_unit_test(scan_needs_every_byte),
 		cmocka_unit_test(finds_them_in_a_process),
+		cmocka_unit_test(an_ended_process_is_esrch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
