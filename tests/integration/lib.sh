@@ -85,7 +85,7 @@ our_mounts() {
 cleanup() {
 	local status=$? mnt pid
 	trap - EXIT
-	trap '' TERM INT
+	trap '' TERM INT HUP PIPE
 	set +e
 	if [ $status = 124 ] || [ $status = 143 ]; then
 		echo "FAIL: the time of ${LIMIT:-200} s is over"
