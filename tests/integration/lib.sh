@@ -248,23 +248,24 @@ stop_daemon() {
 	wait "$daemon" || fail "mitosisd ended with $?"
 }
 
+portrait_lines='^(Threads|TracerPid|SigBlk|SigIgn|SigCgt|Uid|Umask):'
+
 # What must not change in a parent: what it has open, its children, its tracer,
 # its threads and what it does with signals.  Files of /proc are opened and closed
 # by some animals all the time, and libc blocks all signals for a moment in
 # pthread_kill() and fork(): wait for another moment then.
 portrait() {
-	local fd link tries
-	for tries in $(seq 100); do
-		grep -qE '^SigBlk:[[:space:]]*fffffff[ef]' "/proc/$1/status" ||
-			break
+	local fd link tries status
+	for tries in $(seq 300); do
+		status=$(grep -E "$portrait_lines" "/proc/$1/status")
+		grep -qE '^SigBlk:[[:space:]]*fffffff[ef]' <<<"$status" || break
 		sleep 0.01
 	done
 	for fd in /proc/"$1"/fd/*; do
 		link=$(readlink "$fd") || continue
 		[ "${link#/proc/}" != "$link" ] || echo "${fd##*/} $link"
 	done
-	grep -E '^(Threads|TracerPid|SigBlk|SigIgn|SigCgt|Uid|Umask):' \
-		"/proc/$1/status"
+	echo "$status"
 	cat /proc/"$1"/task/*/children
 }
 
