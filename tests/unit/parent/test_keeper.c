@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "parent/keeper.h"
+#include "tests/unit/parent/target.h"
 
 #define NOBODY	  65534
 #define AREA	  (64ul << 10)
@@ -96,25 +97,6 @@ static void model(int ready_fd)
 	facts->brk = (uint64_t)sbrk(0);
 	(void)!write(ready_fd, "x", 1);
 	(void)nanosleep(&long_time, NULL);
-}
-
-static pid_t start(void (*body)(int ready_fd))
-{
-	int fds[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(fds), 0);
-	pid = fork();
-	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		body(fds[1]);
-		_exit(0);
-	}
-	(void)close(fds[1]);
-	assert_int_equal(read(fds[0], &byte, 1), 1);
-	(void)close(fds[0]);
-	return pid;
 }
 
 static void end(pid_t pid)

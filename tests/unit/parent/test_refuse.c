@@ -26,28 +26,9 @@
 #include "tests/unit/parent/busy.h"
 #include "tests/unit/parent/taker.h"
 #include "tests/unit/parent/watch.h"
+#include "tests/unit/parent/target.h"
 
 #define NOBODY 65534
-
-/* A child that runs @body, which says on the pipe that it is ready. */
-static pid_t start(void (*body)(int ready_fd))
-{
-	int fds[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(fds), 0);
-	pid = fork();
-	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		body(fds[1]);
-		_exit(0);
-	}
-	(void)close(fds[1]);
-	assert_int_equal(read(fds[0], &byte, 1), 1);
-	(void)close(fds[0]);
-	return pid;
-}
 
 static void ready_and_wait(int ready_fd)
 {
