@@ -9,18 +9,24 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "common/page.h"
 #include "common/source.h"
 
 #define ERRNO_MAX 4095 /* the kernel's MAX_ERRNO */
 
-#define HELLO_BYTES   8u
+#define HELLO_BYTES   16u /* and the credential */
 #define PREPARE_BYTES (8u + PARSE_NAME_MAX)
 #define IMAGE_BYTES   (PARSE_NAME_MAX + WIRE_KEY_BYTES)
 #define OPENED_BYTES  8u
 #define READ_BYTES    24u
+#define EXPORT_BYTES  8u
+#define TAKEN_BYTES   4u
+#define FAR_BYTES     16u
+#define REGIONS_HEAD  8u
 
 static void put_u16(uint8_t *out, uint16_t value)
 {
@@ -97,6 +103,17 @@ static bool status_ok(const struct wire_header *header)
 	return header->status <= 0 && header->status >= -ERRNO_MAX;
 }
 
+/* FAR: there is a body, elsewhere. */
+static bool flags_ok(const struct wire_header *header)
+{
+	if (header->flags & ~(WIRE_REPLY | WIRE_URGENT | WIRE_FAR))
+		return false;
+	if (!(header->flags & WIRE_FAR))
+		return true;
+	return header->flags & WIRE_REPLY && !header->status &&
+	       header->body_bytes == FAR_BYTES;
+}
+
 int wire_get_header(const uint8_t in[WIRE_HEADER_BYTES], uint32_t body_max,
 		    struct wire_header *ret_header)
 {
@@ -112,7 +129,7 @@ int wire_get_header(const uint8_t in[WIRE_HEADER_BYTES], uint32_t body_max,
 		return -EPROTO;
 	if (header.type < WIRE_HELLO || header.type >= WIRE_TYPES_END)
 		return -EPROTO;
-	if (header.flags & ~(WIRE_REPLY | WIRE_URGENT) || !status_ok(&header))
+	if (!flags_ok(&header) || !status_ok(&header))
 		return -EPROTO;
 	if (header.body_bytes > body_max)
 		return -EPROTO;
@@ -124,15 +141,38 @@ size_t wire_put_hello(uint8_t *out, const struct wire_hello *body)
 {
 	put_u32(out, body->version);
 	put_u32(out + 4, body->read_max_bytes);
-	return HELLO_BYTES;
+	put_u16(out + 8, body->rdma_port);
+	put_u16(out + 10, body->sec);
+	put_u32(out + 12, body->cred_bytes);
+	memcpy(out + HELLO_BYTES, body->cred, body->cred_bytes);
+	return HELLO_BYTES + body->cred_bytes;
+}
+
+uint32_t wire_hello_version(const uint8_t *in, size_t len)
+{
+	return len < 4 ? 0 : get_u32(in);
 }
 
 int wire_get_hello(const uint8_t *in, size_t len, struct wire_hello *ret)
 {
-	if (len != HELLO_BYTES)
+	uint32_t version = wire_hello_version(in, len), cred_bytes;
+	uint16_t sec;
+
+	if (version && version != WIRE_VERSION)
+		return -EPROTONOSUPPORT;
+	if (len < HELLO_BYTES)
 		return -EPROTO;
-	ret->version = get_u32(in);
+	sec = get_u16(in + 10);
+	cred_bytes = get_u32(in + 12);
+	if (cred_bytes > WIRE_CRED_MAX || len - HELLO_BYTES != cred_bytes ||
+	    (cred_bytes && sec == WIRE_SEC_NONE) || !version)
+		return -EPROTO;
+	ret->version = version;
 	ret->read_max_bytes = get_u32(in + 4);
+	ret->rdma_port = get_u16(in + 8);
+	ret->sec = sec;
+	ret->cred_bytes = cred_bytes;
+	memcpy(ret->cred, in + HELLO_BYTES, cred_bytes);
 	return 0;
 }
 
@@ -229,5 +269,123 @@ int wire_get_read(const uint8_t *in, size_t len, struct wire_read *ret)
 	if (!read_ok(&body))
 		return -EPROTO;
 	*ret = body;
+	return 0;
+}
+
+size_t wire_put_export(uint8_t *out, uint32_t handle)
+{
+	put_u32(out, handle);
+	put_u32(out + 4, 0);
+	return EXPORT_BYTES;
+}
+
+int wire_get_export(const uint8_t *in, size_t len, uint32_t *ret_handle)
+{
+	if (len != EXPORT_BYTES || get_u32(in + 4))
+		return -EPROTO;
+	*ret_handle = get_u32(in);
+	return 0;
+}
+
+size_t wire_put_taken(uint8_t *out, uint32_t id)
+{
+	put_u32(out, id);
+	return TAKEN_BYTES;
+}
+
+int wire_get_taken(const uint8_t *in, size_t len, uint32_t *ret_id)
+{
+	if (len != TAKEN_BYTES)
+		return -EPROTO;
+	*ret_id = get_u32(in);
+	return 0;
+}
+
+size_t wire_put_far(uint8_t *out, const struct wire_far *body)
+{
+	put_u64(out, body->raddr);
+	put_u32(out + 8, body->len_bytes);
+	put_u32(out + 12, body->rkey);
+	return FAR_BYTES;
+}
+
+int wire_get_far(const uint8_t *in, size_t len, struct wire_far *ret)
+{
+	struct wire_far body;
+	uint64_t end;
+
+	if (len != FAR_BYTES)
+		return -EPROTO;
+	body.raddr = get_u64(in);
+	body.len_bytes = get_u32(in + 8);
+	body.rkey = get_u32(in + 12);
+	if (!body.len_bytes || body.len_bytes > WIRE_REPLY_MAX ||
+	    __builtin_add_overflow(body.raddr, body.len_bytes, &end))
+		return -EPROTO;
+	*ret = body;
+	return 0;
+}
+
+size_t wire_regions_bytes(size_t nr)
+{
+	return REGIONS_HEAD + nr * WIRE_REGION_BYTES;
+}
+
+void wire_put_regions(uint8_t *out, const struct wire_region *regions,
+		      size_t nr)
+{
+	put_u32(out, (uint32_t)nr);
+	put_u32(out + 4, WIRE_REGION_BYTES);
+	out += REGIONS_HEAD;
+	for (size_t i = 0; i < nr; i++, out += WIRE_REGION_BYTES) {
+		put_u64(out, regions[i].raddr);
+		put_u64(out + 8, regions[i].len_bytes);
+		put_u32(out + 16, regions[i].rkey);
+		put_u32(out + 20, 0);
+	}
+}
+
+/* One record; it begins at *@end or later, where the last one ended. */
+static int get_region(const uint8_t *in, uint64_t *end, struct wire_region *ret)
+{
+	struct wire_region region = {
+		.raddr = get_u64(in),
+		.len_bytes = get_u64(in + 8),
+		.rkey = get_u32(in + 16),
+	};
+
+	if (get_u32(in + 20) || !region.len_bytes || region.raddr < *end)
+		return -EPROTO;
+	if (region.raddr % PAGE_BYTES || region.len_bytes % PAGE_BYTES)
+		return -EPROTO;
+	if (__builtin_add_overflow(region.raddr, region.len_bytes, end))
+		return -EPROTO;
+	*ret = region;
+	return 0;
+}
+
+int wire_get_regions(const uint8_t *in, size_t len,
+		     struct wire_region **ret_regions, size_t *ret_nr)
+{
+	CLEANUP_FREE struct wire_region *regions = NULL;
+	uint64_t end = 0;
+	uint32_t nr;
+
+	if (len < REGIONS_HEAD || get_u32(in + 4) != WIRE_REGION_BYTES)
+		return -EPROTO;
+	nr = get_u32(in);
+	if (nr > WIRE_REGIONS_MAX || len != wire_regions_bytes(nr))
+		return -EPROTO;
+	if (nr) {
+		regions = calloc(nr, sizeof(*regions));
+		if (!regions)
+			return -ENOMEM;
+	}
+	in += REGIONS_HEAD;
+	for (uint32_t i = 0; i < nr; i++, in += WIRE_REGION_BYTES)
+		if (get_region(in, &end, &regions[i]))
+			return -EPROTO;
+	*ret_regions = steal_ptr(&regions);
+	*ret_nr = nr;
 	return 0;
 }

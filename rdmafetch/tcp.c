@@ -240,7 +240,7 @@ static bool begin_body(struct tcp *tcp, const struct wire_header *header)
 	struct slot slot;
 
 	if (header->type != WIRE_READ || !(header->flags & WIRE_REPLY) ||
-	    at >= SLOTS)
+	    header->flags & WIRE_FAR || at >= SLOTS)
 		return false;
 	(void)pthread_mutex_lock(&tcp->lock);
 	slot = tcp->slots[at];

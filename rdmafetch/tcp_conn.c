@@ -165,6 +165,7 @@ static void welcome(struct tcp_conn *conn, uint32_t id)
 	const struct wire_hello hello = {
 		.version = WIRE_VERSION,
 		.read_max_bytes = WIRE_READ_MAX,
+		.rdma_port = conn->shared->rdma_port,
 	};
 	uint8_t body[WIRE_REQUEST_MAX];
 	struct wire_header header = {
@@ -189,15 +190,17 @@ static int take_hello(struct tcp_conn *conn, const struct wire_header *header,
 	struct wire_hello hello;
 	int error;
 
-	if (conn->joined || wire_get_hello(body, header->body_bytes, &hello))
+	error = wire_get_hello(body, header->body_bytes, &hello);
+	if (conn->joined || (error && error != -EPROTONOSUPPORT))
 		return -EPROTO;
 	conn->todo.nr_asked++;
-	if (hello.version != WIRE_VERSION) {
+	if (error) {
 		(void)snprintf(why, sizeof(why),
 			       "this mitosisd speaks version %u, not %u: "
 			       "install the same mitosisfs on both hosts",
-			       WIRE_VERSION, hello.version);
-		turn_away(conn, header->id, -EPROTONOSUPPORT, why);
+			       WIRE_VERSION,
+			       wire_hello_version(body, header->body_bytes));
+		turn_away(conn, header->id, error, why);
 		return 0;
 	}
 	if (shared->stats.clients >= shared->options.clients_max) {
@@ -231,6 +234,25 @@ static int take_read(struct tcp_conn *conn, const struct wire_header *header,
 	return 0;
 }
 
+/* What has one answer for everybody: no handler need know of it. */
+static int answer_here(struct tcp_conn *conn, const struct wire_header *header)
+{
+	static const char no_verbs[] =
+		"memory is exported over RDMA connections only, and this is "
+		"none";
+	struct wire_header reply = {
+		.type = header->type,
+		.flags = WIRE_REPLY,
+		.id = header->id,
+	};
+
+	if (header->type == WIRE_NIL)
+		return conn_answer(conn, &reply, NULL, 0, NULL);
+	reply.status = -EOPNOTSUPP;
+	reply.body_bytes = sizeof(no_verbs) - 1;
+	return conn_answer(conn, &reply, no_verbs, reply.body_bytes, NULL);
+}
+
 static int take_request(struct tcp_conn *conn, const struct wire_header *header,
 			const uint8_t *body)
 {
@@ -247,7 +269,13 @@ static int take_request(struct tcp_conn *conn, const struct wire_header *header,
 		return -EPROTO;
 	if (header->type == WIRE_READ)
 		return take_read(conn, header, body);
+	if (header->type == WIRE_TAKEN)
+		return -EPROTO; /* no reply of ours was FAR */
 	conn->todo.nr_asked++;
+	if (header->type == WIRE_NIL || header->type == WIRE_EXPORT) {
+		(void)answer_here(conn, header);
+		return 0;
+	}
 	conn->shared->ops->request(conn->reader.session, &ticket, body,
 				   header->body_bytes);
 	return 0;

@@ -26,6 +26,7 @@ struct tcp_shared {
 	struct tcp_serve_options options;
 	const struct tcp_serve_ops *ops;
 	void *arg;
+	uint16_t rdma_port; /* told in HELLO; 0: none */
 	struct batch_pool pool;
 	struct tcp_serve_stats stats;
 	struct tcp_conn *ready, *last_ready; /* have something to do */

@@ -113,7 +113,7 @@ static int recv_reply(struct tcp_control *control, enum wire_type type,
 	if (err)
 		return err;
 	if (header.type != type || !(header.flags & WIRE_REPLY) ||
-	    header.id != control->last_id)
+	    header.flags & WIRE_FAR || header.id != control->last_id)
 		return -EPROTO;
 	if (header.status && header.body_bytes > WIRE_WHY_MAX)
 		return -EPROTO;
@@ -158,7 +158,8 @@ int tcp_control_call(struct tcp_control *control, enum wire_type type,
 
 static int say_hello(struct tcp_control *control, char *why)
 {
-	struct wire_hello hello = {WIRE_VERSION, WIRE_READ_MAX};
+	struct wire_hello hello = {.version = WIRE_VERSION,
+				   .read_max_bytes = WIRE_READ_MAX};
 	CLEANUP_FREE void *reply = NULL;
 	uint8_t body[WIRE_REQUEST_MAX];
 	size_t reply_bytes = 0;
@@ -171,8 +172,6 @@ static int say_hello(struct tcp_control *control, char *why)
 	err = wire_get_hello(reply, reply_bytes, &hello);
 	if (err)
 		return err;
-	if (hello.version != WIRE_VERSION)
-		return -EPROTONOSUPPORT;
 	return hello.read_max_bytes < WIRE_READ_MAX ? -EPROTO : 0;
 }
 

@@ -137,6 +137,11 @@ int tcp_serve_listen(struct tcp_serve *serve, int fd)
 	return 0;
 }
 
+void tcp_serve_tell_rdma(struct tcp_serve *serve, uint16_t port)
+{
+	serve->shared.rdma_port = port;
+}
+
 /* Once a second while there are clients: deadlines, and accepting again. */
 static void timer_fired(struct loop_timer *timer)
 {

@@ -56,8 +56,9 @@ struct tcp_serve_ops {
 	/* The client is gone.  Answers to its tickets go nowhere from now. */
 	void (*leave)(void *session);
 	/*
-	 * A request that is neither HELLO nor READ.  @body lives until this
-	 * returns.  Each ticket wants exactly one answer, now or later.
+	 * A request that is neither HELLO, READ, NIL nor EXPORT.  @body lives
+	 * until this returns.  Each ticket wants exactly one answer, now or
+	 * later.
 	 */
 	void (*request)(void *session, const struct tcp_serve_ticket *ticket,
 			const uint8_t *body, size_t body_bytes);
@@ -82,6 +83,9 @@ int tcp_serve_open(struct loop *loop, const struct tcp_serve_options *options,
  * success the server owns it.  Returns 0 or -ENOMEM.
  */
 int tcp_serve_listen(struct tcp_serve *serve, int fd);
+
+/* Tell clients that say HELLO from now where RDMA is served; 0: nowhere. */
+void tcp_serve_tell_rdma(struct tcp_serve *serve, uint16_t port);
 
 /*
  * Answer with @body (copied).  Returns 0, or -ENOTCONN when the client has

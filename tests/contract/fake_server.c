@@ -125,6 +125,9 @@ static void reply(struct fake_server *server, enum fake_garbage garbage,
 	case FAKE_NO_REPLY_BIT:
 		header.flags = 0;
 		break;
+	case FAKE_FAR:
+		header.flags |= WIRE_FAR;
+		break;
 	case FAKE_UNKNOWN_ID:
 		header.id ^= 0x00770000;
 		break;
@@ -159,7 +162,8 @@ static void reply(struct fake_server *server, enum fake_garbage garbage,
 
 static void answer_hello(struct fake_server *server, struct wire_header header)
 {
-	struct wire_hello hello = {WIRE_VERSION, WIRE_READ_MAX};
+	struct wire_hello hello = {.version = WIRE_VERSION,
+				   .read_max_bytes = WIRE_READ_MAX};
 	uint8_t body[WIRE_REQUEST_MAX];
 
 	if (server->options.version)

@@ -17,6 +17,7 @@ enum fake_garbage {
 	FAKE_BAD_MAGIC,
 	FAKE_BAD_TYPE, /* answers by another type */
 	FAKE_NO_REPLY_BIT,
+	FAKE_FAR, /* "fetch it elsewhere", as only verbs can */
 	FAKE_UNKNOWN_ID,
 	FAKE_STALE_ID,	 /* the id of the first READ, answered long ago */
 	FAKE_SHORT,	 /* the first eight bytes of the body */

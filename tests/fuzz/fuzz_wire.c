@@ -46,8 +46,10 @@ static void try_hello(const uint8_t *data, size_t len)
 {
 	struct wire_hello body;
 
-	if (!wire_get_hello(data, len, &body))
-		demand_same(data, len, wire_put_hello(out, &body));
+	if (wire_get_hello(data, len, &body))
+		return;
+	demand(body.cred_bytes <= WIRE_CRED_MAX);
+	demand_same(data, len, wire_put_hello(out, &body));
 }
 
 static void try_prepare(const uint8_t *data, size_t len)
@@ -90,11 +92,60 @@ static void try_read(const uint8_t *data, size_t len)
 	demand_same(data, len, wire_put_read(out, &body));
 }
 
+static void try_export(const uint8_t *data, size_t len)
+{
+	uint32_t handle;
+
+	if (!wire_get_export(data, len, &handle))
+		demand_same(data, len, wire_put_export(out, handle));
+}
+
+static void try_taken(const uint8_t *data, size_t len)
+{
+	uint32_t id;
+
+	if (!wire_get_taken(data, len, &id))
+		demand_same(data, len, wire_put_taken(out, id));
+}
+
+static void try_far(const uint8_t *data, size_t len)
+{
+	struct wire_far body;
+
+	if (wire_get_far(data, len, &body))
+		return;
+	demand(body.len_bytes && body.len_bytes <= WIRE_REPLY_MAX);
+	demand(body.raddr + body.len_bytes > body.raddr);
+	demand_same(data, len, wire_put_far(out, &body));
+}
+
+static void try_regions(const uint8_t *data, size_t len)
+{
+	struct wire_region *regions;
+	uint64_t end = 0;
+	uint8_t *again;
+	size_t nr;
+
+	if (wire_get_regions(data, len, &regions, &nr))
+		return;
+	for (size_t i = 0; i < nr; i++) {
+		demand(regions[i].raddr >= end && regions[i].len_bytes);
+		end = regions[i].raddr + regions[i].len_bytes;
+		demand(end > regions[i].raddr && end % 4096 == 0);
+	}
+	again = malloc(wire_regions_bytes(nr));
+	demand(again && len == wire_regions_bytes(nr));
+	wire_put_regions(again, regions, nr);
+	demand(!memcmp(data, again, len));
+	free(again);
+	free(regions);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static void (*const tries[])(const uint8_t *data, size_t len) = {
-		try_header, try_hello,	try_prepare,
-		try_image,  try_opened, try_read,
+		try_header, try_hello,	try_prepare, try_image, try_opened,
+		try_read,   try_export, try_taken,   try_far,	try_regions,
 	};
 
 	if (len)

@@ -67,7 +67,12 @@ static void seed_desc(const char *directory)
 static void seed_wire(const char *directory)
 {
 	const struct wire_header header = {WIRE_OPEN, WIRE_REPLY, 7, -2, 100};
-	const struct wire_hello hello = {WIRE_VERSION, WIRE_READ_MAX};
+	const struct wire_hello hello = {
+		WIRE_VERSION, WIRE_READ_MAX, 7373, WIRE_SEC_MUNGE, 3,
+		{7, 8, 9}};
+	const struct wire_far far = {0x7f0000000000, 100000, 0x123};
+	const struct wire_region regions[] = {{0x1000, 0x2000, 5},
+					      {0x3000, 0x1000, 6}};
 	const struct wire_prepare prepare = {42, 60, "redis"};
 	const struct wire_image image = {"redis", {1, 2, 3}};
 	const struct wire_opened opened = {3, 60};
@@ -89,6 +94,15 @@ static void seed_wire(const char *directory)
 		   1 + wire_put_opened(body, &opened));
 	seed[0]++;
 	write_seed(directory, "read", seed, 1 + wire_put_read(body, &read));
+	seed[0]++;
+	write_seed(directory, "export", seed, 1 + wire_put_export(body, 3));
+	seed[0]++;
+	write_seed(directory, "taken", seed, 1 + wire_put_taken(body, 9));
+	seed[0]++;
+	write_seed(directory, "far", seed, 1 + wire_put_far(body, &far));
+	seed[0]++;
+	wire_put_regions(body, regions, 2);
+	write_seed(directory, "regions", seed, 1 + wire_regions_bytes(2));
 }
 
 int main(int argc, char **argv)

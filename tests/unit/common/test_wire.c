@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -54,7 +55,7 @@ static void test_header_refusals(void **state)
 	header.type = WIRE_TYPES_END;
 	assert_int_equal(get_changed(&header, WIRE_REPLY_MAX), -EPROTO);
 	header = reply;
-	header.flags |= 4;
+	header.flags |= 8;
 	assert_int_equal(get_changed(&header, WIRE_REPLY_MAX), -EPROTO);
 	header = reply;
 	header.status = 1;
@@ -91,15 +92,182 @@ static void test_header_refusals(void **state)
 
 static void test_hello(void **state)
 {
-	const struct wire_hello hello = {0x01020304, 0x05060708};
-	const uint8_t want[] = {4, 3, 2, 1, 8, 7, 6, 5};
-	struct wire_hello back;
+	const struct wire_hello hello = {2,	 0x05060708, 0x1ccd,
+					 0x0102, 3,	     {'c', 'r', 'e'}};
+	const uint8_t want[] = {2, 0, 0, 0, 8, 7, 6,   5,   0xcd, 0x1c,
+				2, 1, 3, 0, 0, 0, 'c', 'r', 'e'};
+	struct wire_hello back = {0};
 
 	assert_int_equal(wire_put_hello(buf, &hello), sizeof(want));
 	assert_memory_equal(buf, want, sizeof(want));
-	assert_int_equal(wire_get_hello(buf, 8, &back), 0);
+	assert_int_equal(wire_get_hello(buf, sizeof(want), &back), 0);
 	assert_memory_equal(&back, &hello, sizeof(back));
-	CHECK_LENGTHS(wire_get_hello, 8u, wire_hello);
+	CHECK_LENGTHS(wire_get_hello, sizeof(want), wire_hello);
+}
+
+/* The longest there is; nothing with "none"; no length that lies. */
+static void test_hello_credentials(void **state)
+{
+	struct wire_hello hello = {.version = 2, .sec = WIRE_SEC_MUNGE}, back;
+	size_t len;
+
+	hello.cred_bytes = WIRE_CRED_MAX;
+	memset(hello.cred, 'x', WIRE_CRED_MAX);
+	len = wire_put_hello(buf, &hello);
+	assert_int_equal(len, 16 + WIRE_CRED_MAX);
+	assert_int_equal(wire_get_hello(buf, len, &back), 0);
+	assert_memory_equal(&back, &hello, sizeof(back));
+	buf[12]++;
+	assert_int_equal(wire_get_hello(buf, len, &back), -EPROTO);
+	assert_int_equal(wire_get_hello(buf, len + 1, &back), -EPROTO);
+	buf[12] -= 2;
+	assert_int_equal(wire_get_hello(buf, len, &back), -EPROTO);
+	memset(buf + 12, 0xff, 4);
+	assert_int_equal(wire_get_hello(buf, 15, &back), -EPROTO);
+	hello.sec = WIRE_SEC_NONE;
+	len = wire_put_hello(buf, &hello);
+	assert_int_equal(wire_get_hello(buf, len, &back), -EPROTO);
+}
+
+/* Whatever else a HELLO of another version holds: its version is told. */
+static void test_hello_versions(void **state)
+{
+	const uint8_t v1[] = {1, 0, 0, 0, 0, 0, 16, 0};
+	const uint8_t v3[40] = {3};
+	const uint8_t v0[16] = {0};
+	struct wire_hello back;
+
+	assert_int_equal(wire_get_hello(v1, sizeof(v1), &back),
+			 -EPROTONOSUPPORT);
+	assert_int_equal(wire_hello_version(v1, sizeof(v1)), 1);
+	assert_int_equal(wire_get_hello(v3, sizeof(v3), &back),
+			 -EPROTONOSUPPORT);
+	assert_int_equal(wire_hello_version(v3, sizeof(v3)), 3);
+	assert_int_equal(wire_get_hello(v0, sizeof(v0), &back), -EPROTO);
+	assert_int_equal(wire_get_hello(v3, 3, &back), -EPROTO);
+	assert_int_equal(wire_hello_version(v3, 3), 0);
+}
+
+/* FAR stands for a body that is elsewhere: on good replies alone. */
+static void test_far_header(void **state)
+{
+	struct wire_header header = {.type = WIRE_OPEN,
+				     .flags = WIRE_REPLY | WIRE_FAR,
+				     .id = 1,
+				     .body_bytes = 16};
+
+	assert_int_equal(get_changed(&header, WIRE_REPLY_MAX), 0);
+	header.body_bytes = 17;
+	assert_int_equal(get_changed(&header, WIRE_REPLY_MAX), -EPROTO);
+	header.body_bytes = 16;
+	header.status = -EIO;
+	assert_int_equal(get_changed(&header, WIRE_REPLY_MAX), -EPROTO);
+	header.status = 0;
+	header.flags = WIRE_FAR;
+	assert_int_equal(get_changed(&header, WIRE_REPLY_MAX), -EPROTO);
+}
+
+static void test_far(void **state)
+{
+	const struct wire_far far = {0x1122334455667788, 0x01020304,
+				     0x99aabbcc};
+	const uint8_t want[] = {0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
+				4,    3,    2,	  1,	0xcc, 0xbb, 0xaa, 0x99};
+	struct wire_far back, bad = far;
+
+	assert_int_equal(wire_put_far(buf, &far), sizeof(want));
+	assert_memory_equal(buf, want, sizeof(want));
+	assert_int_equal(wire_get_far(buf, 16, &back), 0);
+	assert_memory_equal(&back, &far, sizeof(back));
+	CHECK_LENGTHS(wire_get_far, 16u, wire_far);
+	bad.len_bytes = 0;
+	(void)wire_put_far(buf, &bad);
+	assert_int_equal(wire_get_far(buf, 16, &back), -EPROTO);
+	bad.len_bytes = WIRE_REPLY_MAX + 1;
+	(void)wire_put_far(buf, &bad);
+	assert_int_equal(wire_get_far(buf, 16, &back), -EPROTO);
+	bad.len_bytes = 16;
+	bad.raddr = UINT64_MAX - 15;
+	(void)wire_put_far(buf, &bad);
+	assert_int_equal(wire_get_far(buf, 16, &back), -EPROTO);
+}
+
+static void test_export_and_taken(void **state)
+{
+	const uint8_t want[] = {4, 3, 2, 1, 0, 0, 0, 0};
+	uint32_t back = 0;
+
+	assert_int_equal(wire_put_export(buf, 0x01020304), 8);
+	assert_memory_equal(buf, want, 8);
+	assert_int_equal(wire_get_export(buf, 8, &back), 0);
+	assert_int_equal(back, 0x01020304);
+	assert_int_equal(wire_get_export(buf, 7, &back), -EPROTO);
+	assert_int_equal(wire_get_export(buf, 9, &back), -EPROTO);
+	buf[4] = 1;
+	assert_int_equal(wire_get_export(buf, 8, &back), -EPROTO);
+	back = 0;
+	assert_int_equal(wire_put_taken(buf, 0x01020304), 4);
+	assert_memory_equal(buf, want, 4);
+	assert_int_equal(wire_get_taken(buf, 4, &back), 0);
+	assert_int_equal(back, 0x01020304);
+	assert_int_equal(wire_get_taken(buf, 3, &back), -EPROTO);
+	assert_int_equal(wire_get_taken(buf, 5, &back), -EPROTO);
+}
+
+static void test_regions_bytes(void **state)
+{
+	const struct wire_region regions[] = {{0x1000, 0x2000, 7},
+					      {0x3000, 0x1000, 0x01020304}};
+	static const uint8_t want[56] = {
+		2, 0,	 0, 0, 24, 0, 0, 0, /* head */
+		0, 0x10, 0, 0, 0,  0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0,
+		7, 0,	 0, 0, 0,  0, 0, 0, 0, 0x30, 0, 0, 0, 0, 0, 0,
+		0, 0x10, 0, 0, 0,  0, 0, 0, 4, 3,    2, 1, 0, 0, 0, 0};
+	struct wire_region *back;
+	size_t nr;
+
+	assert_int_equal(wire_regions_bytes(2), sizeof(want));
+	wire_put_regions(buf, regions, 2);
+	assert_memory_equal(buf, want, sizeof(want));
+	assert_int_equal(wire_get_regions(buf, sizeof(want), &back, &nr), 0);
+	assert_int_equal(nr, 2);
+	for (size_t i = 0; i < nr; i++) {
+		assert_int_equal(back[i].raddr, regions[i].raddr);
+		assert_int_equal(back[i].len_bytes, regions[i].len_bytes);
+		assert_int_equal(back[i].rkey, regions[i].rkey);
+	}
+	free(back);
+	assert_int_equal(wire_get_regions(buf, 55, &back, &nr), -EPROTO);
+	assert_int_equal(wire_get_regions(buf, 57, &back, &nr), -EPROTO);
+	assert_int_equal(wire_get_regions(buf, 7, &back, &nr), -EPROTO);
+	wire_put_regions(buf, regions, 0);
+	assert_int_equal(wire_get_regions(buf, 8, &back, &nr), 0);
+	assert_int_equal(nr, 0);
+	assert_null(back);
+	memset(buf, 0xff, 4); /* how many? more than could follow */
+	assert_int_equal(wire_get_regions(buf, 8, &back, &nr), -EPROTO);
+}
+
+static const struct wire_region bad_regions[][2] = {
+	{{0x1000, 0x2000, 7}, {0x2000, 0x1000, 7}}, /* overlap */
+	{{0x3000, 0x1000, 7}, {0x1000, 0x1000, 7}}, /* not sorted */
+	{{0x1000, 0, 7}, {0x2000, 0x1000, 7}},	    /* empty */
+	{{0x1001, 0x1000, 7}, {0x3000, 0x1000, 7}}, /* no page */
+	{{0x1000, 0x1001, 7}, {0x3000, 0x1000, 7}},
+	{{0x1000, 0x1000, 7}, {UINT64_MAX - 4095, 0x1000, 7}}, /* no end */
+};
+
+static void test_regions_refusals(void **state)
+{
+	const size_t nr_bad = sizeof(bad_regions) / sizeof(bad_regions[0]);
+	struct wire_region *back;
+	size_t nr;
+
+	for (size_t i = 0; i < nr_bad; i++) {
+		wire_put_regions(buf, bad_regions[i], 2);
+		if (wire_get_regions(buf, 56, &back, &nr) != -EPROTO)
+			fail_msg("regions %zu were taken", i);
+	}
 }
 
 static struct wire_prepare a_prepare(void)
@@ -243,6 +411,13 @@ int main(void)
 		cmocka_unit_test(test_header_bytes),
 		cmocka_unit_test(test_header_refusals),
 		cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_hello_credentials),
+		cmocka_unit_test(test_hello_versions),
+		cmocka_unit_test(test_far_header),
+		cmocka_unit_test(test_far),
+		cmocka_unit_test(test_export_and_taken),
+		cmocka_unit_test(test_regions_bytes),
+		cmocka_unit_test(test_regions_refusals),
 		cmocka_unit_test(test_prepare),
 		cmocka_unit_test(test_prepare_refusals),
 		cmocka_unit_test(test_image),

@@ -422,7 +422,7 @@ static void broken_bodies_are_refused(void **state)
 	uint8_t *body;
 	int fd = dial();
 
-	for (int type = WIRE_PREPARE; type < WIRE_TYPES_END; type++) {
+	for (int type = WIRE_PREPARE; type <= WIRE_RENEW; type++) {
 		if (type == WIRE_READ || type == WIRE_LIST ||
 		    type == WIRE_STATUS)
 			continue;

@@ -139,7 +139,7 @@ static void check_open(struct fake_server_options options, int want)
 
 static void another_version_is_eprotonosupport(void **state)
 {
-	check_open((struct fake_server_options){.version = 2},
+	check_open((struct fake_server_options){.version = WIRE_VERSION + 1},
 		   -EPROTONOSUPPORT);
 }
 
@@ -154,6 +154,7 @@ static void a_hello_out_of_form_is_refused(void **state)
 		{FAKE_BAD_LENGTH, -EPROTO},   {FAKE_LONG_WORDS, -EPROTO},
 		{FAKE_HUGE_BODY, -EPROTO},    {FAKE_CUT, -ECONNRESET},
 		{FAKE_SILENT, -ETIMEDOUT},    {FAKE_NOISE, -EPROTO},
+		{FAKE_FAR, -EPROTO},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
@@ -329,7 +330,7 @@ static void a_read_out_of_form_breaks_the_connection(void **state)
 		FAKE_BAD_MAGIC,	 FAKE_BAD_TYPE,	  FAKE_NO_REPLY_BIT,
 		FAKE_UNKNOWN_ID, FAKE_STALE_ID,	  FAKE_SHORT,
 		FAKE_BAD_LENGTH, FAKE_LONG_WORDS, FAKE_HUGE_BODY,
-		FAKE_CUT,	 FAKE_NOISE,
+		FAKE_CUT,	 FAKE_NOISE,	  FAKE_FAR,
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

@@ -276,6 +276,60 @@ static void late_answer_finds_nobody_after_the_client_left(void **state)
 	(void)close(other.fd);
 }
 
+static void nil_is_answered_with_nothing(void **state)
+{
+	struct wire_header header = {
+		.type = WIRE_NIL, .id = 5, .body_bytes = WIRE_REQUEST_MAX};
+	static const uint8_t body[WIRE_REQUEST_MAX] = {1};
+	int fd = raw_join(dial_tcp());
+	uint8_t *got;
+
+	raw_ask(fd, header, body);
+	header = raw_get(fd, &got);
+	assert_int_equal(WIRE_NIL, header.type);
+	assert_int_equal(5, header.id);
+	assert_int_equal(0, header.status);
+	assert_int_equal(0, header.body_bytes);
+	free(got);
+	(void)close(fd);
+}
+
+/* What only verbs can do: EXPORT is refused, and TAKEN makes no sense. */
+static void tcp_has_nothing_of_verbs(void **state)
+{
+	struct wire_header header = {.type = WIRE_EXPORT, .id = 6};
+	int fd = raw_join(dial_tcp());
+	uint8_t body[8], *got;
+
+	header.body_bytes = (uint32_t)wire_put_export(body, HANDLE);
+	raw_ask(fd, header, body);
+	header = raw_get(fd, &got);
+	assert_int_equal(-EOPNOTSUPP, header.status);
+	assert_non_null(strstr((char *)got, "RDMA"));
+	free(got);
+	header = (struct wire_header){.type = WIRE_TAKEN};
+	header.body_bytes = (uint32_t)wire_put_taken(body, 6);
+	raw_ask(fd, header, body);
+	raw_assert_dropped(fd);
+	assert_still_serves();
+}
+
+/* Bytes of version 1, which had no more than this. */
+static void version_1_is_told_so(void **state)
+{
+	const uint8_t hello[] = {1, 0, 0, 0, 0, 0, 16, 0};
+	struct wire_header header = {.type = WIRE_HELLO, .body_bytes = 8};
+	int fd = dial_tcp();
+	uint8_t *body;
+
+	raw_ask(fd, header, hello);
+	header = raw_get(fd, &body);
+	assert_int_equal(-EPROTONOSUPPORT, header.status);
+	assert_non_null(strstr((char *)body, "version 2, not 1"));
+	free(body);
+	raw_assert_dropped(fd);
+}
+
 static void stranger_may_only_say_hello(void **state)
 {
 	int fd = dial_tcp();
@@ -450,6 +504,9 @@ int main(void)
 		CASE(answers_may_come_late),
 		CASE(late_answer_finds_nobody_after_the_client_left),
 		CASE(stranger_may_only_say_hello),
+		CASE(nil_is_answered_with_nothing),
+		CASE(tcp_has_nothing_of_verbs),
+		CASE(version_1_is_told_so),
 		CASE(other_version_is_told_so),
 		CASE(garbage_ends_only_its_own_connection),
 		CASE(second_hello_is_refused),
