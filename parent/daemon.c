@@ -122,7 +122,7 @@ void daemon_close(struct daemon *daemon)
 void daemon_report(const struct daemon *daemon,
 		   struct report_status *ret_status)
 {
-	struct tcp_serve_stats stats;
+	struct serve_stats stats;
 
 	tcp_serve_get_stats(daemon->serve, &stats);
 	*ret_status = (struct report_status){

@@ -25,7 +25,7 @@
 
 struct daemon_options {
 	struct registry_options registry;
-	struct tcp_serve_options serve;
+	struct serve_options serve;
 	struct snapshot_options snapshot;
 };
 

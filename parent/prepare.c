@@ -28,7 +28,7 @@ struct prepared {
 	struct loop_timer again;
 	unsigned tries;
 	struct peer peer;
-	struct tcp_serve_ticket ticket;
+	struct serve_ticket ticket;
 	bool waited_for; /* the ticket wants its answer */
 	int error;	 /* why there will be no image; 0: not known */
 	struct refusal why;
@@ -102,8 +102,7 @@ static void prepared_end(void *arg)
 		(void)refuse(&prep->why, prep->error, "%s",
 			     strerror(-prep->error));
 	if (prep->waited_for && daemon->serve)
-		(void)tcp_serve_refuse(daemon->serve, &prep->ticket,
-				       prep->error, prep->why.why);
+		(void)serve_refuse(&prep->ticket, prep->error, prep->why.why);
 	if (prep->waited_for)
 		daemon->refused++;
 	else
@@ -148,8 +147,7 @@ static int answer(struct prepared *prep)
 	memcpy(told.name, image->name, sizeof(told.name));
 	memcpy(told.key, image->key, sizeof(told.key));
 	prep->waited_for = false;
-	return tcp_serve_answer(prep->daemon->serve, &prep->ticket, body,
-				wire_put_image(body, &told));
+	return serve_answer(&prep->ticket, body, wire_put_image(body, &told));
 }
 
 static int finish(struct prepared *prep)
@@ -242,8 +240,7 @@ static void again_fired(struct loop_timer *timer)
 }
 
 static void begin(struct prepared *prep, struct daemon *daemon,
-		  const struct peer *peer,
-		  const struct tcp_serve_ticket *ticket)
+		  const struct peer *peer, const struct serve_ticket *ticket)
 {
 	prep->daemon = daemon;
 	prep->peer = *peer;
@@ -255,8 +252,7 @@ static void begin(struct prepared *prep, struct daemon *daemon,
 }
 
 void prepare_image(struct daemon *daemon, const struct wire_prepare *wanted,
-		   const struct peer *peer,
-		   const struct tcp_serve_ticket *ticket)
+		   const struct peer *peer, const struct serve_ticket *ticket)
 {
 	struct prepared *prep = calloc(1, sizeof(*prep));
 	const struct registry_claim claim = {
@@ -278,6 +274,6 @@ void prepare_image(struct daemon *daemon, const struct wire_prepare *wanted,
 		return;
 	}
 	daemon->refused++;
-	(void)tcp_serve_refuse(daemon->serve, ticket, error, why.why);
+	(void)serve_refuse(ticket, error, why.why);
 	free(prep);
 }

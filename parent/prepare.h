@@ -22,8 +22,7 @@
  * words of the refusal.
  */
 void prepare_image(struct daemon *daemon, const struct wire_prepare *wanted,
-		   const struct peer *peer,
-		   const struct tcp_serve_ticket *ticket);
+		   const struct peer *peer, const struct serve_ticket *ticket);
 
 /* Wait until every twin that was released has given back its memory. */
 void prepare_wait(struct daemon *daemon);

@@ -21,8 +21,8 @@ struct session {
 	struct registry_image *handles[SESSION_HANDLES_MAX]; /* NULL: free */
 };
 
-static int session_join(void *arg, uint64_t client, int fd, void **ret_session,
-			char *why)
+static int session_join(void *arg, const struct serve_origin *origin,
+			void **ret_session, char *why)
 {
 	struct session *session = calloc(1, sizeof(*session));
 
@@ -32,7 +32,7 @@ static int session_join(void *arg, uint64_t client, int fd, void **ret_session,
 	}
 	session->daemon = arg;
 	/* Who cannot be told is unknown, and may show a key. */
-	(void)peer_of_socket(fd, &session->peer);
+	(void)peer_of_socket(origin->fd, &session->peer);
 	*ret_session = session;
 	return 0;
 }
@@ -63,15 +63,15 @@ static int session_source(void *arg, uint32_t handle,
 }
 
 static void refuse_with(struct session *session,
-			const struct tcp_serve_ticket *ticket, int error,
+			const struct serve_ticket *ticket, int error,
 			const char *why)
 {
-	(void)tcp_serve_refuse(session->daemon->serve, ticket, error, why);
+	(void)serve_refuse(ticket, error, why);
 }
 
 static void take_prepare(struct session *session,
-			 const struct tcp_serve_ticket *ticket,
-			 const uint8_t *body, size_t len)
+			 const struct serve_ticket *ticket, const uint8_t *body,
+			 size_t len)
 {
 	struct wire_prepare wanted;
 
@@ -83,7 +83,7 @@ static void take_prepare(struct session *session,
 
 /* The image that a request's body names; else the answer is given here. */
 static struct registry_image *find(struct session *session,
-				   const struct tcp_serve_ticket *ticket,
+				   const struct serve_ticket *ticket,
 				   const uint8_t *body, size_t len)
 {
 	struct registry_image *image = NULL;
@@ -123,13 +123,13 @@ static void put_desc(void *desc)
 }
 
 static void take_open(struct session *session,
-		      const struct tcp_serve_ticket *ticket,
-		      const uint8_t *body, size_t len)
+		      const struct serve_ticket *ticket, const uint8_t *body,
+		      size_t len)
 {
 	struct registry_image *image = find(session, ticket, body, len);
 	struct wire_opened opened;
 	struct registry_desc *desc;
-	struct batch_tail tail;
+	struct serve_tail tail;
 	uint8_t head[WIRE_REQUEST_MAX];
 	int handle = free_handle(session);
 
@@ -144,15 +144,15 @@ static void take_open(struct session *session,
 	desc = registry_desc_get(image);
 	opened.handle = (uint32_t)handle;
 	opened.lease_s = image->lease_s;
-	tail = (struct batch_tail){desc->bytes, desc->len_bytes, put_desc,
+	tail = (struct serve_tail){desc->bytes, desc->len_bytes, put_desc,
 				   desc};
-	(void)tcp_serve_answer_tail(session->daemon->serve, ticket, head,
-				    wire_put_opened(head, &opened), &tail);
+	(void)serve_answer_tail(ticket, head, wire_put_opened(head, &opened),
+				&tail);
 }
 
 static void take_release(struct session *session,
-			 const struct tcp_serve_ticket *ticket,
-			 const uint8_t *body, size_t len)
+			 const struct serve_ticket *ticket, const uint8_t *body,
+			 size_t len)
 {
 	struct registry_image *image = find(session, ticket, body, len);
 
@@ -160,13 +160,13 @@ static void take_release(struct session *session,
 		return;
 	registry_end(image);
 	daemon_rearm(session->daemon);
-	(void)tcp_serve_answer(session->daemon->serve, ticket, NULL, 0);
+	(void)serve_answer(ticket, NULL, 0);
 }
 
 /* The answer tells the lease, as OPEN's does; its handle means nothing. */
 static void take_renew(struct session *session,
-		       const struct tcp_serve_ticket *ticket,
-		       const uint8_t *body, size_t len)
+		       const struct serve_ticket *ticket, const uint8_t *body,
+		       size_t len)
 {
 	const struct registry_image *image = find(session, ticket, body, len);
 	struct wire_opened opened = {0};
@@ -175,8 +175,7 @@ static void take_renew(struct session *session,
 	if (!image)
 		return;
 	opened.lease_s = image->lease_s;
-	(void)tcp_serve_answer(session->daemon->serve, ticket, out,
-			       wire_put_opened(out, &opened));
+	(void)serve_answer(ticket, out, wire_put_opened(out, &opened));
 }
 
 static struct report_image describe(const struct registry_image *image,
@@ -206,7 +205,7 @@ static struct report_image describe(const struct registry_image *image,
 
 /* A client sees what it may read by who it is; keys are never told again. */
 static void take_list(struct session *session,
-		      const struct tcp_serve_ticket *ticket)
+		      const struct serve_ticket *ticket)
 {
 	struct registry *registry = session->daemon->registry;
 	CLEANUP_FREE struct report_image *images = NULL;
@@ -222,22 +221,20 @@ static void take_list(struct session *session,
 	if (!images || report_put_images(images, nr, &body, &len))
 		refuse_with(session, ticket, -ENOMEM, "no memory");
 	else
-		(void)tcp_serve_answer(session->daemon->serve, ticket, body,
-				       len);
+		(void)serve_answer(ticket, body, len);
 }
 
 static void take_status(struct session *session,
-			const struct tcp_serve_ticket *ticket)
+			const struct serve_ticket *ticket)
 {
 	uint8_t body[REPORT_HEAD_BYTES + REPORT_STATUS_BYTES];
 	struct report_status status;
 
 	daemon_report(session->daemon, &status);
-	(void)tcp_serve_answer(session->daemon->serve, ticket, body,
-			       report_put_status(body, &status));
+	(void)serve_answer(ticket, body, report_put_status(body, &status));
 }
 
-static void session_request(void *arg, const struct tcp_serve_ticket *ticket,
+static void session_request(void *arg, const struct serve_ticket *ticket,
 			    const uint8_t *body, size_t len)
 {
 	struct session *session = arg;
@@ -266,7 +263,7 @@ static void session_request(void *arg, const struct tcp_serve_ticket *ticket,
 	}
 }
 
-const struct tcp_serve_ops session_ops = {
+const struct serve_ops session_ops = {
 	.join = session_join,
 	.leave = session_leave,
 	.request = session_request,

@@ -10,9 +10,9 @@
  */
 #pragma once
 
-#include "rdmafetch/tcp_serve.h"
+#include "rdmafetch/serve.h"
 
 #define SESSION_HANDLES_MAX 64u
 
-/* For tcp_serve_open(), whose arg is the struct daemon. */
-extern const struct tcp_serve_ops session_ops;
+/* For a server, whose arg is the struct daemon. */
+extern const struct serve_ops session_ops;

@@ -47,7 +47,7 @@ void batch_add(struct tcp_batch *batch, const struct wire_header *header,
 	batch->len_bytes += WIRE_HEADER_BYTES + body_in_buf_bytes;
 }
 
-void batch_set_tail(struct tcp_batch *batch, const struct batch_tail *tail)
+void batch_set_tail(struct tcp_batch *batch, const struct serve_tail *tail)
 {
 	batch->tail = *tail;
 }

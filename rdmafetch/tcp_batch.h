@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 
 #include "common/wire.h"
+#include "rdmafetch/serve.h"
 
 /* The largest READ's reply fits behind what bulk reads may fill. */
 #define BATCH_BULK_BYTES (256u << 10)
@@ -35,19 +36,11 @@ struct batch_pool {
 
 void batch_pool_done(struct batch_pool *pool);
 
-/* Bytes that belong to somebody else until they are sent. */
-struct batch_tail {
-	const uint8_t *bytes; /* NULL: none */
-	size_t len_bytes;
-	void (*done)(void *owner); /* sent, or never will be */
-	void *owner;
-};
-
 /* Zeroed before first use. */
 struct tcp_batch {
 	uint8_t *buf;
 	size_t len_bytes, sent_bytes;
-	struct batch_tail tail;
+	struct serve_tail tail;
 	struct iovec iov[2];
 	struct msghdr msg;
 };
@@ -69,7 +62,7 @@ void batch_add(struct tcp_batch *batch, const struct wire_header *header,
 	       size_t body_in_buf_bytes);
 
 /* End the batch with @tail, which it owns from here on. */
-void batch_set_tail(struct tcp_batch *batch, const struct batch_tail *tail);
+void batch_set_tail(struct tcp_batch *batch, const struct serve_tail *tail);
 
 /* What is left to send, in a form for sendmsg(2); valid until the next call. */
 struct msghdr *batch_msg(struct tcp_batch *batch);

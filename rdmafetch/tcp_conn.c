@@ -131,7 +131,7 @@ int conn_open(struct tcp_shared *shared, int fd, uint64_t client,
 
 int conn_answer(struct tcp_conn *conn, const struct wire_header *header,
 		const void *head, size_t head_bytes,
-		const struct batch_tail *tail)
+		const struct serve_tail *tail)
 {
 	int error;
 
@@ -188,6 +188,7 @@ static int take_hello(struct tcp_conn *conn, const struct wire_header *header,
 	struct tcp_shared *shared = conn->shared;
 	char why[WIRE_WHY_MAX + 1] = "";
 	struct wire_hello hello;
+	const struct serve_origin origin = {.hello = &hello, .fd = conn->fd};
 	int error;
 
 	error = wire_get_hello(body, header->body_bytes, &hello);
@@ -211,8 +212,8 @@ static int take_hello(struct tcp_conn *conn, const struct wire_header *header,
 		turn_away(conn, header->id, -EUSERS, why);
 		return 0;
 	}
-	error = shared->ops->join(shared->arg, conn->client, conn->fd,
-				  &conn->reader.session, why);
+	error = shared->ops->join(shared->arg, &origin, &conn->reader.session,
+				  why);
 	if (error)
 		turn_away(conn, header->id, error, why);
 	else
@@ -256,7 +257,8 @@ static int answer_here(struct tcp_conn *conn, const struct wire_header *header)
 static int take_request(struct tcp_conn *conn, const struct wire_header *header,
 			const uint8_t *body)
 {
-	const struct tcp_serve_ticket ticket = {
+	const struct serve_ticket ticket = {
+		.server = conn->shared->server,
 		.client = conn->client,
 		.id = header->id,
 		.type = header->type,

@@ -22,13 +22,14 @@ struct tcp_conn;
 
 /* What the connections of a server share. */
 struct tcp_shared {
+	struct server *server;
 	struct loop *loop;
-	struct tcp_serve_options options;
-	const struct tcp_serve_ops *ops;
+	struct serve_options options;
+	const struct serve_ops *ops;
 	void *arg;
 	uint16_t rdma_port; /* told in HELLO; 0: none */
 	struct batch_pool pool;
-	struct tcp_serve_stats stats;
+	struct serve_stats stats;
 	struct tcp_conn *ready, *last_ready; /* have something to do */
 };
 
@@ -70,10 +71,10 @@ int conn_fill_bulk(struct tcp_conn *conn);
 /* Send and receive.  Returns 1 when there is more to take or fill now. */
 int conn_flow(struct tcp_conn *conn);
 
-/* Answer a request of the handler; see tcp_serve_answer_tail(). */
+/* Answer a request of the handler; see serve_answer_tail(). */
 int conn_answer(struct tcp_conn *conn, const struct wire_header *header,
 		const void *head, size_t head_bytes,
-		const struct batch_tail *tail);
+		const struct serve_tail *tail);
 
 /* Drop it when its deadline has passed. */
 void conn_expire(struct tcp_conn *conn, uint64_t now_ns);

@@ -11,8 +11,7 @@
 #include "common/io.h"
 #include "rdmafetch/tcp_conn.h"
 
-#define NS_PER_S      1000000000ull
-#define CLIENTS_LIMIT 65536u
+#define NS_PER_S 1000000000ull
 /* Accepting fails while the process is out of descriptors; then wait. */
 #define ACCEPT_PAUSE_NS (NS_PER_S / 5)
 
@@ -29,6 +28,7 @@ struct listener {
  * an answer that comes late finds nobody, never somebody else.
  */
 struct tcp_serve {
+	struct server server;
 	struct tcp_shared shared;
 	struct loop_work work;
 	struct loop_timer timer;
@@ -37,13 +37,6 @@ struct tcp_serve {
 	unsigned nr_slots;
 	uint64_t takes;
 	bool closing;
-};
-
-const struct tcp_serve_options tcp_serve_defaults = {
-	.clients_max = 256,
-	.strangers_max = 64,
-	.hello_ms = 5000,
-	.stall_ms = 60000,
 };
 
 static struct tcp_serve *serve_of(void *member, size_t offset)
@@ -206,52 +199,14 @@ static int serve_turn(struct loop_work *work)
 	return serve->shared.ready != NULL;
 }
 
-int tcp_serve_open(struct loop *loop, const struct tcp_serve_options *options,
-		   const struct tcp_serve_ops *ops, void *arg,
-		   struct tcp_serve **ret)
+static struct tcp_serve *of_server(struct server *server)
 {
-	struct tcp_serve *serve;
-
-	if (!options->clients_max || options->clients_max > CLIENTS_LIMIT ||
-	    !options->strangers_max || options->strangers_max > CLIENTS_LIMIT)
-		return -EINVAL;
-	serve = calloc(1, sizeof(*serve));
-	if (!serve)
-		return -ENOMEM;
-	serve->nr_slots = options->clients_max + options->strangers_max;
-	serve->slots = calloc(serve->nr_slots, sizeof(*serve->slots));
-	if (!serve->slots) {
-		free(serve);
-		return -ENOMEM;
-	}
-	serve->shared.loop = loop;
-	serve->shared.options = *options;
-	serve->shared.ops = ops;
-	serve->shared.arg = arg;
-	serve->work.run = serve_turn;
-	serve->timer.fired = timer_fired;
-	loop_add_work(loop, &serve->work);
-	loop_add_timer(loop, &serve->timer);
-	*ret = serve;
-	return 0;
+	return serve_of(server, offsetof(struct tcp_serve, server));
 }
 
-static struct wire_header reply_to(const struct tcp_serve_ticket *ticket,
-				   size_t body_bytes, int status)
-{
-	return (struct wire_header){
-		.type = ticket->type,
-		.flags = WIRE_REPLY,
-		.id = ticket->id,
-		.status = status,
-		.body_bytes = (uint32_t)body_bytes,
-	};
-}
-
-int tcp_serve_answer_tail(struct tcp_serve *serve,
-			  const struct tcp_serve_ticket *ticket,
-			  const void *body, size_t body_bytes,
-			  const struct batch_tail *tail)
+static int answer_tail(struct tcp_serve *serve,
+		       const struct serve_ticket *ticket, const void *body,
+		       size_t body_bytes, const struct serve_tail *tail)
 {
 	struct tcp_conn *conn = find(serve, ticket->client);
 	struct wire_header header;
@@ -260,17 +215,17 @@ int tcp_serve_answer_tail(struct tcp_serve *serve,
 		tail->done(tail->owner);
 		return -ENOTCONN;
 	}
-	header = reply_to(ticket, body_bytes + tail->len_bytes, 0);
+	header = serve_reply_to(ticket, body_bytes + tail->len_bytes, 0);
 	return conn_answer(conn, &header, body, body_bytes, tail);
 }
 
 /* A body too long to be copied twice is copied once, and then lent. */
 static int answer_long(struct tcp_serve *serve,
-		       const struct tcp_serve_ticket *ticket, const void *body,
+		       const struct serve_ticket *ticket, const void *body,
 		       size_t body_bytes)
 {
 	uint8_t *copy = malloc(body_bytes);
-	const struct batch_tail tail = {
+	const struct serve_tail tail = {
 		.bytes = copy,
 		.len_bytes = body_bytes,
 		.done = free,
@@ -285,16 +240,19 @@ static int answer_long(struct tcp_serve *serve,
 		return -ENOMEM;
 	}
 	memcpy(copy, body, body_bytes);
-	return tcp_serve_answer_tail(serve, ticket, NULL, 0, &tail);
+	return answer_tail(serve, ticket, NULL, 0, &tail);
 }
 
-int tcp_serve_answer(struct tcp_serve *serve,
-		     const struct tcp_serve_ticket *ticket, const void *body,
-		     size_t body_bytes)
+static int tcp_answer(struct server *server, const struct serve_ticket *ticket,
+		      const void *body, size_t body_bytes,
+		      const struct serve_tail *tail)
 {
+	struct tcp_serve *serve = of_server(server);
 	struct tcp_conn *conn = find(serve, ticket->client);
-	struct wire_header header = reply_to(ticket, body_bytes, 0);
+	struct wire_header header = serve_reply_to(ticket, body_bytes, 0);
 
+	if (tail)
+		return answer_tail(serve, ticket, body, body_bytes, tail);
 	if (!conn || conn->ending)
 		return -ENOTCONN;
 	if (body_bytes > TODO_COPY_MAX)
@@ -302,21 +260,56 @@ int tcp_serve_answer(struct tcp_serve *serve,
 	return conn_answer(conn, &header, body, body_bytes, NULL);
 }
 
-int tcp_serve_refuse(struct tcp_serve *serve,
-		     const struct tcp_serve_ticket *ticket, int error,
-		     const char *why)
+static int tcp_refuse(struct server *server, const struct serve_ticket *ticket,
+		      int error, const char *why)
 {
-	struct tcp_conn *conn = find(serve, ticket->client);
+	struct tcp_conn *conn = find(of_server(server), ticket->client);
 	size_t why_bytes = strnlen(why, WIRE_WHY_MAX);
-	struct wire_header header = reply_to(ticket, why_bytes, error);
+	struct wire_header header = serve_reply_to(ticket, why_bytes, error);
 
 	if (!conn || conn->ending)
 		return -ENOTCONN;
 	return conn_answer(conn, &header, why, why_bytes, NULL);
 }
 
+static const struct server_ops tcp_server_ops = {
+	.answer = tcp_answer,
+	.refuse = tcp_refuse,
+};
+
+int tcp_serve_open(struct loop *loop, const struct serve_options *options,
+		   const struct serve_ops *ops, void *arg,
+		   struct tcp_serve **ret)
+{
+	struct tcp_serve *serve;
+
+	if (serve_options_check(options))
+		return -EINVAL;
+	serve = calloc(1, sizeof(*serve));
+	if (!serve)
+		return -ENOMEM;
+	serve->nr_slots = options->clients_max + options->strangers_max;
+	serve->slots = calloc(serve->nr_slots, sizeof(*serve->slots));
+	if (!serve->slots) {
+		free(serve);
+		return -ENOMEM;
+	}
+	serve->server.ops = &tcp_server_ops;
+	serve->shared.server = &serve->server;
+	serve->shared.loop = loop;
+	serve->shared.options = *options;
+	serve->shared.ops = ops;
+	serve->shared.arg = arg;
+	serve->work.run = serve_turn;
+	serve->timer.fired = timer_fired;
+	loop_add_work(loop, &serve->work);
+	loop_add_timer(loop, &serve->timer);
+	*ret = serve;
+	return 0;
+}
+
 void tcp_serve_get_stats(const struct tcp_serve *serve,
-			 struct tcp_serve_stats *ret_stats)
+			 struct serve_stats *ret_stats)
 {
 	*ret_stats = serve->shared.stats;
 }

@@ -9,7 +9,7 @@
 struct todo_answer {
 	struct todo_answer *next;
 	struct wire_header header;
-	struct batch_tail tail;
+	struct serve_tail tail;
 	size_t head_bytes;
 	uint8_t head[];
 };
@@ -41,7 +41,7 @@ static void ring_drop_first(struct todo_ring *ring)
 
 int todo_add_answer(struct tcp_todo *todo, const struct wire_header *header,
 		    const void *head, size_t head_bytes,
-		    const struct batch_tail *tail)
+		    const struct serve_tail *tail)
 {
 	struct todo_answer *answer = calloc(1, sizeof(*answer) + head_bytes);
 
@@ -86,33 +86,6 @@ static void put_answer(struct tcp_todo *todo, struct tcp_batch *batch)
 	todo->nr_asked--;
 }
 
-static int read_source(const struct todo_client *client,
-		       const struct wire_read *read, uint8_t *buf)
-{
-	struct page_source *source;
-	int error;
-
-	error = client->ops->source(client->session, read->handle, &source);
-	if (error)
-		return error;
-	return source->read(source, read->object, read->raddr, buf,
-			    read->len_bytes);
-}
-
-static const char *read_words(int error)
-{
-	switch (error) {
-	case -EBADF:
-		return "this connection has no such handle: OPEN first";
-	case -ESTALE:
-		return "the image is gone: released, or its lease has ended";
-	case -EINVAL:
-		return "no such object, or a range past the last address";
-	default:
-		return "the parent's kernel refused the page";
-	}
-}
-
 /* Copy one READ's pages to their place in the batch, or its refusal. */
 static void put_read(const struct todo_client *client,
 		     const struct todo_read *todo, struct tcp_batch *batch)
@@ -125,9 +98,10 @@ static void put_read(const struct todo_client *client,
 	};
 	const char *words;
 
-	header.status = read_source(client, &todo->read, batch_body(batch));
+	header.status = serve_read(client->ops, client->session, &todo->read,
+				   batch_body(batch));
 	if (header.status) {
-		words = read_words(header.status);
+		words = serve_read_words(header.status);
 		header.body_bytes = (uint32_t)strlen(words);
 		memcpy(batch_body(batch), words, header.body_bytes);
 		client->stats->failed_reads++;

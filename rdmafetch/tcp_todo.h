@@ -40,9 +40,9 @@ struct tcp_todo {
 
 /* Whose READs these are, and where their bytes come from. */
 struct todo_client {
-	const struct tcp_serve_ops *ops;
+	const struct serve_ops *ops;
 	void *session;
-	struct tcp_serve_stats *stats;
+	struct serve_stats *stats;
 };
 
 /* 1 when one more request of this kind fits. */
@@ -60,7 +60,7 @@ void todo_add_read(struct tcp_todo *todo, bool urgent, uint32_t id,
  */
 int todo_add_answer(struct tcp_todo *todo, const struct wire_header *header,
 		    const void *head, size_t head_bytes,
-		    const struct batch_tail *tail);
+		    const struct serve_tail *tail);
 
 /* Move answers, then urgent READs, into @batch while they fit. */
 void todo_fill_first(struct tcp_todo *todo, const struct todo_client *client,

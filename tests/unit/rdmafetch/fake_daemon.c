@@ -24,7 +24,7 @@ enum command { CMD_STOP = 1, CMD_ANSWER, CMD_STATS };
 
 struct fake_daemon {
 	pthread_t thread;
-	struct tcp_serve_options options;
+	struct serve_options options;
 	struct page_source source;
 	struct loop *loop;
 	struct tcp_serve *serve;
@@ -35,9 +35,9 @@ struct fake_daemon {
 	uint16_t port;
 	atomic_bool gone;
 	atomic_int command;
-	struct tcp_serve_ticket waiting[WAITING_MAX];
+	struct serve_ticket waiting[WAITING_MAX];
 	unsigned nr_waiting, nr_answered;
-	struct tcp_serve_stats stats;
+	struct serve_stats stats;
 };
 
 uint64_t fake_word(uint32_t object, uint64_t raddr)
@@ -66,8 +66,8 @@ static int fake_read(struct page_source *source, uint32_t object,
 	return 0;
 }
 
-static int fake_join(void *arg, uint64_t client, int fd, void **ret_session,
-		     char *why)
+static int fake_join(void *arg, const struct serve_origin *origin,
+		     void **ret_session, char *why)
 {
 	*ret_session = arg;
 	return 0;
@@ -78,20 +78,20 @@ static void fake_leave(void *session)
 }
 
 static void give_desc(struct fake_daemon *daemon,
-		      const struct tcp_serve_ticket *ticket)
+		      const struct serve_ticket *ticket)
 {
 	const struct wire_opened opened = {.handle = 7, .lease_s = 600};
 	uint8_t *desc = malloc(FAKE_DESC_BYTES), body[WIRE_REQUEST_MAX];
-	const struct batch_tail tail = {desc, FAKE_DESC_BYTES, free, desc};
+	const struct serve_tail tail = {desc, FAKE_DESC_BYTES, free, desc};
 
 	assert(desc);
 	for (size_t i = 0; i < FAKE_DESC_BYTES; i++)
 		desc[i] = fake_desc_byte(i);
-	(void)tcp_serve_answer_tail(daemon->serve, ticket, body,
-				    wire_put_opened(body, &opened), &tail);
+	(void)serve_answer_tail(ticket, body, wire_put_opened(body, &opened),
+				&tail);
 }
 
-static void fake_request(void *session, const struct tcp_serve_ticket *ticket,
+static void fake_request(void *session, const struct serve_ticket *ticket,
 			 const uint8_t *body, size_t body_bytes)
 {
 	struct fake_daemon *daemon = session;
@@ -105,14 +105,14 @@ static void fake_request(void *session, const struct tcp_serve_ticket *ticket,
 	if (ticket->type == WIRE_OPEN &&
 	    (wire_get_image(body, body_bytes, &image) ||
 	     !strcmp(image.name, "nobody"))) {
-		(void)tcp_serve_refuse(daemon->serve, ticket, -ENOENT,
-				       "no image is called nobody");
+		(void)serve_refuse(ticket, -ENOENT,
+				   "no image is called nobody");
 		return;
 	}
 	if (ticket->type == WIRE_OPEN)
 		give_desc(daemon, ticket);
 	else
-		(void)tcp_serve_answer(daemon->serve, ticket, NULL, 0);
+		(void)serve_answer(ticket, NULL, 0);
 }
 
 static int fake_source(void *session, uint32_t handle,
@@ -128,7 +128,7 @@ static int fake_source(void *session, uint32_t handle,
 	return 0;
 }
 
-static const struct tcp_serve_ops fake_ops = {
+static const struct serve_ops fake_ops = {
 	.join = fake_join,
 	.leave = fake_leave,
 	.request = fake_request,
@@ -139,8 +139,7 @@ static void answer_waiting(struct fake_daemon *daemon)
 {
 	daemon->nr_answered = 0;
 	for (unsigned i = 0; i < daemon->nr_waiting; i++)
-		if (!tcp_serve_answer(daemon->serve, &daemon->waiting[i], "ok",
-				      2))
+		if (!serve_answer(&daemon->waiting[i], "ok", 2))
 			daemon->nr_answered++;
 	daemon->nr_waiting = 0;
 }
@@ -229,13 +228,13 @@ static void listen_both(struct fake_daemon *daemon)
 	listen_unix(daemon);
 }
 
-struct fake_daemon *fake_daemon_start(const struct tcp_serve_options *options)
+struct fake_daemon *fake_daemon_start(const struct serve_options *options)
 {
 	struct fake_daemon *daemon = calloc(1, sizeof(*daemon));
 	uint64_t one;
 
 	assert(daemon);
-	daemon->options = options ? *options : tcp_serve_defaults;
+	daemon->options = options ? *options : serve_defaults;
 	daemon->source.read = fake_read;
 	daemon->command_fd = eventfd(0, EFD_CLOEXEC);
 	daemon->done_fd = eventfd(0, EFD_CLOEXEC);
@@ -276,7 +275,7 @@ unsigned fake_daemon_answer(struct fake_daemon *daemon)
 	return daemon->nr_answered;
 }
 
-struct tcp_serve_stats fake_daemon_stats(struct fake_daemon *daemon)
+struct serve_stats fake_daemon_stats(struct fake_daemon *daemon)
 {
 	command(daemon, CMD_STATS);
 	return daemon->stats;

@@ -20,7 +20,7 @@
 struct fake_daemon;
 
 /* @options may be NULL.  Listens on 127.0.0.1 and on a unix socket. */
-struct fake_daemon *fake_daemon_start(const struct tcp_serve_options *options);
+struct fake_daemon *fake_daemon_start(const struct serve_options *options);
 void fake_daemon_stop(struct fake_daemon *daemon);
 
 uint16_t fake_daemon_port(const struct fake_daemon *daemon);
@@ -33,7 +33,7 @@ void fake_daemon_withdraw(struct fake_daemon *daemon);
 unsigned fake_daemon_answer(struct fake_daemon *daemon);
 
 /* Counters as they are now. */
-struct tcp_serve_stats fake_daemon_stats(struct fake_daemon *daemon);
+struct serve_stats fake_daemon_stats(struct fake_daemon *daemon);
 
 /* The 8 bytes at @raddr of @object, and byte @at of the descriptor. */
 uint64_t fake_word(uint32_t object, uint64_t raddr);

@@ -425,7 +425,7 @@ static void client_that_never_reads_harms_nobody(void **state)
 
 static void stalled_and_silent_clients_are_dropped(void **state)
 {
-	struct tcp_serve_options options = tcp_serve_defaults;
+	struct serve_options options = serve_defaults;
 	uint8_t out[64];
 	int silent, stalled;
 
@@ -448,7 +448,7 @@ static void stalled_and_silent_clients_are_dropped(void **state)
 
 static void more_clients_than_allowed_are_told_so(void **state)
 {
-	struct tcp_serve_options options = tcp_serve_defaults;
+	struct serve_options options = serve_defaults;
 	struct wire_header header;
 	uint8_t *body;
 	int first, second;
@@ -471,7 +471,7 @@ static void more_clients_than_allowed_are_told_so(void **state)
 
 static void crowd_of_strangers_has_a_limit(void **state)
 {
-	struct tcp_serve_options options = tcp_serve_defaults;
+	struct serve_options options = serve_defaults;
 	int fds[8];
 
 	fake_daemon_stop(fake);

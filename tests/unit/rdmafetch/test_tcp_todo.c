@@ -14,7 +14,7 @@
 static struct tcp_todo todo;
 static struct tcp_batch batch;
 static struct batch_pool pool;
-static struct tcp_serve_stats stats;
+static struct serve_stats stats;
 static unsigned nr_tails_done;
 
 static int fill_with_object(struct page_source *source, uint32_t object,
@@ -33,7 +33,7 @@ static int find_source(void *session, uint32_t handle,
 	return handle ? -EBADF : 0;
 }
 
-static const struct tcp_serve_ops ops = {.source = find_source};
+static const struct serve_ops ops = {.source = find_source};
 static const struct todo_client client = {.ops = &ops, .stats = &stats};
 
 static void tail_done(void *owner)
@@ -73,7 +73,7 @@ static void add_answer(uint32_t id, const char *head, const char *tail)
 		.id = id,
 		.body_bytes = (uint32_t)(strlen(head) + strlen(tail)),
 	};
-	const struct batch_tail lent = {
+	const struct serve_tail lent = {
 		.bytes = (const uint8_t *)tail,
 		.len_bytes = strlen(tail),
 		.done = tail_done,
