@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mitosis-bench.c - measure images and loads beside fork() of the same process
+ * mitosis-bench.c - measure what this is for, each time beside its rival
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include "tools/bench/phases.h"
 #include "tools/bench/pss.h"
 #include "tools/bench/report.h"
+#include "tools/bench/rpc.h"
 
 static int start_parent(const struct options *options, struct peer *ret_parent)
 {
@@ -70,13 +71,13 @@ static int run(const struct options *options, const char *dir)
 	return error;
 }
 
-int main(int argc, char **argv)
+/* Images and loads beside fork() of the same process. */
+static int fork_main(int argc, char **argv)
 {
 	char dir[] = "/tmp/mitosis-bench.XXXXXX";
 	struct options options;
 	int error;
 
-	say_init(argv[0]);
 	if (options_parse(argc, argv, &options) < 0)
 		return 2;
 	if (!mkdtemp(dir)) {
@@ -86,4 +87,12 @@ int main(int argc, char **argv)
 	error = run(&options, dir);
 	(void)rmdir(dir);
 	return error ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	say_init(argv[0]);
+	if (argc > 1 && !strcmp(argv[1], "rpc"))
+		return rpc_main(argc - 1, argv + 1);
+	return fork_main(argc, argv);
 }

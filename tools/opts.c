@@ -118,6 +118,8 @@ void opts_help(const struct opts_entry *table, FILE *out)
 	char left[HELP_WIDTH * 2];
 
 	for (; table->name; table++) {
+		if (!table->help)
+			continue;
 		(void)snprintf(left, sizeof(left), "--%s%s%s", table->name,
 			       table->arg ? " " : "",
 			       table->arg ? table->arg : "");

@@ -29,7 +29,8 @@ struct opts_list {
 struct opts_entry {
 	const char *name; /* without dashes; NULL ends the table */
 	const char *arg;  /* "PATH"; NULL for a flag */
-	const char *help; /* one line */
+	const char
+		*help; /* one line; NULL: another spelling, not in the help */
 	enum opts_kind kind;
 	void *to;
 	uint32_t min, max;

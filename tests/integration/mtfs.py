@@ -26,7 +26,7 @@ class Client:
         else:
             self.sock = socket.create_connection(("127.0.0.1", where), 60)
         self.next_id = 0
-        self.call(HELLO, struct.pack("<II", 1, 1 << 20))
+        self.call(HELLO, struct.pack("<IIHHI", 2, 1 << 20, 0, 0, 0))
 
     def send(self, kind, body=b"", flags=0):
         self.next_id += 1

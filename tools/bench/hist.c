@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* hist.c - see hist.h */
+#include "tools/bench/hist.h"
+
+#define SUBS (1u << HIST_SUB_BITS)
+
+/* Below SUBS each value has a bucket; above, the first bits after the top one
+ * choose it. */
+static unsigned bucket_of(uint64_t sample)
+{
+	unsigned shift;
+
+	if (sample < SUBS)
+		return (unsigned)sample;
+	shift = 63u - (unsigned)__builtin_clzll(sample) - HIST_SUB_BITS;
+	return (shift + 1) * SUBS + (unsigned)(sample >> shift) - SUBS;
+}
+
+static uint64_t last_of(unsigned bucket)
+{
+	unsigned shift;
+
+	if (bucket < SUBS)
+		return bucket;
+	shift = bucket / SUBS - 1;
+	/* Of the very last bucket the sum wraps to the largest number. */
+	return ((uint64_t)(bucket % SUBS + SUBS + 1) << shift) - 1;
+}
+
+void hist_add(struct hist *hist, uint64_t sample)
+{
+	if (!hist->nr || sample < hist->min)
+		hist->min = sample;
+	if (sample > hist->max)
+		hist->max = sample;
+	hist->nr++;
+	hist->counts[bucket_of(sample)]++;
+}
+
+void hist_merge(struct hist *hist, const struct hist *from)
+{
+	if (!from->nr)
+		return;
+	if (!hist->nr || from->min < hist->min)
+		hist->min = from->min;
+	if (from->max > hist->max)
+		hist->max = from->max;
+	hist->nr += from->nr;
+	for (unsigned i = 0; i < HIST_BUCKETS; i++)
+		hist->counts[i] += from->counts[i];
+}
+
+uint64_t hist_percentile(const struct hist *hist, unsigned percent)
+{
+	uint64_t wanted = hist->nr / 100 * percent +
+			  (hist->nr % 100 * percent + 99) / 100;
+	uint64_t seen = 0, last = hist->max;
+
+	for (unsigned i = 0; i < HIST_BUCKETS; i++) {
+		seen += hist->counts[i];
+		if (seen >= wanted && seen) {
+			last = last_of(i);
+			break;
+		}
+	}
+	return last < hist->max ? last : hist->max;
+}

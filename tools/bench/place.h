@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * place.h - the ends of a benchmark: "HOST:PORT" to connect to, or to listen on
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "rdmafetch/tcp_control.h"
+
+#define PLACE_TEXT_MAX (PARSE_HOST_MAX + 10) /* "[HOST]:65535" and its NUL */
+
+/* What carries the messages or the pages. */
+enum place_proto { PLACE_LOCAL, PLACE_TCP, PLACE_RDMA };
+
+/* By name.  Returns 0 or -EINVAL. */
+int place_proto_parse(const char *text, enum place_proto *ret_proto);
+
+const char *place_proto_name(enum place_proto proto);
+
+/*
+ * Parse "HOST", "HOST:PORT" or "[V6]:PORT"; *@ret_address has no timeout yet.
+ * Returns 0, or -EINVAL.
+ */
+int place_parse(const char *text, uint16_t default_port,
+		struct tcp_address *ret_address);
+
+/*
+ * A listening TCP socket at @address, close-on-exec, the caller's.  Any address
+ * is allowed: who listens says what may come of it.  Returns 0, -ENOENT for an
+ * unknown host, or -errno of bind(2).
+ */
+int place_listen(const struct tcp_address *address, int *ret_fd);
+
+/* "ADDR:PORT" of the socket @fd, as place_parse() reads it. */
+void place_text(int fd, char ret_text[PLACE_TEXT_MAX]);
