@@ -3,6 +3,7 @@
 #include "rdmafetch/serve.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 const struct serve_options serve_defaults = {
 	.clients_max = 256,
@@ -79,6 +80,76 @@ const char *serve_read_words(int error)
 	default:
 		return "the parent's kernel refused the page";
 	}
+}
+
+/* The handler has its own words. */
+static int refuse_hello(struct server *server, int error, uint32_t version,
+			char *why)
+{
+	if (!why[0] && error == -EPROTONOSUPPORT)
+		(void)snprintf(why, WIRE_WHY_MAX + 1,
+			       "this mitosisd speaks version %u, not %u: "
+			       "install the same mitosisfs on both hosts",
+			       WIRE_VERSION, version);
+	else if (!why[0] && error == -EUSERS)
+		(void)snprintf(why, WIRE_WHY_MAX + 1,
+			       "%u clients are connected already: try again "
+			       "later, or raise --max-clients",
+			       server->options.clients_max);
+	server->stats.turned_away++;
+	return error;
+}
+
+int serve_hello(struct server *server, const struct serve_greeting *greeting,
+		void **ret_session, char *why)
+{
+	const uint8_t *body = greeting->body;
+	size_t len = greeting->body_bytes;
+	struct wire_hello hello;
+	const struct serve_origin origin = {
+		.hello = &hello,
+		.fd = greeting->fd,
+		.is_verbs = greeting->is_verbs,
+	};
+	int error = wire_get_hello(body, len, &hello);
+
+	if (error && error != -EPROTONOSUPPORT)
+		return -EPROTO;
+	if (!error && server->stats.clients >= server->options.clients_max)
+		error = -EUSERS;
+	if (!error)
+		error = server->handler->join(server->handler_arg, &origin,
+					      ret_session, why);
+	/* Theirs to say, but ours means another thing. */
+	if (error == -EPROTO)
+		error = -EACCES;
+	if (error)
+		return refuse_hello(server, error,
+				    wire_hello_version(body, len), why);
+	server->stats.strangers--;
+	server->stats.clients++;
+	return 0;
+}
+
+size_t serve_welcome(const struct server *server, uint8_t out[WIRE_REQUEST_MAX])
+{
+	const struct wire_hello hello = {
+		.version = WIRE_VERSION,
+		.read_max_bytes = WIRE_READ_MAX,
+		.rdma_port = server->rdma_port,
+	};
+
+	return wire_put_hello(out, &hello);
+}
+
+void serve_goodbye(struct server *server, bool joined, void *session)
+{
+	if (!joined) {
+		server->stats.strangers--;
+		return;
+	}
+	server->stats.clients--;
+	server->handler->leave(session);
 }
 
 int serve_options_check(const struct serve_options *options)

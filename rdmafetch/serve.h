@@ -107,9 +107,15 @@ struct serve_verbs {
 	bool has_odp; /* registering copies and pins nothing */
 };
 
-/* A server's own half: the first member of struct tcp_serve and verbs_serve. */
+/* What is common to all servers: a member of struct tcp_serve and verbs_serve.
+ */
 struct server {
 	const struct server_ops *ops;
+	struct serve_options options;
+	const struct serve_ops *handler;
+	void *handler_arg;
+	struct serve_stats stats;
+	uint16_t rdma_port; /* told in HELLO; 0: none */
 };
 
 /* The functions below, by server; @body and @tail may be NULL. */
@@ -161,6 +167,29 @@ int serve_read(const struct serve_ops *ops, void *session,
 
 /* The words that go with an error of serve_read(). */
 const char *serve_read_words(int error);
+
+/* A HELLO, and where it came from. */
+struct serve_greeting {
+	const uint8_t *body;
+	size_t body_bytes;
+	int fd; /* as in struct serve_origin */
+	bool is_verbs;
+};
+
+/*
+ * Let a stranger in, if the handler does.  Returns 0 with its session, -EPROTO
+ * when that is no HELLO, or -errno with the words of a refusal in @why
+ * (WIRE_WHY_MAX + 1 bytes, "" before).  Keeps count of clients and strangers.
+ */
+int serve_hello(struct server *server, const struct serve_greeting *greeting,
+		void **ret_session, char *why);
+
+/* The body of the answer to a HELLO; returns its bytes. */
+size_t serve_welcome(const struct server *server,
+		     uint8_t out[WIRE_REQUEST_MAX]);
+
+/* A connection has ended, of a client (its @session leaves) or a stranger. */
+void serve_goodbye(struct server *server, bool joined, void *session);
 
 /* Returns 0, or -EINVAL for options out of range. */
 int serve_options_check(const struct serve_options *options);

@@ -55,7 +55,7 @@ void conn_drop(struct tcp_conn *conn)
 
 static void drop_broken(struct tcp_conn *conn)
 {
-	conn->shared->stats.broken++;
+	conn->shared->server->stats.broken++;
 	conn_drop(conn);
 }
 
@@ -120,10 +120,10 @@ int conn_open(struct tcp_shared *shared, int fd, uint64_t client,
 	conn->client = client;
 	conn->recv_op.done = received;
 	conn->send_op.done = sent;
-	conn->reader.ops = shared->ops;
-	conn->reader.stats = &shared->stats;
-	conn->deadline_ns = deadline_in(shared->options.hello_ms);
-	shared->stats.strangers++;
+	conn->reader.ops = shared->server->handler;
+	conn->reader.stats = &shared->server->stats;
+	conn->deadline_ns = deadline_in(shared->server->options.hello_ms);
+	shared->server->stats.strangers++;
 	conn_make_ready(conn);
 	*ret = conn;
 	return 0;
@@ -155,18 +155,12 @@ static void turn_away(struct tcp_conn *conn, uint32_t id, int error,
 		.body_bytes = (uint32_t)strlen(why),
 	};
 
-	conn->shared->stats.turned_away++;
 	conn->ending = true;
 	(void)conn_answer(conn, &header, why, header.body_bytes, NULL);
 }
 
 static void welcome(struct tcp_conn *conn, uint32_t id)
 {
-	const struct wire_hello hello = {
-		.version = WIRE_VERSION,
-		.read_max_bytes = WIRE_READ_MAX,
-		.rdma_port = conn->shared->rdma_port,
-	};
 	uint8_t body[WIRE_REQUEST_MAX];
 	struct wire_header header = {
 		.type = WIRE_HELLO,
@@ -174,46 +168,30 @@ static void welcome(struct tcp_conn *conn, uint32_t id)
 		.id = id,
 	};
 
-	header.body_bytes = (uint32_t)wire_put_hello(body, &hello);
+	header.body_bytes = (uint32_t)serve_welcome(conn->shared->server, body);
 	conn->joined = true;
 	conn->deadline_ns = 0;
-	conn->shared->stats.strangers--;
-	conn->shared->stats.clients++;
 	(void)conn_answer(conn, &header, body, header.body_bytes, NULL);
 }
 
 static int take_hello(struct tcp_conn *conn, const struct wire_header *header,
 		      const uint8_t *body)
 {
-	struct tcp_shared *shared = conn->shared;
+	const struct serve_greeting greeting = {
+		.body = body,
+		.body_bytes = header->body_bytes,
+		.fd = conn->fd,
+	};
 	char why[WIRE_WHY_MAX + 1] = "";
-	struct wire_hello hello;
-	const struct serve_origin origin = {.hello = &hello, .fd = conn->fd};
 	int error;
 
-	error = wire_get_hello(body, header->body_bytes, &hello);
-	if (conn->joined || (error && error != -EPROTONOSUPPORT))
+	if (conn->joined)
 		return -EPROTO;
+	error = serve_hello(conn->shared->server, &greeting,
+			    &conn->reader.session, why);
+	if (error == -EPROTO)
+		return error;
 	conn->todo.nr_asked++;
-	if (error) {
-		(void)snprintf(why, sizeof(why),
-			       "this mitosisd speaks version %u, not %u: "
-			       "install the same mitosisfs on both hosts",
-			       WIRE_VERSION,
-			       wire_hello_version(body, header->body_bytes));
-		turn_away(conn, header->id, error, why);
-		return 0;
-	}
-	if (shared->stats.clients >= shared->options.clients_max) {
-		(void)snprintf(why, sizeof(why),
-			       "%u clients are connected already: try again "
-			       "later, or raise --max-clients",
-			       shared->options.clients_max);
-		turn_away(conn, header->id, -EUSERS, why);
-		return 0;
-	}
-	error = shared->ops->join(shared->arg, &origin, &conn->reader.session,
-				  why);
 	if (error)
 		turn_away(conn, header->id, error, why);
 	else
@@ -264,7 +242,7 @@ static int take_request(struct tcp_conn *conn, const struct wire_header *header,
 		.type = header->type,
 	};
 
-	conn->shared->stats.requests++;
+	conn->shared->server->stats.requests++;
 	if (header->type == WIRE_HELLO)
 		return take_hello(conn, header, body);
 	if (!conn->joined)
@@ -278,8 +256,8 @@ static int take_request(struct tcp_conn *conn, const struct wire_header *header,
 		(void)answer_here(conn, header);
 		return 0;
 	}
-	conn->shared->ops->request(conn->reader.session, &ticket, body,
-				   header->body_bytes);
+	conn->shared->server->handler->request(conn->reader.session, &ticket,
+					       body, header->body_bytes);
 	return 0;
 }
 
@@ -389,8 +367,8 @@ static void start_send(struct tcp_conn *conn)
 			      MSG_NOSIGNAL);
 	loop_mark(sqe, &conn->send_op);
 	conn->sending = true;
-	conn->deadline_ns = deadline_in(conn->shared->options.stall_ms);
-	conn->shared->stats.sends++;
+	conn->deadline_ns = deadline_in(conn->shared->server->options.stall_ms);
+	conn->shared->server->stats.sends++;
 }
 
 /*
@@ -403,7 +381,7 @@ static void hang_up(struct tcp_conn *conn)
 	if (conn->hung_up || conn->sending || todo_waiting(&conn->todo))
 		return;
 	conn->hung_up = true;
-	conn->deadline_ns = deadline_in(conn->shared->options.hello_ms);
+	conn->deadline_ns = deadline_in(conn->shared->server->options.hello_ms);
 	(void)shutdown(conn->fd, SHUT_WR);
 }
 
@@ -439,12 +417,7 @@ int conn_is_over(const struct tcp_conn *conn)
 
 void conn_close(struct tcp_conn *conn)
 {
-	if (conn->joined) {
-		conn->shared->stats.clients--;
-		conn->shared->ops->leave(conn->reader.session);
-	} else {
-		conn->shared->stats.strangers--;
-	}
+	serve_goodbye(conn->shared->server, conn->joined, conn->reader.session);
 	todo_done(&conn->todo);
 	batch_reset(&conn->filling, &conn->shared->pool);
 	batch_reset(&conn->leaving, &conn->shared->pool);

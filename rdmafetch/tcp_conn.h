@@ -24,12 +24,7 @@ struct tcp_conn;
 struct tcp_shared {
 	struct server *server;
 	struct loop *loop;
-	struct serve_options options;
-	const struct serve_ops *ops;
-	void *arg;
-	uint16_t rdma_port; /* told in HELLO; 0: none */
 	struct batch_pool pool;
-	struct serve_stats stats;
 	struct tcp_conn *ready, *last_ready; /* have something to do */
 };
 

@@ -61,8 +61,8 @@ static struct tcp_conn *find(struct tcp_serve *serve, uint64_t client)
 
 static int free_slot(const struct tcp_serve *serve)
 {
-	if (serve->shared.stats.strangers >=
-	    serve->shared.options.strangers_max)
+	if (serve->server.stats.strangers >=
+	    serve->server.options.strangers_max)
 		return -1;
 	for (unsigned i = 0; i < serve->nr_slots; i++)
 		if (!serve->slots[i])
@@ -76,14 +76,14 @@ static void add_client(struct tcp_serve *serve, int fd)
 	uint64_t client;
 
 	if (slot < 0 || serve->closing) {
-		serve->shared.stats.turned_away++;
+		serve->server.stats.turned_away++;
 		(void)close(fd);
 		return;
 	}
 	client = ++serve->takes * serve->nr_slots + (unsigned)slot;
 	if (conn_open(&serve->shared, fd, client, &serve->slots[slot]))
 		return;
-	serve->shared.stats.accepted++;
+	serve->server.stats.accepted++;
 	wake_in(serve, NS_PER_S);
 }
 
@@ -132,7 +132,7 @@ int tcp_serve_listen(struct tcp_serve *serve, int fd)
 
 void tcp_serve_tell_rdma(struct tcp_serve *serve, uint16_t port)
 {
-	serve->shared.rdma_port = port;
+	serve->server.rdma_port = port;
 }
 
 /* Once a second while there are clients: deadlines, and accepting again. */
@@ -294,12 +294,14 @@ int tcp_serve_open(struct loop *loop, const struct serve_options *options,
 		free(serve);
 		return -ENOMEM;
 	}
-	serve->server.ops = &tcp_server_ops;
+	serve->server = (struct server){
+		.ops = &tcp_server_ops,
+		.options = *options,
+		.handler = ops,
+		.handler_arg = arg,
+	};
 	serve->shared.server = &serve->server;
 	serve->shared.loop = loop;
-	serve->shared.options = *options;
-	serve->shared.ops = ops;
-	serve->shared.arg = arg;
 	serve->work.run = serve_turn;
 	serve->timer.fired = timer_fired;
 	loop_add_work(loop, &serve->work);
@@ -311,7 +313,7 @@ int tcp_serve_open(struct loop *loop, const struct serve_options *options,
 void tcp_serve_get_stats(const struct tcp_serve *serve,
 			 struct serve_stats *ret_stats)
 {
-	*ret_stats = serve->shared.stats;
+	*ret_stats = serve->server.stats;
 }
 
 /* 1 while the kernel may still use memory of ours. */
