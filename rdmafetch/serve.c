@@ -38,9 +38,10 @@ const struct serve_verbs *serve_verbs_get(const struct serve_ticket *ticket)
 	return ops->verbs_get ? ops->verbs_get(ticket->server, ticket) : NULL;
 }
 
-void serve_verbs_put(struct server *server, const struct serve_verbs *verbs)
+void serve_verbs_put(const struct serve_verbs *verbs)
 {
-	server->ops->verbs_put(server, verbs);
+	if (verbs)
+		verbs->put(verbs);
 }
 
 struct wire_header serve_reply_to(const struct serve_ticket *ticket,

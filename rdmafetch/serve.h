@@ -105,6 +105,7 @@ struct serve_verbs {
 	uint32_t driver_id; /* enum rdma_driver_id, for RDMA_VERBS_IOCTL */
 	uint32_t pd_handle;
 	bool has_odp; /* registering copies and pins nothing */
+	void (*put)(const struct serve_verbs *verbs); /* serve_verbs_put() */
 };
 
 /* What is common to all servers: a member of struct tcp_serve and verbs_serve.
@@ -127,8 +128,6 @@ struct server_ops {
 		      int error, const char *why);
 	const struct serve_verbs *(*verbs_get)(struct server *server,
 					       const struct serve_ticket *t);
-	void (*verbs_put)(struct server *server,
-			  const struct serve_verbs *verbs);
 };
 
 /*
@@ -149,10 +148,12 @@ int serve_refuse(const struct serve_ticket *ticket, int error, const char *why);
 /*
  * What an EXPORT for this client wants, or NULL when it has left or came by
  * something else than verbs.  To be put when all that was registered with it
- * is destroyed, and before the server is closed.
+ * is destroyed; that may be after the client left, and after the server.
  */
 const struct serve_verbs *serve_verbs_get(const struct serve_ticket *ticket);
-void serve_verbs_put(struct server *server, const struct serve_verbs *verbs);
+
+/* NULL is allowed. */
+void serve_verbs_put(const struct serve_verbs *verbs);
 
 /* The head of a reply to @ticket: @status 0, or -errno. */
 struct wire_header serve_reply_to(const struct serve_ticket *ticket,
