@@ -46,6 +46,8 @@ static const struct fuse_opt table[] = {
 	OPTION("readahead=%u", readahead_kb, 0),
 	OPTION("threads=%u", threads, 0),
 	OPTION("socket=%s", socket, 0),
+	OPTION("sec=%s", sec_text, 0),
+	OPTION("munge_socket=%s", munge_socket, 0),
 	OPTION("allow_other", allow_other, 1),
 	OPTION("--foreground", foreground, 1),
 	OPTION("-d", debug, 1),
@@ -129,6 +131,10 @@ static const char usage[] =
 	"(128)\n"
 	"  -o threads=N         the most threads that answer the kernel (8)\n"
 	"  -o socket=PATH       mitosisd's socket, for unix: sources\n"
+	"  -o sec=none|munge    how to say who asks, to a mitosisd of another "
+	"host\n"
+	"                       (none)\n"
+	"  -o munge_socket=PATH munged's, where it is not the usual one\n"
 	"  -o allow_other       let other users look (an image holds "
 	"secrets)\n";
 
@@ -251,6 +257,9 @@ static int check(struct options *options)
 		return wrong(options,
 			     "prefetch=%s: no such policy; off, next or seq",
 			     options->prefetch);
+	if (sec_set(options->sec_text, options->munge_socket, &options->sec,
+		    options->why))
+		return -1;
 	return check_numbers(options);
 }
 
@@ -298,5 +307,7 @@ void options_done(struct options *options)
 	free(options->mountpoint);
 	free(options->prefetch);
 	free(options->socket);
+	free(options->sec_text);
+	free(options->munge_socket);
 	*options = (struct options){0};
 }

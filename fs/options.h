@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/parse.h"
+#include "rdmafetch/sec.h"
 
 #define OPTIONS_WHY_MAX 255
 
@@ -29,6 +30,8 @@ struct options {
 	unsigned threads;
 	char *prefetch; /* policy name, owned */
 	char *socket;	/* of the daemon, for unix: sources, owned */
+	char *sec_text, *munge_socket; /* owned */
+	struct sec_settings sec;       /* what these two say */
 	int foreground, debug, fake, allow_other, help, version;
 	int noexec, remount, writable; /* said by the user; each is refused */
 	unsigned nr_words;	       /* of the command line, so far */

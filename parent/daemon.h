@@ -11,13 +11,15 @@
  *           rdmafetch/loop.c      io_uring
  *
  * Threads: one, and no locks.  It blocks in the kernel only: for pages of
- * snapshots, and for the user database when a TCP client joins (parent/peer.h).
+ * snapshots, for the user database when a TCP client joins (parent/peer.h), and
+ * for the munged of this host, 2 s at most (rdmafetch/sec_munge.h).
  */
 #pragma once
 
 #include <stdint.h>
 
 #include "common/report.h"
+#include "parent/identity.h"
 #include "parent/registry.h"
 #include "parent/snapshot.h"
 #include "rdmafetch/loop.h"
@@ -26,6 +28,7 @@
 struct daemon_options {
 	struct registry_options registry;
 	struct serve_options serve;
+	struct identity_policy identity;
 	struct snapshot_options snapshot;
 };
 

@@ -15,6 +15,7 @@
 
 #include "common/cleanup.h"
 #include "common/parse.h"
+#include "parent/peer.h"
 
 #define BACKLOG 128
 
@@ -62,12 +63,9 @@ static int fill_address(const char *addr, uint16_t port,
 
 static int is_loopback(const struct listen_address *address)
 {
-	const struct sockaddr_in *in = (const void *)&address->addr;
-	const struct sockaddr_in6 *in6 = (const void *)&address->addr;
+	struct peer_end end;
 
-	if (address->addr.ss_family == AF_INET)
-		return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-	return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+	return !peer_end_of(&address->addr, &end) && peer_is_loopback(&end);
 }
 
 int listen_parse(const char *text, uint16_t default_port,
@@ -85,12 +83,6 @@ int listen_parse(const char *text, uint16_t default_port,
 			      "cannot listen on %.64s: not an address as in "
 			      "127.0.0.1:7373 or [::1]:7373",
 			      text);
-	if (!is_loopback(&address))
-		return refuse(ret_why, -EPERM,
-			      "cannot listen on %s: only loopback and the unix "
-			      "socket are served without an authenticator "
-			      "(sec=), which this version does not have",
-			      addr);
 	*ret_address = address;
 	return 0;
 }
@@ -110,6 +102,20 @@ static void put_text(const struct listen_address *address, char *out,
 		(void)snprintf(out, len, "[%s]:%u", text,
 			       ntohs(in6->sin6_port));
 	}
+}
+
+int listen_allow(const struct listen_address *address, enum wire_sec sec,
+		 struct refusal *ret_why)
+{
+	char text[LISTEN_TEXT_MAX];
+
+	if (sec != WIRE_SEC_NONE || is_loopback(address))
+		return 0;
+	put_text(address, text, sizeof(text));
+	return refuse(ret_why, -EPERM,
+		      "cannot listen on %s: without --sec=munge only loopback "
+		      "and the unix socket are served",
+		      text);
 }
 
 static int say_inet(const struct listen_address *address, int error,

@@ -2,8 +2,9 @@
 /*
  * listen.h - where mitosisd may be reached, and where it may not
  *
- * Below: sockets.  Above: tools/mitosisd.c.  Everybody who can reach a TCP port
- * must be known by the kernel of this host, so nothing but loopback is served.
+ * Below: sockets.  Above: tools/mitosisd.c.  Everybody who can reach a port
+ * must be known: by the kernel of this host, so loopback is always served, or
+ * by a credential, which --sec asks for (listen_allow()).
  *
  * Threads: any; the functions have no state.
  */
@@ -13,6 +14,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "common/wire.h"
 #include "parent/refusal.h"
 
 #define LISTEN_TEXT_MAX 64 /* "[...]:65535" and its NUL */
@@ -26,10 +28,19 @@ struct listen_address {
  * Parse "ADDR", "ADDR:PORT" or "[V6]:PORT": numbers, never a name, so that no
  * resolver decides where the daemon listens.
  *
- * Returns 0, or with words -EINVAL, or -EPERM when it is not loopback.
+ * Returns 0, or -EINVAL with words.
  */
 int listen_parse(const char *text, uint16_t default_port,
 		 struct listen_address *ret_address, struct refusal *ret_why);
+
+/*
+ * Whether clients may come to @address, of TCP or RDMA, by @sec: to loopback
+ * always, elsewhere never without a credential.
+ *
+ * Returns 0, or -EPERM with words.
+ */
+int listen_allow(const struct listen_address *address, enum wire_sec sec,
+		 struct refusal *ret_why);
 
 /*
  * A listening TCP socket; the caller owns it.

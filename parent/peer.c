@@ -41,8 +41,7 @@ static void end_of_v4(const void *addr, uint16_t port, struct peer_end *ret)
 	ret->port = port;
 }
 
-static int end_of_sockaddr(const struct sockaddr_storage *from,
-			   struct peer_end *ret)
+int peer_end_of(const struct sockaddr_storage *from, struct peer_end *ret)
 {
 	const struct sockaddr_in *in = (const void *)from;
 	const struct sockaddr_in6 *in6 = (const void *)from;
@@ -366,9 +365,9 @@ static int peer_of_inet(int fd, const struct sockaddr_storage *remote,
 
 	if (getsockname(fd, (struct sockaddr *)&local, &len))
 		return -errno;
-	error = end_of_sockaddr(remote, &near);
+	error = peer_end_of(remote, &near);
 	if (!error)
-		error = end_of_sockaddr(&local, &far);
+		error = peer_end_of(&local, &far);
 	if (error)
 		return error;
 	if (peer_is_loopback(&near) && peer_is_loopback(&far) &&

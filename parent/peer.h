@@ -5,9 +5,9 @@
  * The kernel says so, never the peer: SO_PEERCRED on a unix socket (unix(7)),
  * and for a TCP connection inside this host the owner of the socket at its far
  * end (sock_diag(7), or /proc/net/tcp where that is not built in).  Whoever
- * comes over a wire is unknown.
+ * comes over a wire is unknown to it.
  *
- * Above: parent/daemon.c, which asks once per connection, and
+ * Above: parent/identity.c, which asks once per connection, and
  * parent/registry.c, which decides by the answer.
  */
 #pragma once
@@ -15,10 +15,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 struct peer {
-	bool known; /* else nothing below counts */
+	bool known;    /* else no number below counts */
+	bool squashed; /* root of another host: not known for that */
 	uid_t uid;
 	gid_t gid; /* of TCP peers: the user's group in the user database */
 	pid_t pid; /* 0: not told */
@@ -50,6 +52,9 @@ struct peer_end {
  */
 int peer_scan_proc(const char *text, size_t len, const struct peer_end *near,
 		   const struct peer_end *far, uid_t *ret_uid);
+
+/* The end that a socket address names.  Returns 0 or -EAFNOSUPPORT. */
+int peer_end_of(const struct sockaddr_storage *from, struct peer_end *ret);
 
 /* 1 when @end is an address of the loopback interface. */
 int peer_is_loopback(const struct peer_end *end);

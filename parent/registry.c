@@ -177,6 +177,11 @@ static int check_claim(struct registry *registry,
 {
 	const struct registry_image *taken = by_name(registry, claim->name);
 
+	if (claim->owner->squashed)
+		return refuse(ret_why, -EACCES,
+			      "root of another host is nobody here: ask as the "
+			      "process's user, or see mitosisd "
+			      "--no-root-squash");
 	if (!claim->owner->known)
 		return refuse(ret_why, -EACCES,
 			      "cannot tell which user is asking: use the unix "

@@ -25,16 +25,27 @@ static int session_join(void *arg, const struct serve_origin *origin,
 			void **ret_session, char *why)
 {
 	struct session *session = calloc(1, sizeof(*session));
+	const struct identity_ask ask = {
+		.fd = origin->fd,
+		.is_verbs = origin->is_verbs,
+		.here = origin->here,
+		.there = origin->there,
+		.hello = origin->hello,
+	};
+	int error;
 
 	if (!session) {
 		(void)snprintf(why, WIRE_WHY_MAX + 1, "no memory");
 		return -ENOMEM;
 	}
 	session->daemon = arg;
-	/* Who cannot be told is unknown, and may show a key. */
-	(void)peer_of_socket(origin->fd, &session->peer);
-	*ret_session = session;
-	return 0;
+	error = identity_find(&session->daemon->options.identity, &ask,
+			      &session->peer, why);
+	if (error)
+		free(session);
+	else
+		*ret_session = session;
+	return error;
 }
 
 static void session_leave(void *arg)

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "common/source.h"
 #include "common/wire.h"
@@ -59,6 +60,8 @@ struct serve_origin {
 	const struct wire_hello *hello; /* lives until join() returns */
 	int fd;				/* its socket; -1 where there is none */
 	bool is_verbs;
+	/* Both ends of a connection that is no socket; else NULL. */
+	const struct sockaddr_storage *here, *there;
 };
 
 /* What the handler knows about one client is its session. */

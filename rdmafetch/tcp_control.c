@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/cleanup.h"
 #include "common/io.h"
@@ -156,17 +157,36 @@ int tcp_control_call(struct tcp_control *control, enum wire_type type,
 	return 0;
 }
 
-static int say_hello(struct tcp_control *control, char *why)
+/* What this connection's HELLO says: who we are, to whom it leads. */
+static int fill_hello(const struct tcp_control *control,
+		      const struct sec_settings *sec, struct wire_hello *hello,
+		      char *why)
 {
-	struct wire_hello hello = {.version = WIRE_VERSION,
-				   .read_max_bytes = WIRE_READ_MAX};
+	struct sockaddr_storage server;
+	const struct sec_way way = {.server = (struct sockaddr *)&server};
+	socklen_t len = sizeof(server);
+
+	*hello = (struct wire_hello){.version = WIRE_VERSION,
+				     .read_max_bytes = WIRE_READ_MAX};
+	if (getpeername(control->fd, (struct sockaddr *)&server, &len))
+		return -errno;
+	return sec_make_credential(sec, &way, hello, why);
+}
+
+static int say_hello(struct tcp_control *control,
+		     const struct sec_settings *sec, char *why)
+{
 	CLEANUP_FREE void *reply = NULL;
 	uint8_t body[WIRE_REQUEST_MAX];
+	struct wire_hello hello;
 	size_t reply_bytes = 0;
-	int err = tcp_control_call(control, WIRE_HELLO, body,
-				   wire_put_hello(body, &hello), &reply,
-				   &reply_bytes, why);
+	int err = fill_hello(control, sec, &hello, why);
 
+	if (err)
+		return err;
+	err = tcp_control_call(control, WIRE_HELLO, body,
+			       wire_put_hello(body, &hello), &reply,
+			       &reply_bytes, why);
 	if (err)
 		return err;
 	err = wire_get_hello(reply, reply_bytes, &hello);
@@ -188,7 +208,7 @@ int tcp_control_hello(const struct tcp_address *address,
 	control->timeout_ms = address->timeout_ms;
 	err = dial_open(address, &control->fd);
 	if (!err)
-		err = say_hello(control, why);
+		err = say_hello(control, &address->sec, why);
 	if (err) {
 		tcp_control_close(control);
 		return err;

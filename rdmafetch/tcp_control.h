@@ -13,6 +13,7 @@
 
 #include "common/parse.h"
 #include "common/wire.h"
+#include "rdmafetch/sec.h"
 
 /* A control connection: HELLO is done.  One thread at a time. */
 struct tcp_control;
@@ -26,6 +27,7 @@ struct tcp_address {
 	 * MiB gets a second more for each.
 	 */
 	int timeout_ms;
+	struct sec_settings sec; /* the credential to show in HELLO */
 };
 
 /*
@@ -37,14 +39,14 @@ struct tcp_address {
  *   -EPROTONOSUPPORT  the daemon speaks another version
  *   -EPROTO           what answers is no mitosisd
  *   -ECONNRESET       the daemon hung up
- *   or -errno of connect(2), or the daemon's refusal.
+ *   or -errno of connect(2) or sec_make_credential(), or the daemon's refusal.
  */
 int tcp_control_open(const struct tcp_address *address,
 		     struct tcp_control **ret);
 
 /*
- * As tcp_control_open(), with the daemon's words when it refuses HELLO in @why
- * ("" otherwise), which has WIRE_WHY_MAX + 1 bytes.
+ * As tcp_control_open(), with words in @why when the daemon refuses HELLO, or
+ * there is no credential to show ("" otherwise); it has WIRE_WHY_MAX + 1 bytes.
  */
 int tcp_control_hello(const struct tcp_address *address,
 		      struct tcp_control **ret, char *why);

@@ -27,7 +27,7 @@
 #define LEASE_MAX_S (366u * 24 * 3600)
 
 struct settings {
-	const char *socket, *host, *name;
+	const char *socket, *host, *name, *sec, *munge_socket;
 	uint32_t port, lease_s;
 	bool json, help, version;
 };
@@ -41,6 +41,10 @@ static const struct opts_entry table[] = {
 	 0, 0},
 	{"port", "PORT", "with --host (7373)", OPTS_U32, &settings.port, 1,
 	 65535},
+	{"sec", "KIND", "show a credential: none (the default) or munge",
+	 OPTS_TEXT, &settings.sec, 0, 0},
+	{"munge-socket", "PATH", "of munged, where it is not the usual one",
+	 OPTS_TEXT, &settings.munge_socket, 0, 0},
 	{"name", "NAME", "prepare: call the image so", OPTS_TEXT,
 	 &settings.name, 0, 0},
 	{"lease", "TIME", "prepare: end it after this, unless renewed",
@@ -225,7 +229,7 @@ static int say_help(void)
 {
 	(void)printf(
 		"Usage: mitosisctl [OPTION...] COMMAND\n"
-		"Ask a mitosisd on this host.\n\n");
+		"Ask a mitosisd, on this host or another.\n\n");
 	for (const struct command *c = commands; c->name; c++)
 		(void)printf("  %-8s %-17s %s\n", c->name,
 			     c->operand ? c->operand : "", c->help);
@@ -271,6 +275,16 @@ static int check_line(void)
 	return settings.name ? check_name(settings.name) : 0;
 }
 
+static int set_sec(struct sec_settings *sec)
+{
+	char why[WIRE_WHY_MAX + 1];
+	int error = sec_set(settings.sec, settings.munge_socket, sec, why);
+
+	if (error)
+		say_error("%s", why);
+	return error;
+}
+
 /* Our own user's daemon when it runs, else the host's. */
 static void choose_socket(char ret_path[SOCKETPATH_MAX + 1])
 {
@@ -298,7 +312,7 @@ static int set_address(struct tcp_address *address, int timeout_ms)
 		return -EINVAL;
 	}
 	strcpy(address->host, text);
-	return 0;
+	return set_sec(&address->sec);
 }
 
 /* In a folder where everybody may write, a stranger may have been first. */

@@ -33,7 +33,7 @@
 struct settings {
 	struct daemon_options daemon;
 	struct opts_list listen;
-	const char *socket, *pid_file;
+	const char *socket, *pid_file, *sec, *munge_socket;
 	uint32_t ready_fd;
 	bool detach, foreground, help, version;
 };
@@ -52,10 +52,16 @@ static struct settings settings = {.ready_fd = NO_FD};
 
 static const struct opts_entry table[] = {
 	{"listen", "ADDR[:PORT]",
-	 "loopback address to serve TCP on, or none; may be repeated",
-	 OPTS_LIST, &settings.listen, 0, 0},
+	 "address to serve TCP on, or none; may be repeated", OPTS_LIST,
+	 &settings.listen, 0, 0},
 	{"socket", "PATH", "unix socket, or none", OPTS_TEXT, &settings.socket,
 	 0, 0},
+	{"sec", "KIND", "how clients of other hosts are known: none, munge",
+	 OPTS_TEXT, &settings.sec, 0, 0},
+	{"munge-socket", "PATH", "of munged, where it is not the usual one",
+	 OPTS_TEXT, &settings.munge_socket, 0, 0},
+	{"no-root-squash", NULL, "root of other hosts is root here, too",
+	 OPTS_FLAG, &settings.daemon.identity.no_root_squash, 0, 0},
 	{"lease", "TIME", "of an image whose client names none (10m)",
 	 OPTS_SECONDS, &settings.daemon.registry.lease_s, 1, 30 * 24 * 3600},
 	{"max-lease", "TIME", "longer leases are cut to this (24h)",
@@ -96,6 +102,17 @@ static bool wants_none(void)
 	       !strcmp(settings.listen.texts[0], "none");
 }
 
+static int set_sec(void)
+{
+	char why[WIRE_WHY_MAX + 1];
+	int error = sec_set(settings.sec, settings.munge_socket,
+			    &settings.daemon.identity.sec, why);
+
+	if (error)
+		say_error("cannot start: %s", why);
+	return error;
+}
+
 static int parse_line(int argc, char **argv)
 {
 	struct registry_options *registry = &settings.daemon.registry;
@@ -118,7 +135,7 @@ static int parse_line(int argc, char **argv)
 	}
 	if (registry->lease_s > registry->lease_max_s)
 		registry->lease_max_s = registry->lease_s;
-	return 0;
+	return set_sec();
 }
 
 static void add_ready(struct serving *serving, const char *kind,
@@ -151,6 +168,9 @@ static int try_tcp(struct serving *serving, const char *text,
 	int fd, error;
 
 	error = listen_parse(text, WIRE_PORT, &address, why);
+	if (!error)
+		error = listen_allow(&address,
+				     settings.daemon.identity.sec.kind, why);
 	if (!error)
 		error = listen_inet(&address, &fd, why);
 	if (error)

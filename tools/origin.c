@@ -102,6 +102,7 @@ static void set_address(struct origin *origin)
 
 	address->timeout_ms = CONNECT_MS;
 	address->port = (uint16_t)options->port;
+	address->sec = options->sec;
 	address->is_unix = options->source.where == PARSE_UNIX;
 	if (!address->is_unix)
 		(void)snprintf(address->host, sizeof(address->host), "%s",
@@ -143,8 +144,8 @@ static int explain(const struct origin *origin, int error, char *why)
 static int connect_control(struct origin *origin, struct tcp_control **ret,
 			   char *why)
 {
-	why[0] = '\0';
-	return explain(origin, tcp_control_open(&origin->address, ret), why);
+	return explain(origin, tcp_control_hello(&origin->address, ret, why),
+		       why);
 }
 
 /* Ask something about this origin's image that needs no answer but yes. */
@@ -210,9 +211,10 @@ static int reopen(void *arg, struct transport **ret)
 	int r = tcp_open(&origin->address, &origin->wire, &transport, &opened,
 			 why);
 
-	/* A daemon that answers "no" in words will not say yes later. */
+	/* A daemon that answers "no" in words will not say yes later, unless
+	 * what it could not do was to ask who we are. */
 	if (r)
-		return why[0] ? -ESTALE : r;
+		return why[0] && r != -EAGAIN ? -ESTALE : r;
 	r = check_same(origin, &opened);
 	free(opened.desc);
 	if (r)

@@ -5,6 +5,7 @@ import struct
 
 MAGIC = 0x5346544D
 HELLO, PREPARE, OPEN, READ, RELEASE, LIST, STATUS, RENEW = range(1, 9)
+VERSION, MUNGE = 2, 1
 URGENT = 2
 
 
@@ -17,16 +18,22 @@ class Refused(Exception):
 
 
 class Client:
-    def __init__(self, where):
-        """where: the path of a unix socket, or a port of 127.0.0.1."""
+    def __init__(self, where, credential=b""):
+        """where: the path of a unix socket, a port of 127.0.0.1, or (host,
+        port).  credential: of munge."""
+        self.received = 0
         if isinstance(where, str):
             self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.sock.settimeout(60)
             self.sock.connect(where)
         else:
-            self.sock = socket.create_connection(("127.0.0.1", where), 60)
+            if isinstance(where, int):
+                where = ("127.0.0.1", where)
+            self.sock = socket.create_connection(where, 60)
         self.next_id = 0
-        self.call(HELLO, struct.pack("<IIHHI", 2, 1 << 20, 0, 0, 0))
+        self.call(HELLO, struct.pack("<IIHHI", VERSION, 1 << 20, 0,
+                                     MUNGE if credential else 0,
+                                     len(credential)) + credential)
 
     def send(self, kind, body=b"", flags=0):
         self.next_id += 1
@@ -41,6 +48,7 @@ class Client:
             if not part:
                 raise EOFError("the daemon hung up")
             parts += part
+        self.received += size
         return bytes(parts)
 
     def receive(self):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_listen.c - loopback only; dead sockets are taken over, living ones not
- */
+/* test_listen.c - loopback, or --sec; dead sockets are taken over, living ones
+ * not */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -46,11 +46,13 @@ static void loopback_addresses_are_taken(void **state)
 	struct listen_address address;
 
 	assert_int_equal(0, parse("127.0.0.1", &address));
+	assert_int_equal(0, listen_allow(&address, WIRE_SEC_NONE, &why));
 	in = (const void *)&address.addr;
 	assert_int_equal(7373, ntohs(in->sin_port));
 	assert_int_equal(0, parse("127.9.9.9:0", &address));
 	assert_int_equal(0, ntohs(in->sin_port));
 	assert_int_equal(0, parse("[::1]:65535", &address));
+	assert_int_equal(0, listen_allow(&address, WIRE_SEC_NONE, &why));
 	in6 = (const void *)&address.addr;
 	assert_int_equal(AF_INET6, in6->sin6_family);
 	assert_int_equal(65535, ntohs(in6->sin6_port));
@@ -58,19 +60,33 @@ static void loopback_addresses_are_taken(void **state)
 	assert_int_equal(7373, ntohs(in6->sin6_port));
 }
 
-static void everything_else_is_refused_with_the_reason(void **state)
+static const char *const outside[] = {
+	"0.0.0.0",   "10.0.0.1:7373", "[::]:7373",     "::",
+	"128.0.0.1", "[fe80::1]:1",   "::ffff:8.8.8.8"};
+
+static void nothing_else_is_served_without_sec(void **state)
 {
-	static const char *const texts[] = {
-		"0.0.0.0",	    "10.0.0.1:7373", "[::]:7373",  "::",
-		"::ffff:127.0.0.1", "128.0.0.1",     "[fe80::1]:1"};
 	struct listen_address address;
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		assert_int_equal(-EPERM, parse(texts[i], &address));
+	for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++) {
+		assert_int_equal(0, parse(outside[i], &address));
+		assert_int_equal(-EPERM,
+				 listen_allow(&address, WIRE_SEC_NONE, &why));
 		assert_non_null(strstr(why.why,
-				       "only loopback and the unix "
-				       "socket are served without an "
-				       "authenticator"));
+				       "without --sec=munge only "
+				       "loopback and the unix socket "
+				       "are served"));
+	}
+}
+
+static void with_sec_all_addresses_are_served(void **state)
+{
+	struct listen_address address;
+
+	for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++) {
+		assert_int_equal(0, parse(outside[i], &address));
+		assert_int_equal(0,
+				 listen_allow(&address, WIRE_SEC_MUNGE, &why));
 	}
 }
 
@@ -178,7 +194,8 @@ int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		CASE(loopback_addresses_are_taken),
-		CASE(everything_else_is_refused_with_the_reason),
+		CASE(nothing_else_is_served_without_sec),
+		CASE(with_sec_all_addresses_are_served),
 		CASE(what_is_no_address_is_refused),
 		CASE(taken_port_is_told),
 		CASE(unix_socket_is_open_to_everybody),

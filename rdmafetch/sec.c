@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* sec.c - see sec.h */
+#include "rdmafetch/sec.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rdmafetch/sec_munge.h"
+
+static const char *const names[] = {
+	[WIRE_SEC_NONE] = "none",
+	[WIRE_SEC_MUNGE] = "munge",
+};
+
+#define NR_NAMES (sizeof(names) / sizeof(names[0]))
+
+const char *sec_name(unsigned kind)
+{
+	return kind < NR_NAMES ? names[kind] : "?";
+}
+
+__attribute__((format(printf, 3, 4))) static int fail(char *why, int error,
+						      const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(why, WIRE_WHY_MAX + 1, format, args);
+	va_end(args);
+	return error;
+}
+
+static int parse_kind(const char *word, enum wire_sec *ret_kind)
+{
+	for (unsigned i = 0; i < NR_NAMES; i++) {
+		if (strcmp(word, names[i]))
+			continue;
+		*ret_kind = (enum wire_sec)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int sec_set(const char *kind, const char *munge_socket,
+	    struct sec_settings *ret_settings, char *why)
+{
+	struct sec_settings settings = {.kind = WIRE_SEC_NONE};
+
+	if (kind && parse_kind(kind, &settings.kind))
+		return fail(why, -EINVAL, "sec=%.64s: it is none or munge",
+			    kind);
+	if (settings.kind == WIRE_SEC_MUNGE && !sec_munge_is_built)
+		return fail(why, -EOPNOTSUPP,
+			    "sec=munge: built without libmunge (meson option "
+			    "munge)");
+	if (munge_socket && strlen(munge_socket) > SEC_SOCKET_MAX)
+		return fail(why, -EINVAL,
+			    "the path of munged's socket is longer than %u "
+			    "bytes",
+			    SEC_SOCKET_MAX);
+	if (munge_socket)
+		strcpy(settings.munge_socket, munge_socket);
+	*ret_settings = settings;
+	return 0;
+}
+
+/* An IPv4 address reads the same on an IPv6 socket (::ffff:a.b.c.d). */
+static void put_address(const struct sockaddr *server, char *out, size_t room)
+{
+	const struct sockaddr_in *in = (const void *)server;
+	const struct sockaddr_in6 *in6 = (const void *)server;
+	char text[INET6_ADDRSTRLEN] = "?";
+
+	if (server->sa_family == AF_INET6 &&
+	    !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		(void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+		(void)snprintf(out, room, "[%s]:%u", text,
+			       ntohs(in6->sin6_port));
+	} else if (server->sa_family == AF_INET6) {
+		(void)inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, text,
+				sizeof(text));
+		(void)snprintf(out, room, "%s:%u", text, ntohs(in6->sin6_port));
+	} else if (server->sa_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+		(void)snprintf(out, room, "%s:%u", text, ntohs(in->sin_port));
+	} else {
+		(void)snprintf(out, room, "this host");
+	}
+}
+
+void sec_payload(const struct sec_way *way, char ret[SEC_PAYLOAD_MAX + 1])
+{
+	char address[64];
+
+	put_address(way->server, address, sizeof(address));
+	(void)snprintf(ret, SEC_PAYLOAD_MAX + 1, "mitosis hello %u to %s %s",
+		       WIRE_VERSION, way->is_verbs ? "rdma" : "tcp", address);
+}
+
+int sec_make_credential(const struct sec_settings *settings,
+			const struct sec_way *way, struct wire_hello *hello,
+			char *why)
+{
+	char payload[SEC_PAYLOAD_MAX + 1];
+	struct sec_munge_cred cred;
+	int error;
+
+	hello->sec = WIRE_SEC_NONE;
+	hello->cred_bytes = 0;
+	if (settings->kind == WIRE_SEC_NONE)
+		return 0;
+	sec_payload(way, payload);
+	error = sec_munge_encode(settings->munge_socket, payload, &cred, why);
+	if (error)
+		return error;
+	hello->sec = (uint16_t)settings->kind;
+	hello->cred_bytes = (uint32_t)strlen(cred.text);
+	memcpy(hello->cred, cred.text, hello->cred_bytes);
+	return 0;
+}
+
+static int check_said(const struct sec_munge_said *said,
+		      const struct sec_way *way, char *why)
+{
+	char wanted[SEC_PAYLOAD_MAX + 1];
+
+	if (said->ttl_s > SEC_TTL_S)
+		return fail(why, -EACCES,
+			    "the credential is good for %d s: longer than the "
+			    "%d s that are taken",
+			    said->ttl_s, SEC_TTL_S);
+	sec_payload(way, wanted);
+	if (!strcmp(said->payload, wanted))
+		return 0;
+	return fail(why, -EACCES,
+		    "the credential is for '%s', and this is '%s': connect to "
+		    "the daemon's own address, not to a forwarder's",
+		    said->payload, wanted);
+}
+
+int sec_check_credential(const struct sec_settings *settings,
+			 const struct sec_way *way,
+			 const struct wire_hello *hello,
+			 struct sec_identity *ret_identity, char *why)
+{
+	struct sec_munge_said said;
+	struct sec_munge_cred cred;
+	int error;
+
+	if (settings->kind == WIRE_SEC_NONE ||
+	    hello->sec != (uint16_t)settings->kind)
+		return fail(why, -EOPNOTSUPP,
+			    "this mitosisd takes no credentials of sec=%s: it "
+			    "runs with --sec=%s",
+			    sec_name(hello->sec), sec_name(settings->kind));
+	memcpy(cred.text, hello->cred, hello->cred_bytes);
+	cred.text[hello->cred_bytes] = '\0';
+	if (!hello->cred_bytes || strlen(cred.text) != hello->cred_bytes)
+		return fail(why, -EACCES, "there is no credential in it");
+	error = sec_munge_decode(settings->munge_socket, &cred, &said, why);
+	if (!error)
+		error = check_said(&said, way, why);
+	if (error)
+		return error;
+	ret_identity->uid = said.uid;
+	ret_identity->gid = said.gid;
+	return 0;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* test_identity.c - who a client is: by the kernel, by a credential, or nobody
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "munged.h"
+#include "parent/identity.h"
+
+static struct munged munged;
+static struct identity_policy policy;
+static struct wire_hello hello;
+static struct peer peer;
+static char why[WIRE_WHY_MAX + 1];
+
+static int start(void **state)
+{
+	policy = (struct identity_policy){0};
+	hello = (struct wire_hello){.version = WIRE_VERSION};
+	peer = (struct peer){.uid = 77};
+	why[0] = '\0';
+	return 0;
+}
+
+static int start_munge(void **state)
+{
+	(void)start(state);
+	if (!munged_possible())
+		skip(); /* no munged, or built without libmunge */
+	munged_start(&munged, 'a');
+	return sec_set("munge", munged.socket, &policy.sec, why);
+}
+
+static int stop_munge(void **state)
+{
+	if (munged_possible())
+		munged_stop(&munged);
+	return 0;
+}
+
+static struct sockaddr_storage end_at(const char *text)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(99)};
+	struct sockaddr_storage storage = {0};
+
+	assert_int_equal(1, inet_pton(AF_INET, text, &in.sin_addr));
+	memcpy(&storage, &in, sizeof(in));
+	return storage;
+}
+
+/* As verbs connections come, which have no socket. */
+static int find(const char *here, const char *there)
+{
+	const struct sockaddr_storage ends[2] = {end_at(here), end_at(there)};
+	const struct identity_ask ask = {.fd = -1,
+					 .is_verbs = true,
+					 .here = &ends[0],
+					 .there = &ends[1],
+					 .hello = &hello};
+
+	return identity_find(&policy, &ask, &peer, why);
+}
+
+static void show_credential(const char *server)
+{
+	const struct sockaddr_storage end = end_at(server);
+	const struct sec_way way = {.is_verbs = true,
+				    .server = (const struct sockaddr *)&end};
+
+	assert_int_equal(0,
+			 sec_make_credential(&policy.sec, &way, &hello, why));
+}
+
+static void nobody_comes_over_a_network_unsaid(void **state)
+{
+	assert_int_equal(-EACCES, find("10.0.0.1", "10.0.0.2"));
+	assert_non_null(strstr(why, "use sec=munge"));
+	assert_int_equal(-EACCES, find("127.0.0.1", "10.0.0.2"));
+	assert_int_equal(-EACCES, find("10.0.0.1", "127.0.0.1"));
+	assert_int_equal(-EACCES, find("10.0.0.1", "10.0.0.1"));
+	assert_int_equal(77, peer.uid);
+}
+
+static void inside_without_a_socket_is_unknown(void **state)
+{
+	assert_int_equal(0, find("127.0.0.1", "127.0.0.1"));
+	assert_false(peer.known);
+}
+
+static void unix_socket_tells_its_peer(void **state)
+{
+	struct identity_ask ask = {.hello = &hello};
+	int fds[2];
+
+	assert_int_equal(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	ask.fd = fds[0];
+	assert_int_equal(0, identity_find(&policy, &ask, &peer, why));
+	assert_true(peer.known);
+	assert_int_equal(geteuid(), peer.uid);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+static void credential_without_sec_is_refused(void **state)
+{
+	hello.sec = WIRE_SEC_MUNGE;
+	assert_int_equal(-EOPNOTSUPP, find("127.0.0.1", "127.0.0.1"));
+	assert_non_null(strstr(why, "--sec=none"));
+}
+
+static void network_needs_a_credential_with_sec_too(void **state)
+{
+	assert_int_equal(-EACCES, find("10.0.0.1", "10.0.0.2"));
+	hello.sec = WIRE_SEC_MUNGE;
+	assert_int_equal(-EACCES, find("10.0.0.1", "10.0.0.2"));
+}
+
+static void remote_root_is_squashed(void **state)
+{
+	if (geteuid())
+		skip(); /* only root's credential says root */
+	show_credential("10.0.0.1");
+	assert_int_equal(0, find("10.0.0.1", "10.0.0.2"));
+	assert_false(peer.known);
+	assert_true(peer.squashed);
+	/* From a forwarder of this host it is no better. */
+	show_credential("127.0.0.1");
+	assert_int_equal(0, find("127.0.0.1", "127.0.0.1"));
+	assert_false(peer.known);
+}
+
+static void remote_root_is_root_where_that_is_wanted(void **state)
+{
+	if (geteuid())
+		skip(); /* only root's credential says root */
+	policy.no_root_squash = true;
+	show_credential("10.0.0.1");
+	assert_int_equal(0, find("10.0.0.1", "10.0.0.2"));
+	assert_true(peer.known);
+	assert_false(peer.squashed);
+	assert_int_equal(0, peer.uid);
+}
+
+/* The kernel says so too. */
+static void our_own_root_is_root_by_credential_too(void **state)
+{
+	struct identity_ask ask = {.hello = &hello};
+	const struct sockaddr_storage here = {.ss_family = AF_UNIX};
+	const struct sec_way way = {.server = (const struct sockaddr *)&here};
+	int fds[2];
+
+	assert_int_equal(0,
+			 sec_make_credential(&policy.sec, &way, &hello, why));
+	assert_int_equal(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	ask.fd = fds[0];
+	assert_int_equal(0, identity_find(&policy, &ask, &peer, why));
+	assert_true(peer.known);
+	assert_int_equal(geteuid(), peer.uid);
+	/* A wrong one is refused, whatever the kernel says. */
+	assert_int_equal(-EACCES, identity_find(&policy, &ask, &peer, why));
+	assert_non_null(strstr(why, "Replayed"));
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+static void credential_for_another_end_is_refused(void **state)
+{
+	show_credential("10.0.0.3");
+	assert_int_equal(-EACCES, find("10.0.0.1", "10.0.0.2"));
+	assert_non_null(strstr(why, "10.0.0.3"));
+}
+
+#define CASE(name) cmocka_unit_test_setup(name, start)
+#define MUNGE(name)                                                            \
+	cmocka_unit_test_setup_teardown(name, start_munge, stop_munge)
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		CASE(nobody_comes_over_a_network_unsaid),
+		CASE(inside_without_a_socket_is_unknown),
+		CASE(unix_socket_tells_its_peer),
+		CASE(credential_without_sec_is_refused),
+		MUNGE(network_needs_a_credential_with_sec_too),
+		MUNGE(remote_root_is_squashed),
+		MUNGE(remote_root_is_root_where_that_is_wanted),
+		MUNGE(our_own_root_is_root_by_credential_too),
+		MUNGE(credential_for_another_end_is_refused),
+	};
+
+	return cmocka_run_group_tests(cases, NULL, NULL);
+}
