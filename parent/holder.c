@@ -17,6 +17,8 @@
 #include "common/cleanup.h"
 #include "common/desc.h"
 #include "common/io.h"
+#include "parent/lender.h"
+#include "parent/lending.h"
 #include "parent/probe.h"
 #include "parent/snapshot.h"
 
@@ -166,16 +168,23 @@ static int send_parcel(int sock, const struct parcel *parcel)
 }
 
 /* Until the far end of @sock or the twin is gone. */
-static void hold(int sock, pid_t twin)
+static void hold(int sock, const struct snapshot *snapshot)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, twin, 0);
+	int pidfd = (int)syscall(SYS_pidfd_open, snapshot->twin, 0);
 	struct pollfd ends[] = {
 		{.fd = sock, .events = POLLIN},
 		{.fd = pidfd, .events = POLLIN},
 	};
+	struct lender lender = LENDER_NONE;
+	int rc = 0;
 
-	while (poll(ends, 2, -1) < 0 && errno == EINTR)
-		;
+	while (rc == 0 && !ends[1].revents) {
+		if (poll(ends, 2, -1) < 0)
+			rc = errno == EINTR ? 0 : -errno;
+		else if (ends[0].revents)
+			rc = lending_serve(sock, snapshot, &lender);
+	}
+	lender_close(&lender);
 }
 
 _Noreturn void holder_run(int sock, const struct keeper_request *request)
@@ -196,7 +205,7 @@ _Noreturn void holder_run(int sock, const struct keeper_request *request)
 			if (parcel.fds[i] != snapshot->exe_fd &&
 			    parcel.fds[i] != snapshot->shared_fd)
 				(void)close(parcel.fds[i]);
-		hold(sock, snapshot->twin);
+		hold(sock, snapshot);
 	}
 	/* The twin dies with its tracer; waiting for it tells when it has. */
 	if (snapshot)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * holder.h - what the keeper's process does: take, tell, and wait for the end
+ * holder.h - what the keeper's process does: take, tell, lend, await the end
  *
- * Above: keeper.c, which forks it and reads the answer.  One message goes over
- * the socket: struct holder_answer, with descriptors in the order of
- * enum holder_fd.  Afterwards the socket only tells each side of the other's
- * death.
+ * Above: keeper.c, which forks it and reads the answers.  Over the socket:
+ *
+ *     keeper.c                                  holder.c
+ *       <-------- struct holder_answer, descriptors of enum holder_fd
+ *       struct lending_ask ------------->   (one at a time)
+ *       <-------- struct lending_answer    parent/lending.h
+ *
+ * and each side sees in it the other's death.
  */
 #pragma once
 
@@ -34,8 +38,9 @@ struct holder_answer {
 };
 
 /*
- * Take the snapshot that @request asks for, answer on @sock, and hold it until
- * the far end closes or the twin dies.  Never returns.  To be called in a
- * process of its own; all descriptors but @sock are closed.
+ * Take the snapshot that @request asks for, answer on @sock, and hold it, and
+ * lend its memory when asked, until the far end closes or the twin dies.  Never
+ * returns.  To be called in a process of its own; all descriptors but @sock are
+ * closed.
  */
 _Noreturn void holder_run(int sock, const struct keeper_request *request);

@@ -16,6 +16,7 @@
 #include "common/desc.h"
 #include "common/io.h"
 #include "parent/holder.h"
+#include "parent/lending.h"
 #include "parent/pages.h"
 
 /* The copied areas are runs of an image, so there cannot be more of them. */
@@ -24,7 +25,9 @@
 struct keeper {
 	pid_t pid;
 	int sock;
-	int twin_pidfd; /* or -1 */
+	int twin_pidfd;	  /* or -1 */
+	int lender_pidfd; /* or -1 */
+	uint32_t lends;	  /* ranges that were asked for and not answered */
 	struct keeper_result result;
 };
 
@@ -61,7 +64,7 @@ int keeper_start(const struct keeper_request *request, struct keeper **ret)
 		return -ENOMEM;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks) < 0)
 		return -errno;
-	keeper->twin_pidfd = -1;
+	keeper->twin_pidfd = keeper->lender_pidfd = -1;
 	keeper->sock = socks[0];
 	keeper->pid = fork();
 	if (keeper->pid < 0) {
@@ -142,22 +145,23 @@ static int read_runs(const struct delivery *delivery, struct image_run **ret)
 
 static int open_source(struct delivery *delivery, struct keeper_result *result)
 {
-	CLEANUP_FREE struct image_run *runs = NULL;
-	int rc = read_runs(delivery, &runs);
+	int rc = read_runs(delivery, &result->shared_runs);
 	const struct pages_origin origin = {
 		.twin = delivery->answer.twin,
 		.mem_fd = delivery->mem_fd,
 		.exe_fd = delivery->exe_fd,
 		.shared_fd = delivery->shared_fd,
-		.shared_runs = runs,
+		.shared_runs = result->shared_runs,
 		.nr_shared_runs = delivery->answer.nr_shared_runs,
 		.image = result->image,
 	};
 
 	rc = rc ? rc : pages_open(&origin, &result->source);
-	if (rc == 0)
-		delivery->mem_fd = delivery->exe_fd = delivery->shared_fd = -1;
-	return rc;
+	if (rc)
+		return rc;
+	delivery->mem_fd = delivery->exe_fd = delivery->shared_fd = -1;
+	result->nr_shared_runs = delivery->answer.nr_shared_runs;
+	return 0;
 }
 
 int keeper_finish(struct keeper *keeper,
@@ -190,12 +194,75 @@ int keeper_finish(struct keeper *keeper,
 	return 0;
 }
 
-/* The keeper never speaks twice: what can be read is its end. */
+/* It speaks only when it was asked: else what can be read is its end. */
 int keeper_alive(struct keeper *keeper)
 {
-	struct pollfd end = {.fd = keeper->sock, .events = POLLIN};
+	struct pollfd end = {.fd = keeper->sock,
+			     .events = keeper->lends ? 0 : POLLIN};
 
 	return keeper->result.source && poll(&end, 1, 0) == 0;
+}
+
+int keeper_lend(struct keeper *keeper, const struct lend_job *job)
+{
+	const struct lending_ask ask = {job->driver_id, job->pd_handle,
+					job->access, job->nr_ranges};
+	CLEANUP_CLOSE int ranges_fd = -1;
+	int rc;
+
+	if (keeper->lends)
+		return -EBUSY;
+	if (!job->nr_ranges || job->nr_ranges > LENDING_RANGES_MAX)
+		return -EINVAL;
+	rc = io_memfd("mitosis-ranges", job->ranges,
+		      job->nr_ranges * sizeof(*job->ranges), &ranges_fd);
+	rc = rc ? rc
+		: io_send_fds(keeper->sock, &ask, sizeof(ask),
+			      (const int[]){job->cmd_fd, ranges_fd},
+			      LENDING_FDS);
+	if (rc == 0)
+		keeper->lends = job->nr_ranges;
+	return rc;
+}
+
+static int read_deeds(int fd, uint32_t nr, struct lend_deed **ret)
+{
+	CLEANUP_FREE struct lend_deed *deeds = calloc(nr, sizeof(*deeds));
+	int rc = deeds ? io_pread_all(fd, deeds, nr * sizeof(*deeds), 0)
+		       : -ENOMEM;
+
+	if (rc == 0)
+		*ret = steal_ptr(&deeds);
+	return rc;
+}
+
+int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
+		struct refusal *ret_why)
+{
+	const uint32_t nr_ranges = keeper->lends;
+	CLEANUP_CLOSE int deeds_fd = -1;
+	struct lending_answer answer;
+	int fds[LENDING_FDS];
+	unsigned nr;
+
+	keeper->lends = 0;
+	if (io_recv_fds(keeper->sock, &answer, sizeof(answer), fds, LENDING_FDS,
+			&nr))
+		return refuse(ret_why, -EIO, "its keeper died");
+	deeds_fd = nr > 0 ? fds[0] : -1;
+	if (nr > 1) {
+		cleanup_close(&keeper->lender_pidfd);
+		keeper->lender_pidfd = fds[1];
+	}
+	answer.why.why[REFUSAL_MAX] = '\0';
+	if (answer.error)
+		return refuse(ret_why, answer.error, "%s", answer.why.why);
+	return read_deeds(deeds_fd, nr_ranges, ret_deeds);
+}
+
+int keeper_lends(const struct keeper *keeper)
+{
+	return keeper->lends != 0;
 }
 
 /* Without a twin, or before it was named, the keeper's own end must do. */
@@ -205,14 +272,14 @@ int keeper_kill(struct keeper *keeper)
 	return keeper->twin_pidfd >= 0 ? keeper->twin_pidfd : keeper->sock;
 }
 
-/* Until the twin's memory is given back, which init may still have to see. */
-static void wait_twin(const struct keeper *keeper)
+/* Until its memory is given back, which init may still have to see. */
+static void wait_end(int *pidfd)
 {
-	struct pollfd end = {.fd = keeper->twin_pidfd, .events = POLLIN};
+	struct pollfd end = {.fd = *pidfd, .events = POLLIN};
 
-	while (keeper->twin_pidfd >= 0 && poll(&end, 1, -1) < 0 &&
-	       errno == EINTR)
+	while (*pidfd >= 0 && poll(&end, 1, -1) < 0 && errno == EINTR)
 		;
+	cleanup_close(pidfd);
 }
 
 void keeper_release(struct keeper *keeper)
@@ -222,11 +289,11 @@ void keeper_release(struct keeper *keeper)
 	(void)kill(keeper->pid, SIGKILL);
 	while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	wait_twin(keeper);
-	if (keeper->twin_pidfd >= 0)
-		(void)close(keeper->twin_pidfd);
+	wait_end(&keeper->lender_pidfd);
+	wait_end(&keeper->twin_pidfd);
 	(void)close(keeper->sock);
 	pages_close(keeper->result.source);
+	free(keeper->result.shared_runs);
 	image_free(keeper->result.image);
 	free(keeper->result.desc);
 	free(keeper);

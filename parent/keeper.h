@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keeper.h - one process per snapshot, which takes it and holds it
+ * keeper.h - one process per snapshot, which takes it, holds it, and lends it
  *
  * The twin dies with its tracer, so the tracer is a process of its own: forked
  * here, told whom to image, and killed to release.  It asks the kernel whether
@@ -10,8 +10,13 @@
  *     mitosisd / mitosisfs              keeper                  target
  *       keeper_start() -------fork------> snapshot_take() ------> (pause)
  *       poll(keeper_fd) <---sendmsg------ descriptor, mem, shared, exe
- *       keeper_finish()                   waits until its socket closes
+ *       keeper_finish()                   waits for requests, and the end
+ *       keeper_lend() ------sendmsg-----> the snapshot's memory is registered
+ *       poll(keeper_fd) <---sendmsg------ on a device: handles
+ *       keeper_lent()
  *       keeper_release() ---SIGKILL-----> dies, and the twin with it
+ *
+ * Threads: one at a time makes the calls for one keeper.
  */
 #pragma once
 
@@ -20,6 +25,7 @@
 
 #include "common/image.h"
 #include "common/source.h"
+#include "parent/lend.h"
 #include "parent/refusal.h"
 #include "parent/snapshot.h"
 
@@ -37,12 +43,17 @@ struct keeper_result {
 	size_t desc_bytes;
 	struct image *image; /* the decoded one */
 	struct page_source *source;
+	struct image_run *shared_runs; /* what the source serves from copies */
+	uint32_t nr_shared_runs;
 };
 
 /* Fork the keeper; returns at once.  0 or -errno of fork and friends. */
 int keeper_start(const struct keeper_request *request, struct keeper **ret);
 
-/* Readable when keeper_finish() will not block. */
+/*
+ * Readable when keeper_finish() or, after keeper_lend(), keeper_lent() will not
+ * block; at other times when the keeper is dead.
+ */
 int keeper_fd(const struct keeper *keeper);
 
 /*
@@ -58,6 +69,28 @@ int keeper_finish(struct keeper *keeper,
 
 /* 1 while the twin lives: pages can be read. */
 int keeper_alive(struct keeper *keeper);
+
+/*
+ * Ask for ranges of the snapshot's memory to be registered on a device; the
+ * answer is keeper_lent()'s.  One is asked for at a time.
+ *
+ * @job is of no more use to the keeper when this returns.  Never blocks.
+ * Returns 0, -EBUSY with one under way, -EINVAL for no ranges or more than
+ * LENDING_RANGES_MAX, -ENOMEM, or -errno of memfd_create(2) and sendmsg(2).
+ */
+int keeper_lend(struct keeper *keeper, const struct lend_job *job);
+
+/*
+ * Take the answer: *@ret_deeds is the caller's to free(), one for each range.
+ *
+ * Returns 0, with words what lend_register() or lender_open() returned, or -EIO
+ * when the keeper is dead.
+ */
+int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
+		struct refusal *ret_why);
+
+/* 1 while keeper_lent() is to be called. */
+int keeper_lends(const struct keeper *keeper);
 
 /*
  * Begin to end keeper and twin: they die, which takes a twin the longer the
