@@ -16,8 +16,11 @@ static int find_ends(const struct identity_ask *ask, struct ends *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	if (ask->fd < 0) {
-		ret->here = *ask->here;
-		ret->there = *ask->there;
+		/* An end that is not told is nowhere: outside. */
+		if (ask->here)
+			ret->here = *ask->here;
+		if (ask->there)
+			ret->there = *ask->there;
 		return 0;
 	}
 	if (getsockname(ask->fd, (struct sockaddr *)&ret->here, &len))

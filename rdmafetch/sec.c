@@ -88,7 +88,9 @@ static void put_address(const struct sockaddr *server, char *out, size_t room)
 		(void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
 		(void)snprintf(out, room, "%s:%u", text, ntohs(in->sin_port));
 	} else {
-		(void)snprintf(out, room, "this host");
+		(void)snprintf(out, room, "%s",
+			       server->sa_family == AF_UNIX ? "this host"
+							    : "nowhere");
 	}
 }
 

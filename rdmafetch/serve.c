@@ -111,6 +111,8 @@ int serve_hello(struct server *server, const struct serve_greeting *greeting,
 		.hello = &hello,
 		.fd = greeting->fd,
 		.is_verbs = greeting->is_verbs,
+		.here = greeting->here,
+		.there = greeting->there,
 	};
 	int error = wire_get_hello(body, len, &hello);
 

@@ -60,7 +60,8 @@ struct serve_origin {
 	const struct wire_hello *hello; /* lives until join() returns */
 	int fd;				/* its socket; -1 where there is none */
 	bool is_verbs;
-	/* Both ends of a connection that is no socket; else NULL. */
+	/* Both ends of a connection that is no socket (else NULL): they tell
+	 * whether it leaves the host, and what a credential must be for. */
 	const struct sockaddr_storage *here, *there;
 };
 
@@ -176,8 +177,9 @@ const char *serve_read_words(int error);
 struct serve_greeting {
 	const uint8_t *body;
 	size_t body_bytes;
-	int fd; /* as in struct serve_origin */
+	int fd; /* this and the next as in struct serve_origin */
 	bool is_verbs;
+	const struct sockaddr_storage *here, *there;
 };
 
 /*

@@ -89,6 +89,13 @@ static void nobody_comes_over_a_network_unsaid(void **state)
 	assert_int_equal(77, peer.uid);
 }
 
+static void who_comes_from_nowhere_comes_from_outside(void **state)
+{
+	const struct identity_ask ask = {.fd = -1, .hello = &hello};
+
+	assert_int_equal(-EACCES, identity_find(&policy, &ask, &peer, why));
+}
+
 static void inside_without_a_socket_is_unknown(void **state)
 {
 	assert_int_equal(0, find("127.0.0.1", "127.0.0.1"));
@@ -186,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		CASE(nobody_comes_over_a_network_unsaid),
+		CASE(who_comes_from_nowhere_comes_from_outside),
 		CASE(inside_without_a_socket_is_unknown),
 		CASE(unix_socket_tells_its_peer),
 		CASE(credential_without_sec_is_refused),
