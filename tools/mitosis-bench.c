@@ -15,6 +15,7 @@
 #include "tools/bench/pss.h"
 #include "tools/bench/report.h"
 #include "tools/bench/rpc.h"
+#include "tools/bench/xfer.h"
 
 static int start_parent(const struct options *options, struct peer *ret_parent)
 {
@@ -94,5 +95,7 @@ int main(int argc, char **argv)
 	say_init(argv[0]);
 	if (argc > 1 && !strcmp(argv[1], "rpc"))
 		return rpc_main(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "transport"))
+		return xfer_main(argc - 1, argv + 1);
 	return fork_main(argc, argv);
 }

@@ -21,7 +21,7 @@ sum() {
 start server "$bench" rpc --server --listen 127.0.0.1:0 \
 	--server_running_secs 100
 server=$pid
-wait_for 20 grep -q ^ready server.out
+wait_for 20 grep -qs ^ready server.out
 port=$(sed -nE 's/^ready tcp:127\.0\.0\.1:([0-9]+)$/\1/p' server.out)
 [ -n "$port" ] || fail "the server does not say where it is"
 

@@ -20,6 +20,7 @@
 
 #define READY_FD   3
 #define TIMEOUT_MS 30000
+#define LEASE_S	   (24 * 3600) /* longer than any run */
 
 struct daemon {
 	pid_t pid;
@@ -28,8 +29,8 @@ struct daemon {
 	struct wire_image image; /* name "" for none */
 };
 
-/* A port that nobody has: what the kernel gave, and takes back. */
-static int free_port(uint16_t *ret_port)
+/* What the kernel gave, and takes back. */
+int daemon_free_port(uint16_t *ret_port)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
@@ -45,18 +46,33 @@ static int free_port(uint16_t *ret_port)
 	return 0;
 }
 
-static int start(struct daemon *daemon, const char *program,
-		 const char *socket_path)
+/* "ADDR:PORT" or "[V6]:PORT". */
+static void put_place(char *place, size_t room, const char *host, uint16_t port)
 {
-	char listen[32], ready_text[8], byte;
+	(void)snprintf(place, room, strchr(host, ':') ? "[%s]:%u" : "%s:%u",
+		       host, port);
+}
+
+static int start(struct daemon *daemon, const char *program,
+		 const char *socket_path, const struct daemon_ways *ways)
+{
+	char place[PARSE_HOST_MAX + 16], ready_text[8], byte;
 	char *argv[] = {
-		(char *)program,     "--listen",   listen,     "--socket",
-		(char *)socket_path, "--ready-fd", ready_text, NULL,
+		(char *)program,
+		"--socket",
+		(char *)socket_path,
+		"--ready-fd",
+		ready_text,
+		"--listen",
+		ways->rdma ? "none" : place,
+		ways->rdma ? "--rdma" : NULL,
+		place,
+		NULL,
 	};
 	posix_spawn_file_actions_t actions;
 	int ready[2], error;
 
-	(void)snprintf(listen, sizeof(listen), "127.0.0.1:%u", daemon->port);
+	put_place(place, sizeof(place), ways->host, daemon->port);
 	(void)snprintf(ready_text, sizeof(ready_text), "%d", READY_FD);
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return -errno;
@@ -90,8 +106,10 @@ static void cleanup_daemon(struct daemon **daemon)
 	daemon_close(*daemon);
 }
 
-int daemon_open(const char *program, const char *dir, struct daemon **ret)
+int daemon_open(const char *program, const char *dir,
+		const struct daemon_ways *ways, struct daemon **ret)
 {
+	static const struct daemon_ways loopback = {.host = "127.0.0.1"};
 	struct daemon *daemon CLEANUP(cleanup_daemon) =
 		calloc(1, sizeof(*daemon));
 	char socket_path[PATH_MAX];
@@ -100,9 +118,10 @@ int daemon_open(const char *program, const char *dir, struct daemon **ret)
 	if (!daemon)
 		return -ENOMEM;
 	(void)snprintf(socket_path, sizeof(socket_path), "%s/socket", dir);
-	error = free_port(&daemon->port);
+	error = daemon_free_port(&daemon->port);
 	if (!error)
-		error = start(daemon, program, socket_path);
+		error = start(daemon, program, socket_path,
+			      ways ? ways : &loopback);
 	if (!error)
 		error = connect_to(daemon, socket_path);
 	if (error) {
@@ -120,7 +139,7 @@ uint16_t daemon_port(const struct daemon *daemon)
 
 int daemon_prepare(struct daemon *daemon, pid_t pid, const char *name)
 {
-	struct wire_prepare prepare = {.pid = pid};
+	struct wire_prepare prepare = {.pid = pid, .lease_s = LEASE_S};
 	uint8_t request[WIRE_REQUEST_MAX];
 	char why[WIRE_WHY_MAX + 1];
 	void *reply CLEANUP_FREE = NULL;
@@ -137,6 +156,11 @@ int daemon_prepare(struct daemon *daemon, pid_t pid, const char *name)
 		say_error("preparing an image of %d: %s", pid,
 			  *why ? why : strerror(-error));
 	return error;
+}
+
+const struct wire_image *daemon_image(const struct daemon *daemon)
+{
+	return &daemon->image;
 }
 
 int daemon_release(struct daemon *daemon)

@@ -106,7 +106,7 @@ int host_open(const struct options *options, const char *dir, struct host **ret)
 		return error;
 	}
 	if (options->tcp)
-		error = daemon_open(host->mitosisd, dir, &host->daemon);
+		error = daemon_open(host->mitosisd, dir, NULL, &host->daemon);
 	if (error)
 		return error;
 	*ret = steal_ptr(&host);

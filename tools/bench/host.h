@@ -3,8 +3,8 @@
  * host.h - the benchmark's use of our own programs, one step a call
  *
  * With tcp a mitosisd of our own serves on loopback; with local mitosisfs holds
- * the image itself, and there is nothing to prepare.  Each call blocks, says its
- * error and returns -errno.  One thread.
+ * the image itself, and there is nothing to prepare.  Each call blocks, says
+ * its error and returns -errno.  One thread.
  */
 #pragma once
 

@@ -20,6 +20,8 @@ static const struct bench_parent parents[] = {
 
 static const char usage[] =
 	"usage: mitosis-bench fork [options]\n"
+	"       mitosis-bench rpc --help\n"
+	"       mitosis-bench transport --help\n"
 	"\n"
 	"Images and loads a parent again and again, and forks it beside that.\n"
 	"\n"

@@ -15,7 +15,7 @@
 
 struct peer {
 	int to_fd, from_fd; /* -1: none */
-	pid_t pid;          /* ours to wait for, or 0 */
+	pid_t pid;	    /* ours to wait for, or 0 */
 };
 
 #define PEER_NONE ((struct peer){-1, -1, 0})

@@ -30,21 +30,25 @@ static void cpu_name(char *name, size_t room)
 		}
 }
 
-void report_head(const struct options *options)
+void report_machine(void)
 {
 	char cpu[128];
 	struct utsname name;
 
 	cpu_name(cpu, sizeof(cpu));
 	(void)uname(&name);
+	(void)printf("%ld CPUs (%s), Linux %s\n\n",
+		     sysconf(_SC_NPROCESSORS_ONLN), cpu, name.release);
+}
+
+void report_head(const struct options *options)
+{
 	if (options->json)
 		return;
-	(void)printf(
-		"parent %s, transport %s, memory %s, %u runs\n"
-		"%ld CPUs (%s), Linux %s\n\n",
-		options->parent->name, transport(options), options->memory,
-		options->runs, sysconf(_SC_NPROCESSORS_ONLN), cpu,
-		name.release);
+	(void)printf("parent %s, transport %s, memory %s, %u runs\n",
+		     options->parent->name, transport(options), options->memory,
+		     options->runs);
+	report_machine();
 	(void)printf("%-28s %26s  %26s  %6s\n", "", "mitosisfs, ms", "fork, ms",
 		     "ratio");
 	(void)printf("%-28s %8s %8s %8s  %8s %8s %8s  %6s\n", "", "min",

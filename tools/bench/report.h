@@ -8,6 +8,9 @@
 #include "tools/bench/phases.h"
 #include "tools/bench/pss.h"
 
+/* The machine, a line and an empty one. */
+void report_machine(void);
+
 /* What was measured and on what machine: a heading. */
 void report_head(const struct options *options);
 

@@ -31,3 +31,27 @@ struct stats_summary stats_summarize(const struct stats *stats)
 		.max = sorted[stats->nr - 1],
 	};
 }
+
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double stats_ratio(const struct stats *ours, const struct stats *rival)
+{
+	unsigned nr = ours->nr < rival->nr ? ours->nr : rival->nr;
+	double ratios[STATS_SAMPLES_MAX];
+
+	for (unsigned i = 0; i < nr; i++) {
+		if (!rival->samples[i])
+			return 0;
+		ratios[i] =
+			(double)ours->samples[i] / (double)rival->samples[i];
+	}
+	if (!nr)
+		return 0;
+	qsort(ratios, nr, sizeof(*ratios), compare_doubles);
+	return ratios[nr / 2];
+}

@@ -21,3 +21,9 @@ struct stats_summary {
 void stats_add(struct stats *stats, uint64_t sample);
 
 struct stats_summary stats_summarize(const struct stats *stats);
+
+/*
+ * How many times @rival's sample @ours is, round by round: the median of that,
+ * or 0 when either has no samples.  What the machine did in a round met both.
+ */
+double stats_ratio(const struct stats *ours, const struct stats *rival);

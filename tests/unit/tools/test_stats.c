@@ -57,6 +57,20 @@ static void too_many_samples_are_left_out(void **state)
 	assert_int_equal(stats_summarize(&stats).max, STATS_SAMPLES_MAX - 1);
 }
 
+static void a_ratio_is_of_each_round(void **state)
+{
+	static const uint64_t ours[] = {100, 2000, 330},
+			      rival[] = {50, 1000, 110};
+	struct stats a = of(ours, 3), b = of(rival, 3), none = {0};
+
+	/* Of the medians it would be 330 / 110. */
+	assert_true(stats_ratio(&a, &b) == 2.0);
+	assert_true(stats_ratio(&a, &none) == 0);
+	assert_true(stats_ratio(&none, &b) == 0);
+	b.samples[1] = 0;
+	assert_true(stats_ratio(&a, &b) == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -64,6 +78,7 @@ int main(void)
 		cmocka_unit_test(order_of_samples_does_not_matter),
 		cmocka_unit_test(numbers_over_32_bits_are_kept),
 		cmocka_unit_test(too_many_samples_are_left_out),
+		cmocka_unit_test(a_ratio_is_of_each_round),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
