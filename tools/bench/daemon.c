@@ -46,39 +46,59 @@ int daemon_free_port(uint16_t *ret_port)
 	return 0;
 }
 
-/* "ADDR:PORT" or "[V6]:PORT". */
-static void put_place(char *place, size_t room, const char *host, uint16_t port)
+/* The words of mitosisd's command line. */
+struct words {
+	char place[PARSE_HOST_MAX + 16], rdma[PARSE_HOST_MAX + 32], ready_fd[8];
+	char *argv[16];
+};
+
+static void put_words(struct words *words, const struct daemon_ways *ways,
+		      uint16_t port, const char *program,
+		      const char *socket_path)
 {
-	(void)snprintf(place, room, strchr(host, ':') ? "[%s]:%u" : "%s:%u",
-		       host, port);
+	const char *v6 = strchr(ways->host, ':');
+	char **argv = words->argv;
+
+	(void)snprintf(words->place, sizeof(words->place), "%s%s%s:%u",
+		       v6 ? "[" : "", ways->host, v6 ? "]" : "", port);
+	(void)snprintf(words->rdma, sizeof(words->rdma), "--rdma=%s",
+		       words->place);
+	(void)snprintf(words->ready_fd, sizeof(words->ready_fd), "%d",
+		       READY_FD);
+	*argv++ = (char *)program;
+	*argv++ = "--socket";
+	*argv++ = (char *)socket_path;
+	*argv++ = "--ready-fd";
+	*argv++ = words->ready_fd;
+	*argv++ = "--listen";
+	*argv++ = ways->rdma ? "none" : words->place;
+	if (ways->rdma)
+		*argv++ = words->rdma;
+	if (ways->sec) {
+		*argv++ = "--sec";
+		*argv++ = (char *)ways->sec;
+	}
+	if (ways->munge_socket) {
+		*argv++ = "--munge-socket";
+		*argv++ = (char *)ways->munge_socket;
+	}
+	*argv = NULL;
 }
 
 static int start(struct daemon *daemon, const char *program,
 		 const char *socket_path, const struct daemon_ways *ways)
 {
-	char place[PARSE_HOST_MAX + 16], ready_text[8], byte;
-	char *argv[] = {
-		(char *)program,
-		"--socket",
-		(char *)socket_path,
-		"--ready-fd",
-		ready_text,
-		"--listen",
-		ways->rdma ? "none" : place,
-		ways->rdma ? "--rdma" : NULL,
-		place,
-		NULL,
-	};
+	struct words words;
+	char byte;
 	posix_spawn_file_actions_t actions;
 	int ready[2], error;
 
-	put_place(place, sizeof(place), ways->host, daemon->port);
-	(void)snprintf(ready_text, sizeof(ready_text), "%d", READY_FD);
+	put_words(&words, ways, daemon->port, program, socket_path);
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return -errno;
 	(void)posix_spawn_file_actions_init(&actions);
 	(void)posix_spawn_file_actions_adddup2(&actions, ready[1], READY_FD);
-	error = posix_spawn(&daemon->pid, program, &actions, NULL, argv,
+	error = posix_spawn(&daemon->pid, program, &actions, NULL, words.argv,
 			    environ);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)close(ready[1]);

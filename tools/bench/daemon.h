@@ -16,6 +16,7 @@ struct daemon;
 struct daemon_ways {
 	const char *host; /* an address of this host */
 	bool rdma;	  /* there alone, but for the unix socket; else TCP */
+	const char *sec, *munge_socket; /* as mitosisd's options, or NULL */
 };
 
 /* Start @program with its socket in @dir; on return it listens.  @ways NULL:

@@ -16,7 +16,7 @@
 
 static struct settings {
 	bool server, help, version;
-	const char *listen, *connect, *proto;
+	const char *listen, *connect, *proto, *sec, *munge_socket;
 	uint32_t server_s, client_s;
 	struct rpc_options rpc;
 } settings = {
@@ -59,6 +59,11 @@ static const struct opts_entry table[] = {
 	 &settings.rpc.body_bytes, 0, WIRE_REQUEST_MAX},
 	{"requests", "N", "each thread makes N calls and stops", OPTS_U32,
 	 &settings.rpc.requests, 1, UINT32_MAX},
+	{"sec", "KIND",
+	 "how a mitosisd knows its clients: none or munge (none)", OPTS_TEXT,
+	 &settings.sec, 0, 0},
+	{"munge-socket", "PATH", "of munged, where it is not the usual one",
+	 OPTS_TEXT, &settings.munge_socket, 0, 0},
 	{"json", NULL, "one line of JSON for each line of text", OPTS_FLAG,
 	 &settings.rpc.json, 0, 0},
 	{"help", NULL, "this text", OPTS_FLAG, &settings.help, 0, 0},
@@ -82,6 +87,7 @@ static int parse(int argc, char **argv)
 {
 	struct rpc_options *rpc = &settings.rpc;
 	int first = opts_parse(table, argc, argv);
+	char why[WIRE_WHY_MAX + 1];
 	const char *place;
 
 	if (first < 0)
@@ -102,6 +108,11 @@ static int parse(int argc, char **argv)
 	place = settings.server ? settings.listen : settings.connect;
 	if (place_parse(place, WIRE_PORT, &rpc->address)) {
 		say_error("%s: HOST or HOST:PORT is wanted", place);
+		return -EINVAL;
+	}
+	if (sec_set(settings.sec, settings.munge_socket, &rpc->address.sec,
+		    why)) {
+		say_error("%s", why);
 		return -EINVAL;
 	}
 	rpc->running_s =

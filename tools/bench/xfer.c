@@ -65,6 +65,10 @@ static const struct opts_entry table[] = {
 	 &settings.xfer.call_threads, 0, RPC_THREADS_MAX},
 	{"heap", "MIB", "of the parent (64)", OPTS_U32, &settings.xfer.mib, 1,
 	 65536},
+	{"sec", "KIND", "as mitosisd's: none or munge (none)", OPTS_TEXT,
+	 &settings.xfer.sec, 0, 0},
+	{"munge-socket", "PATH", "of munged, where it is not the usual one",
+	 OPTS_TEXT, &settings.xfer.munge_socket, 0, 0},
 	{"no-rival", NULL, "leave the link's own tools out", OPTS_FLAG,
 	 &settings.xfer.no_rival, 0, 0},
 	{"server_running_secs", "S", "how long the server serves (600)",
@@ -166,6 +170,7 @@ static int parse_options(int argc, char **argv)
 {
 	struct xfer_options *xfer = &settings.xfer;
 	int first = opts_parse(table, argc, argv);
+	char why[WIRE_WHY_MAX + 1];
 
 	if (first < 0)
 		return first;
@@ -187,7 +192,13 @@ static int parse_options(int argc, char **argv)
 		       xfer->depths, &xfer->nr_depths))
 		return wrong("depths", settings.depths,
 			     "up to eight from 1 to 64 are wanted");
-	return parse_places(xfer);
+	if (parse_places(xfer))
+		return -EINVAL;
+	if (sec_set(xfer->sec, xfer->munge_socket, &xfer->server.sec, why)) {
+		say_error("%s", why);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /* ---- roles ---- */
@@ -220,10 +231,12 @@ static int start_server(struct peer *ret_server)
 static int connect_to_own(struct peer *server)
 {
 	char where[PEER_LINE_MAX];
+	struct sec_settings sec = settings.xfer.server.sec;
 	int error = peer_hear(server, "ready", where, NULL);
 
 	if (!error)
 		error = place_parse(where, 0, &settings.xfer.server);
+	settings.xfer.server.sec = sec;
 	return error;
 }
 

@@ -39,6 +39,7 @@ struct xfer_options {
 	uint32_t mib;	       /* of the parent's heap */
 	uint32_t call_threads; /* clients that call; 0: no calls */
 	bool no_rival, json;
+	const char *sec, *munge_socket; /* of the serving role's mitosisd */
 };
 
 /* One side of a cell: a sample for each round; none where it cannot say. */

@@ -146,6 +146,8 @@ static int start_daemon(struct xfer_server *server, const char *dir)
 	const struct daemon_ways ways = {
 		.host = options->server.host,
 		.rdma = options->proto == PLACE_RDMA,
+		.sec = options->sec,
+		.munge_socket = options->munge_socket,
 	};
 	int error = program ? daemon_open(program, dir, &ways, &server->daemon)
 			    : -ENOENT;
