@@ -26,6 +26,8 @@ struct rig {
 	/* NULL: no faults.  The far end lives until close(). */
 	struct transport *(*open)(const struct rig_faults *faults);
 	void (*close)(struct transport *transport);
+	/* Why it cannot run on this machine, or NULL; NULL: it always can. */
+	const char *(*lack)(void);
 };
 
-extern const struct rig rig_null, rig_local, rig_tcp, rig_unix;
+extern const struct rig rig_null, rig_local, rig_tcp, rig_unix, rig_verbs;

@@ -2,7 +2,7 @@
 /*
  * test_transport_contract.c - the rules of rdmafetch/transport.h
  *
- * Run once per transport: test_transport_contract null|local|tcp|unix.
+ * Run once per transport: test_transport_contract null|local|tcp|unix|verbs.
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "common/source.h"
+#include "config.h"
 #include "tests/contract/pattern.h"
 #include "tests/contract/rig.h"
 
@@ -514,8 +515,15 @@ static void four_threads_submit_while_one_reaps(void **state)
 
 static const struct rig *find_rig(const char *name)
 {
-	static const struct rig *const rigs[] = {&rig_null, &rig_local,
-						 &rig_tcp, &rig_unix};
+	static const struct rig *const rigs[] = {
+		&rig_null,
+		&rig_local,
+		&rig_tcp,
+		&rig_unix,
+#if HAVE_RDMA
+		&rig_verbs,
+#endif
+	};
 
 	for (size_t i = 0; i < sizeof(rigs) / sizeof(rigs[0]); i++)
 		if (!strcmp(rigs[i]->name, name))
@@ -551,8 +559,12 @@ int main(int argc, char **argv)
 	if (!rig) {
 		(void)fprintf(stderr,
 			      "test_transport_contract: which of null, "
-			      "local, tcp, unix?\n");
+			      "local, tcp, unix, verbs?\n");
 		return 1;
+	}
+	if (rig->lack && rig->lack()) {
+		(void)fprintf(stderr, "SKIP: %s\n", rig->lack());
+		return 77;
 	}
 	return cmocka_run_group_tests_name(rig->name, tests, NULL, NULL);
 }

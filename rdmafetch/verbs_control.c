@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verbs_control.c - HELLO, OPEN, EXPORT
+ */
+#include "rdmafetch/verbs_control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "rdmafetch/verbs_link.h"
+#include "rdmafetch/verbs_talk.h"
+
+struct verbs_control {
+	struct verbs_talk talk;
+};
+
+void verbs_control_close(struct verbs_control *control)
+{
+	if (!control)
+		return;
+	verbs_talk_end(&control->talk);
+	free(control);
+}
+
+const char *verbs_control_device(const struct verbs_control *control)
+{
+	return control->talk.link ? verbs_link_device(control->talk.link) : "";
+}
+
+int verbs_control_call(struct verbs_control *control, enum wire_type type,
+		       const void *body, size_t body_bytes, void **ret_body,
+		       size_t *ret_body_bytes, char *why)
+{
+	struct verbs_question question = {type, body, body_bytes};
+
+	return verbs_talk_ask(&control->talk, &question, ret_body,
+			      ret_body_bytes, why);
+}
+
+static int say_hello(struct verbs_control *control,
+		     const struct sec_settings *sec, char *why)
+{
+	const struct sec_way way = {
+		.is_verbs = true,
+		.server = verbs_link_peer(control->talk.link)};
+	struct wire_hello hello = {.version = WIRE_VERSION,
+				   .read_max_bytes = WIRE_READ_MAX};
+	CLEANUP_FREE void *reply = NULL;
+	uint8_t body[WIRE_REQUEST_MAX];
+	size_t reply_bytes = 0;
+	int err = sec_make_credential(sec, &way, &hello, why);
+
+	if (err)
+		return err;
+	err = verbs_control_call(control, WIRE_HELLO, body,
+				 wire_put_hello(body, &hello), &reply,
+				 &reply_bytes, why);
+	if (err)
+		return err;
+	err = wire_get_hello(reply, reply_bytes, &hello);
+	if (err)
+		return err;
+	return hello.read_max_bytes < WIRE_READ_MAX ? -EPROTO : 0;
+}
+
+int verbs_control_hello(const struct verbs_address *address,
+			struct verbs_control **ret, char *why)
+{
+	struct verbs_control *control = calloc(1, sizeof(*control));
+	int err;
+
+	why[0] = '\0';
+	if (!control)
+		return -ENOMEM;
+	control->talk.timeout_ms = address->timeout_ms;
+	err = verbs_link_open(address, &control->talk.link, why);
+	if (!err)
+		err = say_hello(control, &address->sec, why);
+	if (err) {
+		if (!why[0])
+			(void)snprintf(why, WIRE_WHY_MAX + 1,
+				       "rdma to %.100s: HELLO: %s",
+				       address->host, strerror(-err));
+		verbs_control_close(control);
+		return err;
+	}
+	*ret = control;
+	return 0;
+}
+
+int verbs_control_image(struct verbs_control *control,
+			const struct wire_image *image, uint32_t *ret_handle,
+			struct tcp_opened *ret_opened, char *why)
+{
+	uint8_t request[WIRE_REQUEST_MAX];
+	CLEANUP_FREE void *reply = NULL;
+	struct wire_opened opened;
+	size_t bytes = 0, head;
+	int err = verbs_control_call(control, WIRE_OPEN, request,
+				     wire_put_image(request, image), &reply,
+				     &bytes, why);
+
+	if (!err)
+		err = wire_get_opened(reply, bytes, &opened);
+	if (err)
+		return err;
+	head = wire_put_opened(request, &opened);
+	if (bytes <= head)
+		return -EPROTO;
+	memmove(reply, (char *)reply + head, bytes - head);
+	*ret_handle = opened.handle;
+	ret_opened->desc = steal_ptr(&reply);
+	ret_opened->desc_bytes = bytes - head;
+	ret_opened->lease_s = opened.lease_s;
+	return 0;
+}
+
+int verbs_control_export(struct verbs_control *control, uint32_t handle,
+			 struct verbs_regions *ret_regions, char *why)
+{
+	uint8_t request[WIRE_REQUEST_MAX];
+	CLEANUP_FREE void *reply = NULL;
+	size_t bytes = 0;
+	int err = verbs_control_call(control, WIRE_EXPORT, request,
+				     wire_put_export(request, handle), &reply,
+				     &bytes, why);
+
+	if (err == -EOPNOTSUPP && control->talk.link) {
+		*ret_regions = (struct verbs_regions){NULL, 0};
+		return 0;
+	}
+	if (err)
+		return err;
+	return wire_get_regions(reply, bytes, &ret_regions->at,
+				&ret_regions->nr);
+}
+
+struct verbs_link *verbs_control_steal(struct verbs_control *control,
+				       uint64_t *ret_seq)
+{
+	struct verbs_link *link = steal_ptr(&control->talk.link);
+
+	*ret_seq = control->talk.seq;
+	verbs_control_close(control);
+	return link;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verbs_spin.h - how long to look for a completion before sleeping
+ *
+ * A short wait is over sooner by looking than by an interrupt and a wake-up; a
+ * long one is better slept.  As KVM does for halted guests
+ * (Documentation/virt/kvm/halt-polling.rst): a sleep that a longer look would
+ * have spared makes the next look longer, a long sleep makes it shorter.  With
+ * one CPU nobody else could make the completion come: no look at all.
+ *
+ * Pure but for verbs_spin_init(), which counts CPUs.  The reaper's alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VERBS_SPIN_MAX_NS 100000u
+
+enum verbs_completion {
+	VERBS_ADAPTIVE,
+	VERBS_POLLING, /* never sleep: for measurements */
+	VERBS_EVENTS,  /* sleep at once: likewise */
+};
+
+struct verbs_spin {
+	enum verbs_completion mode;
+	uint64_t budget_ns; /* of the next wait */
+};
+
+void verbs_spin_init(struct verbs_spin *spin, enum verbs_completion mode);
+
+/* How long to look before the next sleep; UINT64_MAX: never sleep. */
+uint64_t verbs_spin_budget_ns(const struct verbs_spin *spin);
+
+/* A wait of @waited_ns ended; @slept: the look was not enough. */
+void verbs_spin_learn(struct verbs_spin *spin, uint64_t waited_ns, bool slept);
