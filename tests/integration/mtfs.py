@@ -10,11 +10,13 @@ URGENT = 2
 
 
 class Refused(Exception):
-    """The daemon said no: .errno and its words."""
+    """The daemon said no: .errno, its .words, and to which .client."""
 
-    def __init__(self, status, words):
+    def __init__(self, status, words, client=None):
         super().__init__(f"{-status}: {words}")
         self.errno = -status
+        self.words = words
+        self.client = client
 
 
 class Client:
@@ -63,7 +65,7 @@ class Client:
         number, status, body = self.receive()
         assert number == asked
         if status:
-            raise Refused(status, body.decode())
+            raise Refused(status, body.decode(), self)
         return body
 
     def prepare(self, pid, name=b"", lease=0):

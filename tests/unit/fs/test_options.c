@@ -76,6 +76,31 @@ static void numbers_are_taken(void **state)
 	options_done(&options);
 }
 
+static void sec_is_taken(void **state)
+{
+	struct options options;
+	int r = parse(
+		"mitosisfs h:/pid/1 /mnt -o sec=munge,munge_socket=/run/m",
+		&options);
+
+	if (r)
+		assert_non_null(strstr(options.why, "built without"));
+	else
+		assert_int_equal(options.sec.kind, WIRE_SEC_MUNGE);
+	options_done(&options);
+	assert_int_equal(
+		parse("mitosisfs h:/pid/1 /mnt -o sec=none,munge_socket=/run/m",
+		      &options),
+		0);
+	assert_int_equal(options.sec.kind, WIRE_SEC_NONE);
+	assert_string_equal(options.sec.munge_socket, "/run/m");
+	options_done(&options);
+	assert_int_equal(parse("mitosisfs h:/pid/1 /mnt", &options), 0);
+	assert_int_equal(options.sec.kind, WIRE_SEC_NONE);
+	options_done(&options);
+	assert_refused("mitosisfs h:/pid/1 /mnt -o sec=sys", "sec=sys");
+}
+
 /* mount.fuse3 runs the program with exactly this tail. */
 static void what_mount_adds_is_dropped(void **state)
 {
@@ -145,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_words_are_taken),
 		cmocka_unit_test(numbers_are_taken),
+		cmocka_unit_test(sec_is_taken),
 		cmocka_unit_test(what_mount_adds_is_dropped),
 		cmocka_unit_test(helper_letters_differ),
 		cmocka_unit_test(wrong_words_are_named),
