@@ -73,6 +73,7 @@ int daemon_open(const struct daemon_options *options,
 		return -ENOMEM;
 	daemon->options = *options;
 	daemon->started_ns = io_monotonic_ns();
+	exports_account_init(&daemon->exports, options->pin);
 	daemon->leases.fired = lease_over;
 	error = open_parts(daemon);
 	if (error) {

@@ -7,6 +7,7 @@
  *         session.c      one client's requests, its handles
  *         prepare.c         one image's keeper, and who waits for it
  *           registry.c   names, keys, leases, who may read
+ *           exports.c    who has rkeys of the image, until when
  *         rdmafetch/tcp_serve.c   sockets, frames, READs
  *           rdmafetch/loop.c      io_uring
  *
@@ -19,6 +20,7 @@
 #include <stdint.h>
 
 #include "common/report.h"
+#include "parent/exports.h"
 #include "parent/identity.h"
 #include "parent/registry.h"
 #include "parent/snapshot.h"
@@ -30,6 +32,7 @@ struct daemon_options {
 	struct serve_options serve;
 	struct identity_policy identity;
 	struct snapshot_options snapshot;
+	bool pin; /* export by pinned copies: exports.h */
 };
 
 extern const struct daemon_options daemon_defaults;
@@ -42,6 +45,7 @@ struct daemon {
 	struct registry *registry;
 	struct prepared
 		*dying; /* images without a name whose twins still end */
+	struct exports_account exports;
 	struct loop_timer leases;
 	struct loop_watch *stop_watch;
 	uint64_t started_ns;

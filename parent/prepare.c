@@ -9,6 +9,7 @@
 
 #include "common/io.h"
 #include "common/page.h"
+#include "parent/exports.h"
 #include "parent/keeper.h"
 
 #define NS_PER_MS 1000000ull
@@ -23,6 +24,7 @@ struct prepared {
 	struct daemon *daemon;
 	struct registry_image *image;
 	struct keeper *keeper;
+	struct exports *exports; /* NULL unless ready */
 	struct loop_watch *watch;
 	struct prepared *next_dying;
 	struct loop_timer again;
@@ -30,6 +32,7 @@ struct prepared {
 	struct peer peer;
 	struct serve_ticket ticket;
 	bool waited_for; /* the ticket wants its answer */
+	bool has_ended;	 /* dying: there is no image any more */
 	int error;	 /* why there will be no image; 0: not known */
 	struct refusal why;
 };
@@ -58,6 +61,7 @@ static void bury(struct prepared *prep)
 		at = &(*at)->next_dying;
 	*at = prep->next_dying;
 	loop_unwatch(prep->daemon->loop, prep->watch);
+	exports_free(prep->exports);
 	keeper_release(prep->keeper);
 	free(prep);
 }
@@ -78,16 +82,29 @@ void prepare_wait(struct daemon *daemon)
 
 /* A GiB of twin takes some 50 ms to die: who reads other images meanwhile must
  * not wait for it. */
-static void begin_to_die(struct prepared *prep)
+static void kill_twin(struct prepared *prep)
 {
 	struct daemon *daemon = prep->daemon;
 	int fd = prep->keeper ? keeper_kill(prep->keeper) : -1;
 
-	prep->next_dying = daemon->dying;
-	daemon->dying = prep;
 	if (fd < 0 ||
 	    loop_watch(daemon->loop, fd, twin_died, prep, &prep->watch))
 		bury(prep);
+}
+
+/* What the keeper registers just now must be known, to be taken back. */
+static void begin_to_die(struct prepared *prep)
+{
+	struct daemon *daemon = prep->daemon;
+
+	prep->has_ended = true;
+	prep->next_dying = daemon->dying;
+	daemon->dying = prep;
+	exports_end(prep->exports);
+	if (prep->exports && exports_under_way(prep->exports))
+		watch_keeper(prep);
+	else
+		kill_twin(prep);
 }
 
 /* The image is gone: the last words to who waits, and the pages go too. */
@@ -122,10 +139,35 @@ static uint64_t present_bytes(const struct image *image)
 	return pages * PAGE_BYTES;
 }
 
+/* Dead, it is readable, and all that follows is as with any dead keeper. */
+static void keeper_is_stuck(void *arg)
+{
+	const struct prepared *prep = arg;
+
+	(void)keeper_kill(prep->keeper);
+}
+
+/* Without (no memory) it is served by messages. */
+static void prepare_exports(struct prepared *prep,
+			    const struct keeper_result *result)
+{
+	const struct exports_origin origin = {
+		.loop = prep->daemon->loop,
+		.keeper = prep->keeper,
+		.result = result,
+		.account = &prep->daemon->exports,
+		.stuck = keeper_is_stuck,
+		.arg = prep,
+	};
+
+	(void)exports_new(&origin, &prep->exports);
+}
+
 static int publish(struct prepared *prep, const struct keeper_result *result)
 {
 	struct registry_content content = {
 		.source = result->source,
+		.exports = prep->exports,
 		.desc = result->desc,
 		.desc_bytes = result->desc_bytes,
 		.pause_ns = result->image->pause_ns,
@@ -158,6 +200,7 @@ static int finish(struct prepared *prep)
 	error = keeper_finish(prep->keeper, &result, &prep->why);
 	if (error)
 		return error;
+	prepare_exports(prep, result);
 	error = publish(prep, result);
 	if (error)
 		return refuse(&prep->why, error, "no memory");
@@ -183,15 +226,22 @@ static void try_again(struct prepared *prep)
 	prep->again.deadline_ns = io_monotonic_ns() + TRY_WAIT_NS;
 }
 
-/* The keeper is done, or, once the image is ready, dead. */
+/* The keeper is done, or, once the image is ready, has lent it, or is dead. */
 static void keeper_ready(void *arg)
 {
 	struct prepared *prep = arg;
 	int error = -ESTALE;
 
 	prep->watch = NULL;
+	if (prep->has_ended) {
+		(void)exports_answered(prep->exports);
+		kill_twin(prep);
+		return;
+	}
 	if (prep->image->state == REGISTRY_PREPARING)
 		error = finish(prep);
+	else if (prep->exports && exports_under_way(prep->exports))
+		error = exports_answered(prep->exports) ? -ESTALE : 0;
 	else if (keeper_alive(prep->keeper))
 		error = 0;
 	if (error == -EBUSY && prep->tries < TRIES_MAX) {

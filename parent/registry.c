@@ -299,6 +299,7 @@ void registry_end(struct registry_image *image)
 	unlink_image(image);
 	image->state = REGISTRY_GONE;
 	image->content.source = NULL;
+	image->content.exports = NULL;
 	if (image->desc)
 		registry_desc_put(image->desc);
 	image->desc = NULL;

@@ -49,6 +49,7 @@ extern const struct registry_options registry_defaults;
 /* What is in a ready image. */
 struct registry_content {
 	struct page_source *source; /* good until end() */
+	struct exports *exports;    /* good until end(); NULL: none */
 	const void *desc;	    /* copied */
 	size_t desc_bytes;
 	char comm[REGISTRY_COMM_BYTES + 1];

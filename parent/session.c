@@ -11,6 +11,7 @@
 #include "common/io.h"
 #include "common/report.h"
 #include "parent/daemon.h"
+#include "parent/exports.h"
 #include "parent/prepare.h"
 
 #define NS_PER_S 1000000000ull
@@ -19,6 +20,7 @@ struct session {
 	struct daemon *daemon;
 	struct peer peer;
 	struct registry_image *handles[SESSION_HANDLES_MAX]; /* NULL: free */
+	struct export_loan *loans[SESSION_HANDLES_MAX];
 };
 
 static int session_join(void *arg, const struct serve_origin *origin,
@@ -52,9 +54,11 @@ static void session_leave(void *arg)
 {
 	struct session *session = arg;
 
-	for (unsigned i = 0; i < SESSION_HANDLES_MAX; i++)
+	for (unsigned i = 0; i < SESSION_HANDLES_MAX; i++) {
+		exports_leave(&session->loans[i]);
 		if (session->handles[i])
 			registry_put(session->handles[i]);
+	}
 	free(session);
 }
 
@@ -161,6 +165,33 @@ static void take_open(struct session *session,
 				&tail);
 }
 
+static void take_export(struct session *session,
+			const struct serve_ticket *ticket, const uint8_t *body,
+			size_t len)
+{
+	const struct registry_image *image = NULL;
+	uint32_t handle;
+
+	if (wire_get_export(body, len, &handle)) {
+		refuse_with(session, ticket, -EPROTO, "a broken EXPORT");
+		return;
+	}
+	if (handle < SESSION_HANDLES_MAX)
+		image = session->handles[handle];
+	if (!image)
+		refuse_with(session, ticket, -EBADF, "no such handle");
+	else if (!image->content.source)
+		refuse_with(session, ticket, -ESTALE, "the image is gone");
+	else if (session->loans[handle])
+		refuse_with(session, ticket, -EALREADY,
+			    "this handle is exported");
+	else if (!image->content.exports)
+		refuse_with(session, ticket, -EOPNOTSUPP, "no memory");
+	else
+		exports_ask(image->content.exports, ticket,
+			    &session->loans[handle]);
+}
+
 static void take_release(struct session *session,
 			 const struct serve_ticket *ticket, const uint8_t *body,
 			 size_t len)
@@ -256,6 +287,9 @@ static void session_request(void *arg, const struct serve_ticket *ticket,
 		break;
 	case WIRE_OPEN:
 		take_open(session, ticket, body, len);
+		break;
+	case WIRE_EXPORT:
+		take_export(session, ticket, body, len);
 		break;
 	case WIRE_RELEASE:
 		take_release(session, ticket, body, len);

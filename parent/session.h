@@ -2,9 +2,9 @@
 /*
  * session.h - one client of mitosisd: who it is, what it asks, what it opened
  *
- * A handle names an image for READs of one connection; it ends with that.  A
- * handle of an image that is gone answers -ESTALE and never another image's
- * bytes.
+ * A handle names an image for READs of one connection; it ends with that, and
+ * so does what was exported by it.  A handle of an image that is gone answers
+ * -ESTALE and never another image's bytes.
  *
  * Threads: the daemon's.
  */

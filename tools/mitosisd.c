@@ -71,6 +71,8 @@ static const struct opts_entry table[] = {
 	 OPTS_U32, &settings.daemon.registry.images_max, 1, 65536},
 	{"max-clients", "N", "connections at a time (256)", OPTS_U32,
 	 &settings.daemon.serve.clients_max, 1, 65536},
+	{"pin", NULL, "export by pinned copies, without on-demand paging too",
+	 OPTS_FLAG, &settings.daemon.pin, 0, 0},
 	{"foreground", NULL, "stay in the foreground (the default)", OPTS_FLAG,
 	 &settings.foreground, 0, 0},
 	{"daemon", NULL, "go to the background once all is ready", OPTS_FLAG,

@@ -109,6 +109,23 @@ int keeper_alive(struct keeper *keeper)
 	return keeper->ends[1] >= 0;
 }
 
+/* Its image has no memory to lend. */
+int keeper_lend(struct keeper *keeper, const struct lend_job *job)
+{
+	return -EINVAL;
+}
+
+int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
+		struct refusal *ret_why)
+{
+	return refuse(ret_why, -EIO, "nothing was asked");
+}
+
+int keeper_lends(const struct keeper *keeper)
+{
+	return 0;
+}
+
 int keeper_kill(struct keeper *keeper)
 {
 	(void)pthread_mutex_lock(&lock);
