@@ -53,11 +53,13 @@ need_programs() {
 	done
 }
 
-# The pids that this test has brought into being and that still live.
-ours() {
-	env -u MITOSIS_TEST grep -lsazxF "MITOSIS_TEST=$dir" \
-		/proc/[0-9]*/environ | cut -d/ -f3 || true
-}
+# The pids that this test has brought into being and that still live, but for
+# those that look.
+ours() (
+	unset MITOSIS_TEST
+	grep -lsazxF "MITOSIS_TEST=$dir" /proc/[0-9]*/environ |
+		cut -d/ -f3 || true
+)
 
 # One line per process of ours, for the log.
 show_ours() {
