@@ -120,15 +120,64 @@ static void *thread_buffer(size_t len_bytes)
 	return buf;
 }
 
+static int read_piece(const struct ops_context *context,
+		      const struct core_piece *piece, uint8_t *buf)
+{
+	switch (piece->kind) {
+	case CORE_HEADERS:
+		memcpy(buf, piece->bytes, piece->len_bytes);
+		break;
+	case CORE_ZEROS:
+		memset(buf, 0, piece->len_bytes);
+		break;
+	case CORE_MEMORY:
+		return fetch_read(context->fetch, SOURCE_MEMORY, piece->raddr,
+				  buf, piece->len_bytes);
+	}
+	return 0;
+}
+
+/* Pages of the core, which may come from many places. */
+static int read_core(const struct ops_context *context, uint64_t offset,
+		     uint8_t *buf, size_t len_bytes)
+{
+	struct core_piece piece;
+
+	for (size_t done = 0; done < len_bytes; done += piece.len_bytes) {
+		int r = core_piece_at(tree_core(context->tree), offset + done,
+				      &piece);
+
+		if (r)
+			return r;
+		if (piece.len_bytes > len_bytes - done)
+			piece.len_bytes = len_bytes - done;
+		r = read_piece(context, &piece, buf + done);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int read_pages(const struct ops_context *context,
+		      const struct tree_node *node, uint64_t offset,
+		      uint8_t *buf, size_t len_bytes)
+{
+	if (node->kind == TREE_CORE)
+		return read_core(context, offset, buf, len_bytes);
+	return fetch_read(context->fetch,
+			  node->kind == TREE_EXE ? SOURCE_EXE : SOURCE_MEMORY,
+			  node->raddr + offset, buf, len_bytes);
+}
+
 /*
  * The fetch works in whole pages; a read(2) may begin and end anywhere (direct
  * I/O, and the last page of the executable).
  */
-static void reply_pages(fuse_req_t req, uint32_t object, uint64_t raddr,
-			size_t len_bytes)
+static void reply_pages(fuse_req_t req, const struct tree_node *node,
+			uint64_t offset, size_t len_bytes)
 {
-	uint64_t first = page_floor(raddr);
-	size_t whole = page_ceil(raddr + len_bytes) - first;
+	uint64_t first = page_floor(offset);
+	size_t whole = page_ceil(offset + len_bytes) - first;
 	uint8_t *buf = thread_buffer(whole);
 	int r;
 
@@ -136,11 +185,11 @@ static void reply_pages(fuse_req_t req, uint32_t object, uint64_t raddr,
 		(void)fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	r = fetch_read(context(req)->fetch, object, first, buf, whole);
+	r = read_pages(context(req), node, first, buf, whole);
 	if (r) /* one word for all causes: what the caller can act on */
-		(void)fuse_reply_err(req, EIO);
+		(void)fuse_reply_err(req, r == -ENOMEM ? ENOMEM : EIO);
 	else
-		(void)fuse_reply_buf(req, (char *)buf + (raddr - first),
+		(void)fuse_reply_buf(req, (char *)buf + (offset - first),
 				     len_bytes);
 }
 
@@ -183,9 +232,7 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	if (node->kind == TREE_BYTES)
 		(void)fuse_reply_buf(req, (const char *)node->bytes + at, size);
 	else
-		reply_pages(req,
-			    node->kind == TREE_EXE ? SOURCE_EXE : SOURCE_MEMORY,
-			    node->raddr + at, size);
+		reply_pages(req, node, at, size);
 }
 
 /* "." and "..", then the children; the offset is the next entry's number. */

@@ -10,10 +10,11 @@
 
 #include "common/cleanup.h"
 #include "common/page.h"
+#include "fs/holes.h"
 #include "fs/text.h"
 
-#define NR_FIXED                                                               \
-	8 /* root, status, README, image, vma, .space, exe, descriptor */
+/* root, status, README, core, image, vma, .space, exe, descriptor */
+#define NR_FIXED   9
 #define NR_MADE	   2  /* maps, image.json */
 #define NAME_BYTES 36 /* two addresses of 16 digits, a dash, a NUL */
 
@@ -24,7 +25,8 @@ struct tree {
 	const struct tree_node **children; /* of all directories, in a row */
 	uint32_t nr_children;
 	char (*vma_names)[NAME_BYTES];
-	const struct tree_node *space;
+	const struct tree_node *image_dir, *space, *core_node;
+	struct core *core;
 	char *maps, *json; /* made texts */
 };
 
@@ -96,7 +98,12 @@ static void fill(struct tree *tree, const void *desc, size_t desc_bytes)
 
 	add(tree, root, "status", TREE_LIVE);
 	add_bytes(tree, root, "README", text_readme(), strlen(text_readme()));
+	node = add(tree, root, "core", TREE_CORE);
+	node->size_bytes = core_size_bytes(tree->core);
+	node->present_pages = core_present_pages(tree->core);
+	tree->core_node = node;
 	image = add(tree, root, "image", TREE_DIR);
+	tree->image_dir = image;
 	add_bytes(tree, image, "maps", tree->maps, strlen(tree->maps));
 	add_bytes(tree, image, "image.json", tree->json, strlen(tree->json));
 	add_bytes(tree, image, "descriptor", desc, desc_bytes);
@@ -155,6 +162,8 @@ int tree_new(const struct image *image, const void *desc, size_t desc_bytes,
 	tree->nodes = calloc(most, sizeof(tree->nodes[0]));
 	tree->children = calloc(most, sizeof(tree->children[0]));
 	tree->vma_names = calloc(image->nr_vmas + 1, NAME_BYTES);
+	if (core_new(image, &tree->core))
+		return -ENOMEM;
 	tree->maps = text_maps(image);
 	tree->json = text_image_json(image);
 	if (!tree->nodes || !tree->children || !tree->vma_names ||
@@ -176,6 +185,11 @@ const struct tree_node *tree_get(const struct tree *tree, uint64_t ino)
 const struct tree_node *tree_space(const struct tree *tree)
 {
 	return tree->space;
+}
+
+struct core *tree_core(const struct tree *tree)
+{
+	return tree->core;
 }
 
 /* While the tree is being built its few texts are not sorted yet. */
@@ -208,10 +222,11 @@ const struct tree_node *tree_lookup(const struct tree *tree,
 		else
 			low = middle + 1;
 	}
-	if (tree->space->parent_ino == dir->ino &&
-	    strcmp(name, tree->space->name) == 0)
+	if (dir != tree->image_dir)
+		return NULL;
+	if (strcmp(name, tree->space->name) == 0)
 		return tree->space;
-	return NULL;
+	return strcmp(name, tree->core_node->name) ? NULL : tree->core_node;
 }
 
 void tree_stat(const struct tree *tree, const struct tree_node *node,
@@ -230,7 +245,7 @@ void tree_stat(const struct tree *tree, const struct tree_node *node,
 		.st_mtim = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)},
 	};
 	ret_stat->st_atim = ret_stat->st_ctim = ret_stat->st_mtim;
-	if (node->kind == TREE_AREA)
+	if (node->kind == TREE_AREA || node->kind == TREE_CORE)
 		ret_stat->st_blocks =
 			(blkcnt_t)(node->present_pages * (PAGE_BYTES / 512));
 	else
@@ -238,23 +253,15 @@ void tree_stat(const struct tree *tree, const struct tree_node *node,
 			(blkcnt_t)((node->size_bytes + 511) / 512);
 }
 
-/* The first byte at or after @raddr whose page is present (or is not). */
-static uint64_t next_byte(const struct image *image, uint64_t raddr,
-			  int want_present)
+static uint64_t seek_area(const struct tree *tree, const struct tree_node *node,
+			  uint64_t offset_bytes, int whence)
 {
-	const struct image_run *run = image_run_after(image, page_of(raddr));
-	const struct image_run *end = image->runs + image->nr_runs;
+	uint64_t raddr = node->raddr + offset_bytes;
+	uint64_t found = whence == SEEK_DATA
+				 ? holes_next_data(tree->image, raddr)
+				 : holes_next_hole(tree->image, raddr);
 
-	if (want_present) {
-		if (!run)
-			return UINT64_MAX;
-		if (run->first_page > page_of(raddr))
-			return run->first_page << PAGE_SHIFT;
-		return raddr;
-	}
-	if (!run || run == end || run->first_page > page_of(raddr))
-		return raddr;
-	return (run->first_page + run->nr_pages) << PAGE_SHIFT;
+	return found == UINT64_MAX ? found : found - node->raddr;
 }
 
 int64_t tree_seek(const struct tree *tree, const struct tree_node *node,
@@ -264,12 +271,12 @@ int64_t tree_seek(const struct tree *tree, const struct tree_node *node,
 
 	if (offset_bytes < 0 || (uint64_t)offset_bytes >= size)
 		return -ENXIO;
-	if (node->kind != TREE_AREA)
-		return whence == SEEK_DATA ? offset_bytes : (int64_t)size;
-	found = next_byte(tree->image, node->raddr + (uint64_t)offset_bytes,
-			  whence == SEEK_DATA);
-	if (found != UINT64_MAX)
-		found -= node->raddr;
+	if (node->kind == TREE_CORE)
+		found = core_seek(tree->core, (uint64_t)offset_bytes, whence);
+	else if (node->kind == TREE_AREA)
+		found = seek_area(tree, node, (uint64_t)offset_bytes, whence);
+	else
+		found = whence == SEEK_DATA ? (uint64_t)offset_bytes : size;
 	if (found < size)
 		return (int64_t)found;
 	return whence == SEEK_DATA ? -ENXIO : (int64_t)size;
@@ -284,5 +291,6 @@ void tree_free(struct tree *tree)
 	free(tree->vma_names);
 	free(tree->maps);
 	free(tree->json);
+	core_free(tree->core);
 	free(tree);
 }

@@ -5,11 +5,16 @@
  * Above: fs/ops.c.  Below: the image.  Knows nothing of FUSE's messages.
  *
  *   /            status                          live
+ *                core                            the image as an ELF core
  *   /image/      maps status cmdline ...         bytes
  *                descriptor image.json           bytes
  *                exe                             the parent's executable
  *                .space                          not listed: offset = address
+ *                core                            not listed: the one above
  *   /image/vma/  START-END ...                   one area each
+ *
+ * What is not listed is not copied: a core in the image directory would make
+ * every copy of an image twice as large, and hold nothing new.
  *
  * Threads: any, once tree_new() has returned.
  */
@@ -20,6 +25,7 @@
 #include <sys/stat.h>
 
 #include "common/image.h"
+#include "fs/core.h"
 
 #define TREE_ROOT_INO 1
 
@@ -30,6 +36,7 @@ enum tree_kind {
 	TREE_DIR,
 	TREE_BYTES, /* bytes known now */
 	TREE_AREA,  /* pages from node->raddr on */
+	TREE_CORE, /* what core_piece_at() says */
 	TREE_EXE,
 	TREE_LIVE, /* made when read; size unknown */
 };
@@ -41,7 +48,7 @@ struct tree_node {
 	uint32_t mode; /* with S_IFMT */
 	uint64_t size_bytes;
 	uint64_t raddr;		/* TREE_AREA: of its first byte */
-	uint64_t present_pages; /* TREE_AREA */
+	uint64_t present_pages; /* TREE_AREA, TREE_CORE */
 	const void *bytes;	/* TREE_BYTES */
 	/* TREE_DIR: its listed children, sorted by name */
 	const struct tree_node **children;
@@ -67,6 +74,9 @@ const struct tree_node *tree_lookup(const struct tree *tree,
 
 /* The hidden file of the whole address space. */
 const struct tree_node *tree_space(const struct tree *tree);
+
+/* The layout of the core, for readers of a TREE_CORE. */
+struct core *tree_core(const struct tree *tree);
 
 /* Size, mode, blocks and times as stat(2) shows them, for the mount's owner. */
 void tree_stat(const struct tree *tree, const struct tree_node *node,

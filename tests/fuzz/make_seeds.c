@@ -112,7 +112,8 @@ int main(int argc, char **argv)
 		say_error("usage: make_seeds NAME DIRECTORY");
 		return 2;
 	}
-	if (!strcmp(argv[1], "desc") || !strcmp(argv[1], "plan"))
+	if (!strcmp(argv[1], "desc") || !strcmp(argv[1], "plan") ||
+	    !strcmp(argv[1], "core"))
 		seed_desc(argv[2]);
 	if (!strcmp(argv[1], "wire"))
 		seed_wire(argv[2]);

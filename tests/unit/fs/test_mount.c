@@ -24,6 +24,7 @@
 
 #include "common/page.h"
 #include "common/source.h"
+#include "fs/core.h"
 #include "fs/session.h"
 #include "rdmafetch/null.h"
 #include "tests/unit/fs/sample.h"
@@ -175,6 +176,63 @@ static void the_executable_has_its_size(void **state)
 	close(fd);
 }
 
+/* What the null transport has at @raddr, if the sample has it. */
+static uint8_t memory_byte(const struct image *image, uint64_t raddr)
+{
+	uint64_t word = null_word(SOURCE_MEMORY, raddr & ~7ull);
+
+	if (!image_present_pages(image, page_of(raddr), 1))
+		return 0;
+	return (uint8_t)(word >> raddr % 8 * 8);
+}
+
+static void assert_core(struct core *core, const struct image *image,
+			uint64_t at, const uint8_t *bytes, uint64_t len)
+{
+	struct core_piece piece;
+
+	for (uint64_t i = 0; i < len; i++) {
+		uint8_t wanted = 0;
+
+		assert_int_equal(core_piece_at(core, at + i, &piece), 0);
+		if (piece.kind == CORE_HEADERS)
+			wanted = piece.bytes[0];
+		if (piece.kind == CORE_MEMORY)
+			wanted = memory_byte(image, piece.raddr);
+		if (bytes[i] != wanted)
+			fail_msg("byte %lu of the core is wrong", at + i);
+	}
+}
+
+/* At any offset and length, over the seams of headers, gaps and areas. */
+static void the_core_is_read_anywhere(void **state)
+{
+	int fd = open_at("image/core", O_RDONLY);
+	struct image *image = sample_image();
+	uint8_t *bytes = malloc(1 << 20);
+	struct core *core;
+	uint64_t size;
+
+	assert_int_equal(core_new(image, &core), 0);
+	size = core_size_bytes(core);
+	assert_int_equal(lseek(fd, 0, SEEK_END), size);
+	assert_int_equal(pread(fd, bytes, 1 << 20, 0), size);
+	assert_core(core, image, 0, bytes, size);
+	srandom(1);
+	for (int i = 0; i < 200; i++) {
+		uint64_t at = (uint64_t)random() % size;
+		uint64_t len = (uint64_t)random() % 20000;
+		ssize_t got = pread(fd, bytes, len, (off_t)at);
+
+		assert_int_equal(got, len < size - at ? len : size - at);
+		assert_core(core, image, at, bytes, (uint64_t)got);
+	}
+	core_free(core);
+	image_free(image);
+	free(bytes);
+	close(fd);
+}
+
 static void status_is_live(void **state)
 {
 	char text[4096];
@@ -226,6 +284,7 @@ int main(void)
 		cmocka_unit_test(odd_reads_of_an_area_are_exact),
 		cmocka_unit_test(holes_are_found),
 		cmocka_unit_test(the_executable_has_its_size),
+		cmocka_unit_test(the_core_is_read_anywhere),
 		cmocka_unit_test(status_is_live),
 		cmocka_unit_test(directories_list_every_name_once),
 		cmocka_unit_test(nothing_can_be_written),

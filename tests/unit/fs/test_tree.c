@@ -46,6 +46,8 @@ static void every_file_is_there(void **state)
 	const char *const paths[] = {
 		"status",
 		"README",
+		"core",
+		"image/core",
 		"image/maps",
 		"image/image.json",
 		"image/descriptor",
@@ -71,6 +73,40 @@ static void space_is_found_but_not_listed(void **state)
 	for (uint32_t i = 0; i < dir->nr_children; i++)
 		assert_string_not_equal(dir->children[i]->name, ".space");
 	assert_null(find("image/vma/.space"));
+}
+
+/* Copies of the image directory must not be twice as large for it. */
+static void the_core_is_listed_at_the_top_only(void **state)
+{
+	const struct tree_node *root = find(""), *dir = find("image");
+	int listed = 0;
+
+	assert_ptr_equal(find("image/core"), find("core"));
+	for (uint32_t i = 0; i < root->nr_children; i++)
+		listed += root->children[i] == find("core");
+	assert_int_equal(listed, 1);
+	for (uint32_t i = 0; i < dir->nr_children; i++)
+		assert_string_not_equal(dir->children[i]->name, "core");
+	assert_null(find("image/vma/core"));
+}
+
+static void the_core_is_sparse(void **state)
+{
+	const struct tree_node *core = find("core");
+	int64_t size = (int64_t)core->size_bytes, at;
+	struct stat st;
+
+	tree_stat(tree, core, &st);
+	assert_int_equal(st.st_mode, S_IFREG | 0400);
+	assert_int_equal(st.st_size, core_size_bytes(tree_core(tree)));
+	assert_int_equal(st.st_blocks, core_present_pages(tree_core(tree)) * 8);
+	at = tree_seek(tree, core, 0, SEEK_HOLE);
+	assert_true(at >= 4096);
+	assert_true(tree_seek(tree, core, at, SEEK_DATA) > at);
+	/* The stack, the last area, was never touched. */
+	assert_int_equal(tree_seek(tree, core, size - 1, SEEK_DATA), -ENXIO);
+	assert_int_equal(tree_seek(tree, core, size - 1, SEEK_HOLE), size - 1);
+	assert_int_equal(tree_seek(tree, core, size, SEEK_HOLE), -ENXIO);
 }
 
 static void stat_tells_size_and_presence(void **state)
@@ -120,6 +156,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_file_is_there),
 		cmocka_unit_test(space_is_found_but_not_listed),
+		cmocka_unit_test(the_core_is_listed_at_the_top_only),
+		cmocka_unit_test(the_core_is_sparse),
 		cmocka_unit_test(stat_tells_size_and_presence),
 		cmocka_unit_test(seek_finds_data_and_holes),
 		cmocka_unit_test(data_to_the_end_is_followed_by_the_end),
