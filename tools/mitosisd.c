@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/io.h"
@@ -23,17 +25,20 @@
 #include "config.h"
 #include "parent/daemon.h"
 #include "parent/listen.h"
+#include "tools/conf.h"
 #include "tools/detach.h"
 #include "tools/opts.h"
+#include "tools/service.h"
 #include "tools/socketpath.h"
 
 #define READY_BYTES 2048
+#define CONFIG_PATH SYSCONFDIR "/mitosis/mitosisd.conf"
 
 /* What the command line says. */
 struct settings {
 	struct daemon_options daemon;
 	struct opts_list listen;
-	const char *socket, *pid_file, *sec, *munge_socket;
+	const char *config, *socket, *pid_file, *sec, *munge_socket;
 	uint32_t ready_fd;
 	bool detach, foreground, help, version;
 };
@@ -43,6 +48,7 @@ struct serving {
 	struct daemon *daemon;
 	const char *socket; /* bound at @unix_fd, or NULL */
 	int unix_fd, stop_fd;
+	int first_fd, nr_fds;	 /* sockets of the service manager */
 	char ready[READY_BYTES]; /* where we can be reached */
 };
 
@@ -51,6 +57,8 @@ struct serving {
 static struct settings settings = {.ready_fd = NO_FD};
 
 static const struct opts_entry table[] = {
+	{"config", "PATH", "options out of a file (" CONFIG_PATH ")", OPTS_TEXT,
+	 &settings.config, 0, 0},
 	{"listen", "ADDR[:PORT]",
 	 "address to serve TCP on, or none; may be repeated", OPTS_LIST,
 	 &settings.listen, 0, 0},
@@ -115,13 +123,25 @@ static int set_sec(void)
 	return error;
 }
 
+/* The usual file is root's: nobody else's daemon reads it. */
+static int read_config(int argc, char **argv)
+{
+	const char *path = conf_path(argc, argv, NULL);
+
+	if (path)
+		return conf_read(table, path, true);
+	return geteuid() ? 0 : conf_read(table, CONFIG_PATH, false);
+}
+
 static int parse_line(int argc, char **argv)
 {
 	struct registry_options *registry = &settings.daemon.registry;
 	int first;
 
 	settings.daemon = daemon_defaults;
-	first = opts_parse(table, argc, argv);
+	first = read_config(argc, argv);
+	if (!first)
+		first = opts_parse(table, argc, argv);
 	if (first < 0)
 		return first;
 	if (first < argc) {
@@ -236,6 +256,29 @@ static int serve_unix(struct serving *serving)
 	return error;
 }
 
+/* Sockets that the service manager made: where, is its matter. */
+static int serve_given(struct serving *serving)
+{
+	struct sockaddr_un addr = {0};
+	socklen_t len = sizeof(addr) - 1;
+	char where[LISTEN_TEXT_MAX];
+	int fd = serving->first_fd++;
+
+	if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0) {
+		say_error("the service manager's descriptor %d is no socket",
+			  fd);
+		return -ENOTSOCK;
+	}
+	if (addr.sun_family == AF_UNIX) {
+		add_ready(serving, "unix", addr.sun_path);
+	} else {
+		listen_text(fd, where);
+		add_ready(serving, "tcp", where);
+	}
+	serving->nr_fds--;
+	return serve_on(serving, fd);
+}
+
 /* SIGTERM and SIGINT come as readable bytes; a reader that left is no end. */
 static int block_signals(struct serving *serving)
 {
@@ -264,7 +307,8 @@ static void set_limits(void)
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
-	if (!geteuid())
+	if (!geteuid() || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET,
+				CAP_SYS_PTRACE, 0, 0) == 1)
 		(void)prctl(PR_SET_DUMPABLE, 0);
 }
 
@@ -281,6 +325,23 @@ static int open_daemon(struct serving *serving)
 	return error;
 }
 
+/* What the service manager hands over stands for --socket and the default. */
+static int serve_all(struct serving *serving)
+{
+	bool given = serving->nr_fds > 0;
+	int error = 0;
+
+	while (!error && serving->nr_fds)
+		error = serve_given(serving);
+	if (!error && !given)
+		error = serve_unix(serving);
+	if (!error && settings.listen.nr && !wants_none())
+		error = serve_tcp(serving);
+	else if (!error && !settings.listen.nr && !given)
+		error = serve_tcp_default(serving);
+	return error;
+}
+
 static int open_all(struct serving *serving)
 {
 	int error = block_signals(serving);
@@ -292,11 +353,7 @@ static int open_all(struct serving *serving)
 	set_limits();
 	error = open_daemon(serving);
 	if (!error)
-		error = serve_unix(serving);
-	if (!error && settings.listen.nr && !wants_none())
-		error = serve_tcp(serving);
-	else if (!error && !settings.listen.nr)
-		error = serve_tcp_default(serving);
+		error = serve_all(serving);
 	if (!error && !serving->ready[0]) {
 		say_error(
 			"nothing to serve on: --socket none and --listen "
@@ -360,6 +417,7 @@ static int serve(int detach_fd)
 	struct serving serving = {.unix_fd = -1, .stop_fd = -1};
 	int error;
 
+	serving.nr_fds = service_sockets(&serving.first_fd);
 	error = open_all(&serving);
 	if (!error)
 		error = write_pid();
@@ -367,10 +425,12 @@ static int serve(int detach_fd)
 		error = announce(&serving);
 	if (!error) {
 		detach_done(detach_fd);
+		service_ready(serving.ready);
 		error = daemon_run(serving.daemon, serving.stop_fd);
 		if (error)
 			say_error("serving ended: %s", strerror(-error));
 	}
+	service_stopping();
 	close_all(&serving);
 	return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -46,6 +46,8 @@ static int take_one_more(const struct opts_entry *entry, const char *text)
 {
 	struct opts_list *list = entry->to;
 
+	if (list->is_default)
+		*list = (struct opts_list){.nr = 0};
 	if (list->nr == OPTS_LIST_MAX) {
 		say_error("--%s %s: given more than %u times", entry->name,
 			  text, OPTS_LIST_MAX);
@@ -111,6 +113,53 @@ int opts_parse(const struct opts_entry *table, int argc, char **argv)
 		if (error)
 			return error;
 	}
+}
+
+static int take_flag(const struct opts_entry *entry, const char *text)
+{
+	static const char *const words[] = {"no", "yes",   "off",
+					    "on", "false", "true"};
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(text, words[i])) {
+			*(bool *)entry->to = i % 2;
+			return 0;
+		}
+	say_error("%s = %s: yes or no is wanted", entry->name, text);
+	return -EINVAL;
+}
+
+static const struct opts_entry *find(const struct opts_entry *table,
+				     const char *name)
+{
+	for (; table->name; table++)
+		if (!strcmp(table->name, name))
+			return table;
+	return NULL;
+}
+
+int opts_set(const struct opts_entry *table, const char *name,
+	     const char *value)
+{
+	const struct opts_entry *entry = find(table, name);
+	struct opts_list *list;
+	char *copy;
+	int error;
+
+	if (!entry)
+		return -ENOENT;
+	if (entry->kind == OPTS_FLAG)
+		return take_flag(entry, value);
+	copy = strdup(value);
+	if (!copy)
+		return -ENOMEM;
+	if (entry->kind != OPTS_LIST)
+		return take(entry, copy);
+	list = entry->to;
+	list->is_default = false;
+	error = take_one_more(entry, copy);
+	list->is_default = true;
+	return error;
 }
 
 void opts_help(const struct opts_entry *table, FILE *out)

@@ -7,10 +7,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#define OPTS_MAX      24u /* in a table */
+#define OPTS_MAX      40u /* in a table */
 #define OPTS_LIST_MAX 16u /* of one option that may be repeated */
 
 enum opts_kind {
@@ -24,6 +25,7 @@ enum opts_kind {
 struct opts_list {
 	const char *texts[OPTS_LIST_MAX];
 	unsigned nr;
+	bool is_default; /* of a file: the command line's go before */
 };
 
 struct opts_entry {
@@ -43,6 +45,16 @@ struct opts_entry {
  * that says which word was wrong, and what is right.
  */
 int opts_parse(const struct opts_entry *table, int argc, char **argv);
+
+/*
+ * Set one option as a file has it: "yes", "no" and the like for a flag.  The
+ * command line, parsed afterwards, goes before.  A text is copied for good.
+ *
+ * Returns 0, -ENOENT when the table has no such option, -ENOMEM, or -EINVAL
+ * after a line on stderr.
+ */
+int opts_set(const struct opts_entry *table, const char *name,
+	     const char *value);
 
 /* The table as a help text. */
 void opts_help(const struct opts_entry *table, FILE *out);

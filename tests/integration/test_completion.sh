@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# test_completion.sh - what bash offers after a tab
+. "$(dirname "$0")/lib.sh"
+need_tools mitosisd mitosisctl mitosisfs mitosis-load
+PATH=$tools:$PATH
+compopt() {
+	:
+}
+# shellcheck source=dist/completion/mitosis
+. "$here/../../dist/completion/mitosis"
+
+# offers FUNCTION LINE WORD...: these are among the words after LINE.
+offers() {
+	local word function=$1
+	COMP_LINE=$2 COMP_POINT=${#2}
+	read -ra COMP_WORDS <<<"$2"
+	[[ $2 != *" " ]] || COMP_WORDS+=("")
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	COMPREPLY=()
+	shift 2
+	$function || true
+	for word; do
+		[[ " ${COMPREPLY[*]} " == *" $word "* ]] ||
+			fail "'$COMP_LINE' offers '${COMPREPLY[*]}', not '$word'"
+	done
+}
+
+offers _mitosisctl 'mitosisctl pre' prepare
+offers _mitosisctl 'mitosisctl --' --socket --json
+offers _mitosisctl "mitosisctl prepare ${$:0:1}" $$
+offers _mitosisfs 'mitosisfs local:/pid/' "/pid/$$"
+offers _mitosisfs 'mitosisfs local:/pid/1 /mnt -o re' retrans= readahead=
+offers _mitosisfs 'mitosisfs local:/pid/1 /mnt -o port=1,ti' 1,timeo=
+offers _mitosis_load 'mitosis-load --' --memory --pid-file
+offers _mitosisd 'mitosisd --l' --listen --lease
+offers _mitosis_bench 'mitosis-bench ' fork
+[ "${#COMPREPLY[@]}" -lt 20 ] || fail "too much: ${COMPREPLY[*]}"
+
+# Images have names.
+start_daemon
+start sleeper sleep 100
+"$tools/mitosisctl" --socket "$socket" prepare "$pid" --name night >/dev/null
+mitosisctl() {
+	command mitosisctl --socket "$socket" "$@"
+}
+offers _mitosisctl 'mitosisctl release ' night
+offers _mitosisfs 'mitosisfs unix:/i' /image/night
+kill "$pid"
+stop_daemon

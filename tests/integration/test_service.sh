@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# test_service.sh - mitosisd as a service: its file of options, sockets that it is
+# given, readiness, and the limits of its unit
+. "$(dirname "$0")/lib.sh"
+need_tools mitosisd mitosisctl mitosisfs mitosis-load
+need_programs setpriv unshare
+mkdir work
+
+# manager.py CONFIG COMMAND...: a service manager of 30 lines.  Makes the socket,
+# starts the command with it, prints what it says about itself.
+cat >manager.py <<'END'
+import os, signal, socket, sys
+folder, command = os.getcwd(), sys.argv[1:]
+notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notices.bind(folder + "/notify")
+control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+control.bind(folder + "/given.sock")
+os.chmod(folder + "/given.sock", 0o666)
+control.listen()
+pid = os.fork()
+if pid == 0:
+    os.dup2(control.fileno(), 3, inheritable=True)
+    os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1",
+                   "NOTIFY_SOCKET": folder + "/notify"}
+    os.execvp(command[0], command)
+signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
+notices.settimeout(30)
+for _ in range(2):
+    print(notices.recv(4096).decode().replace("\n", " "), flush=True)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+END
+
+refused() {
+	local words=$1 status=0
+	shift
+	timeout 20 "$@" >/dev/null 2>why.txt || status=$?
+	[ $status = 1 ] && [ "$(wc -l <why.txt)" = 1 ] &&
+		grep -qE "$words" why.txt ||
+		fail "not refused as '$words': $(cat why.txt)"
+}
+
+# The file of options.
+mitosisd=$tools/mitosisd
+refused 'none.conf: No such file' "$mitosisd" --config "$dir/none.conf"
+conf() {
+	printf '%s\n' "$@" >my.conf
+}
+conf 'lease = soon'
+refused 'lease soon: a time' "$mitosisd" --config my.conf
+conf '[mitosisd]' 'leese = 5m'
+refused 'my.conf: leese = 5m: .* no such option' "$mitosisd" --config my.conf
+conf '[redis]' 'lease = 5m'
+refused 'my.conf: \[redis\]' "$mitosisd" --config my.conf
+conf '[mitosisd]' 'foreground = perhaps'
+refused 'yes or no' "$mitosisd" --config my.conf
+conf '[mitosisd]' 'what is this'
+refused 'line 2' "$mitosisd" --config my.conf
+conf '[mitosisd]' 'lease = 77s' 'listen = 192.0.2.1'
+chmod 666 my.conf
+refused 'others can write' "$mitosisd" --config my.conf
+chmod 644 my.conf
+
+# As the unit does it: few capabilities, no network, processes seen only where
+# they can be traced.  The command line's "listen" goes before the file's.
+cat >unit.sh <<'END'
+mount --make-rprivate / && mount -t proc -o hidepid=ptraceable proc /proc || exit
+caps=-all,+sys_ptrace,+dac_override,+kill,+setuid,+setgid,+sys_admin
+exec setpriv --reuid 64999 --regid 64999 --clear-groups --no-new-privs \
+	--bounding-set "$caps" --inh-caps "$caps" --ambient-caps "$caps" "$@"
+END
+start manager /usr/bin/python3 manager.py unshare --mount --net \
+	sh "$dir/unit.sh" "$mitosisd" --config "$dir/my.conf" --listen none
+manager=$pid
+wait_for 20 test -s manager.out
+grep -q "^READY=1 STATUS=Serving unix:$dir/given.sock" manager.out ||
+	fail "no readiness: $(cat manager.out)"
+
+# A user's process, imaged by its user through the given socket, and loaded.
+cat >parent.py <<'END'
+import os, sys, time
+print("ready", flush=True)
+while not os.path.exists(sys.argv[1] + "/go"):
+    time.sleep(0.01)
+print("ok", flush=True)
+END
+start parent setpriv --reuid 65534 --regid 65534 --clear-groups \
+	/usr/bin/python3 parent.py "$dir/work"
+parent=$pid
+wait_ready parent "$parent"
+ctl=("$tools/mitosisctl" --socket "$dir/given.sock")
+setpriv --reuid 65534 --regid 65534 --clear-groups \
+	"${ctl[@]}" prepare "$parent" --name served >/dev/null
+"${ctl[@]}" list --json | grep -q '"lease_s": *77' ||
+	fail "the file's lease does not count: $("${ctl[@]}" list --json)"
+mkdir "$mnt"
+"$tools/mitosisfs" unix:/image/served "$mnt" -o "socket=$dir/given.sock"
+load_child local-shared child
+touch work/go
+expect_ok child "$loader"
+expect_ok parent "$parent"
+umount "$mnt"
+kill -TERM "$manager"
+expect_exit "$manager" 0 "the service"
+has_line manager.out STOPPING=1 || fail "it did not say that it stops"
+expect_nothing_left
+
+# The unit that is installed.
+need_programs systemd-analyze
+mkdir units
+cp "$build/dist/mitosisd.service" "$here/../../dist/systemd/mitosisd.socket" units
+exposure=$(systemd-analyze security --offline=true units/mitosisd.service |
+	sed -nE 's/.*exposure level.*: ([0-9.]+) .*/\1/p')
+awk -v it="$exposure" 'BEGIN { exit !(it > 0 && it < 2.0) }' ||
+	fail "the unit's exposure is $exposure, not below 2.0"
+sed -i "s,^ExecStart=.*,ExecStart=$mitosisd," units/mitosisd.service
+systemd-analyze verify units/mitosisd.service units/mitosisd.socket \
+	2>verify.txt || true
+! grep -vE 'man.*(failed|not found)|Documentation' verify.txt ||
+	fail "systemd does not take the unit"
