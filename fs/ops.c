@@ -14,6 +14,9 @@
 /* "For ever": the image never changes.  Seconds, as FUSE wants them. */
 #define FOREVER_S 1e9
 
+/* 128 KiB, and a page for a read that begins inside one. */
+#define BUFFER_MIN_BYTES (33 * PAGE_BYTES)
+
 /* Reads under way before the kernel holds further read-ahead back. */
 #define MAX_BACKGROUND 64
 
@@ -103,8 +106,12 @@ static void ops_opendir(fuse_req_t req, fuse_ino_t ino,
 	(void)fuse_reply_open(req, file);
 }
 
-/* A page-aligned buffer for one thread's answers, grown to what it needs. */
-static void *thread_buffer(size_t len_bytes)
+/*
+ * A page-aligned buffer for one thread's answers, grown to what it needs.  It
+ * begins with what a read of the kernel's usual read-around takes, since each
+ * new one must be made known to the fetch.
+ */
+static void *thread_buffer(struct fetch *fetch, size_t len_bytes)
 {
 	static _Thread_local void *buf;
 	static _Thread_local size_t have_bytes;
@@ -112,9 +119,14 @@ static void *thread_buffer(size_t len_bytes)
 
 	if (len_bytes <= have_bytes)
 		return buf;
+	if (len_bytes < BUFFER_MIN_BYTES)
+		len_bytes = BUFFER_MIN_BYTES;
 	if (posix_memalign(&more, PAGE_BYTES, len_bytes))
 		return NULL;
+	if (buf)
+		fetch_release_buffer(fetch, buf);
 	free(buf);
+	fetch_prepare_buffer(fetch, more, len_bytes);
 	buf = more;
 	have_bytes = len_bytes;
 	return buf;
@@ -178,7 +190,7 @@ static void reply_pages(fuse_req_t req, const struct tree_node *node,
 {
 	uint64_t first = page_floor(offset);
 	size_t whole = page_ceil(offset + len_bytes) - first;
-	uint8_t *buf = thread_buffer(whole);
+	uint8_t *buf = thread_buffer(context(req)->fetch, whole);
 	int r;
 
 	if (!buf) {
@@ -288,7 +300,8 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 {
 	const struct tree *tree = context(req)->tree;
 	const struct tree_node *dir = tree_get(tree, ino), *node;
-	struct listing listing = {req, thread_buffer(size), size, 0, plus};
+	struct listing listing = {req, thread_buffer(context(req)->fetch, size),
+				  size, 0, plus};
 	const char *name;
 
 	if (!dir || dir->kind != TREE_DIR || !listing.buf) {

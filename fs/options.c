@@ -12,6 +12,7 @@
 
 #include "common/wire.h"
 #include "rdmafetch/prefetch.h"
+#include "rdmafetch/verbs_address.h"
 
 #define TIMEO_MAX_DS	 6000u
 #define RETRANS_MAX	 100u
@@ -46,6 +47,8 @@ static const struct fuse_opt table[] = {
 	OPTION("readahead=%u", readahead_kb, 0),
 	OPTION("threads=%u", threads, 0),
 	OPTION("socket=%s", socket, 0),
+	OPTION("proto=%s", proto_text, 0),
+	OPTION("rdma_dev=%s", rdma_dev, 0),
 	OPTION("sec=%s", sec_text, 0),
 	OPTION("munge_socket=%s", munge_socket, 0),
 	OPTION("allow_other", allow_other, 1),
@@ -131,6 +134,11 @@ static const char usage[] =
 	"(128)\n"
 	"  -o threads=N         the most threads that answer the kernel (8)\n"
 	"  -o socket=PATH       mitosisd's socket, for unix: sources\n"
+	"  -o proto=PROTO       auto, tcp or rdma: RDMA where both ends have "
+	"it,\n"
+	"                       else TCP; one of them, or fail (auto)\n"
+	"  -o rdma_dev=NAME     the local RDMA device (the one the route leads "
+	"to)\n"
 	"  -o sec=none|munge    how to say who asks, to a mitosisd of another "
 	"host\n"
 	"                       (none)\n"
@@ -233,6 +241,33 @@ static int check_numbers(struct options *options)
 	return 0;
 }
 
+static int check_proto(struct options *options)
+{
+	static const char *const names[] = {
+		[OPTIONS_AUTO] = "auto",
+		[OPTIONS_TCP] = "tcp",
+		[OPTIONS_RDMA] = "rdma",
+	};
+	const char *proto = options->proto_text ? options->proto_text : "auto";
+	unsigned i = 0;
+
+	while (i < sizeof(names) / sizeof(names[0]) && strcmp(names[i], proto))
+		i++;
+	if (i == sizeof(names) / sizeof(names[0]))
+		return wrong(options,
+			     "proto=%s: no such way; auto, tcp or rdma", proto);
+	options->proto = (enum options_proto)i;
+	if (options->proto == OPTIONS_RDMA &&
+	    options->source.where != PARSE_TCP)
+		return wrong(options, "%s",
+			     "proto=rdma leads to a mitosisd of a HOST: within "
+			     "this host leave it out");
+	if (options->rdma_dev && strlen(options->rdma_dev) > VERBS_DEVICE_MAX)
+		return wrong(options, "rdma_dev=%.80s: too long",
+			     options->rdma_dev);
+	return 0;
+}
+
 static int check(struct options *options)
 {
 	if (options->nr_words < 2)
@@ -257,6 +292,8 @@ static int check(struct options *options)
 		return wrong(options,
 			     "prefetch=%s: no such policy; off, next or seq",
 			     options->prefetch);
+	if (check_proto(options))
+		return -1;
 	if (sec_set(options->sec_text, options->munge_socket, &options->sec,
 		    options->why))
 		return -1;
@@ -307,6 +344,8 @@ void options_done(struct options *options)
 	free(options->mountpoint);
 	free(options->prefetch);
 	free(options->socket);
+	free(options->proto_text);
+	free(options->rdma_dev);
 	free(options->sec_text);
 	free(options->munge_socket);
 	*options = (struct options){0};

@@ -18,6 +18,13 @@
 
 #define OPTIONS_WHY_MAX 255
 
+/* How a daemon is reached. */
+enum options_proto {
+	OPTIONS_AUTO, /* RDMA where both ends have it, else TCP */
+	OPTIONS_TCP,
+	OPTIONS_RDMA, /* or not at all */
+};
+
 struct options {
 	char *source_text, *mountpoint; /* owned */
 	struct parse_source source;
@@ -32,6 +39,8 @@ struct options {
 	char *socket;	/* of the daemon, for unix: sources, owned */
 	char *sec_text, *munge_socket; /* owned */
 	struct sec_settings sec;       /* what these two say */
+	char *proto_text, *rdma_dev;   /* owned; rdma_dev may be NULL */
+	enum options_proto proto;      /* what proto_text says */
 	int foreground, debug, fake, allow_other, help, version;
 	int noexec, remount, writable; /* said by the user; each is refused */
 	unsigned nr_words;	       /* of the command line, so far */

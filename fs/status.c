@@ -13,11 +13,12 @@ static void print_image(FILE *out, const struct status_origin *origin,
 			int is_lost)
 {
 	const struct image *image = origin->image;
-	int alive = !is_lost &&
-		    (!origin->alive || origin->alive(origin->alive_arg));
+	int alive = !is_lost && (!origin->alive || origin->alive(origin->arg));
+	char transport[STATUS_TRANSPORT_MAX + 1];
 
+	origin->transport(origin->arg, transport);
 	fprintf(out, "source: %s\n", origin->source);
-	fprintf(out, "transport: %s\n", origin->transport);
+	fprintf(out, "transport: %s\n", transport);
 	if (origin->name[0])
 		fprintf(out, "image: %s\n", origin->name);
 	fprintf(out, "state: %s\n", STATE_OF(alive));

@@ -9,15 +9,18 @@
 #include "common/image.h"
 #include "rdmafetch/fetch.h"
 
+#define STATUS_TRANSPORT_MAX 383u
+
 /* What does not change while the mount lives; all borrowed. */
 struct status_origin {
-	const char *source;    /* as the user gave it */
-	const char *transport; /* "local", "tcp" */
-	const char *name;      /* of the image at the daemon, or "" */
+	const char *source; /* as the user gave it */
+	const char *name;   /* of the image at the daemon, or "" */
 	const struct image *image;
+	/* How pages come now, in words: "local", "verbs (mlx5_0)". */
+	void (*transport)(void *arg, char text[STATUS_TRANSPORT_MAX + 1]);
 	/* 1 while the far end holds the image; NULL: unknown. */
 	int (*alive)(void *arg);
-	void *alive_arg;
+	void *arg; /* of both */
 	uint64_t mount_ns; /* request to ready */
 };
 

@@ -14,6 +14,7 @@
 
 #include "common/page.h"
 #include "common/source.h"
+#include "rdmafetch/buffers.h"
 #include "rdmafetch/landing.h"
 #include "rdmafetch/pageset.h"
 
@@ -54,6 +55,7 @@ struct ahead {
 	uint64_t nr_reads, nr_pages;
 	unsigned nr_losses;
 	bool idle, closing; /* idle: asleep without work */
+	bool is_prepared;   /* bufs */
 };
 
 /* ---- the queues ---- */
@@ -345,11 +347,24 @@ static void ahead_free(struct ahead *ahead)
 {
 	if (!ahead)
 		return;
+	if (ahead->is_prepared) {
+		(void)pthread_mutex_lock(&ahead->pump->lock);
+		buffers_del(ahead->pump, ahead->bufs);
+		(void)pthread_mutex_unlock(&ahead->pump->lock);
+	}
 	if (ahead->bufs)
 		(void)munmap(ahead->bufs, SLOTS * SLOT_PAGES * PAGE_BYTES);
 	pageset_free(ahead->here);
 	waiter_done(&ahead->waiter);
 	free(ahead);
+}
+
+static void prepare_buffers(struct ahead *ahead)
+{
+	(void)pthread_mutex_lock(&ahead->pump->lock);
+	buffers_add(ahead->pump, ahead->bufs, SLOTS * SLOT_PAGES * PAGE_BYTES);
+	(void)pthread_mutex_unlock(&ahead->pump->lock);
+	ahead->is_prepared = true;
 }
 
 /* Slot buffers in one map, not touched before they are used. */
@@ -397,6 +412,8 @@ int ahead_open(struct pump *pump, const struct ahead_options *options,
 		err = pageset_new(options->image, &ahead->here);
 	if (!err)
 		err = pump_enable_watch(pump);
+	if (!err)
+		prepare_buffers(ahead);
 	if (!err)
 		err = start_thread(ahead);
 	if (err) {

@@ -18,6 +18,7 @@
 #include "common/page.h"
 #include "common/source.h"
 #include "rdmafetch/ahead.h"
+#include "rdmafetch/buffers.h"
 #include "rdmafetch/landing.h"
 #include "rdmafetch/pump.h"
 
@@ -376,6 +377,22 @@ int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages)
 	err = ahead_add(fetch->ahead, run);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 	return err;
+}
+
+/* ---- buffers ---- */
+
+void fetch_prepare_buffer(struct fetch *fetch, void *buf, size_t len_bytes)
+{
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	buffers_add(&fetch->pump, buf, len_bytes);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+}
+
+void fetch_release_buffer(struct fetch *fetch, void *buf)
+{
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	buffers_del(&fetch->pump, buf);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
 
 /* ---- life ---- */

@@ -84,6 +84,15 @@ int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
 	       size_t len_bytes);
 
 /*
+ * Reads will land in the @len_bytes at @buf again and again: where the
+ * transport writes memory itself (RDMA), it then need not copy.  May block for
+ * as long as memory takes to be pinned.  Ends with fetch_release_buffer(),
+ * before the memory goes and with no read into it under way.
+ */
+void fetch_prepare_buffer(struct fetch *fetch, void *buf, size_t len_bytes);
+void fetch_release_buffer(struct fetch *fetch, void *buf);
+
+/*
  * Ask for pages ahead of any demand (the eager mode): queued for the prefetch
  * thread, which drops what is already here or under way.  Returns 0, -EAGAIN
  * when the queue is full, -EOPNOTSUPP without a sink.

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "common/io.h"
+#include "rdmafetch/buffers.h"
 #include "rdmafetch/landing.h"
 
 #define PAUSE_MIN_MS 10u
@@ -131,6 +132,7 @@ static int connect_anew(struct pump *pump)
 	}
 	pump->transport = transport;
 	pump->broken = false;
+	buffers_prepare(pump);
 	pump->lost = false;
 	pump->stats.reconnects++;
 	TAILQ_FOREACH(flight, &pump->queue, link)

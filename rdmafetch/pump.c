@@ -31,13 +31,13 @@ void pump_elect(struct pump *pump)
 
 /* ---- submit ---- */
 
-static void enter_call(struct pump *pump)
+void pump_enter(struct pump *pump)
 {
 	pump->in_calls++;
 	(void)pthread_mutex_unlock(&pump->lock);
 }
 
-static void leave_call(struct pump *pump)
+void pump_leave(struct pump *pump)
 {
 	(void)pthread_mutex_lock(&pump->lock);
 	if (--pump->in_calls == 0)
@@ -114,9 +114,9 @@ void pump_flush(struct pump *pump)
 		int ret;
 
 		pump->in_submit++;
-		enter_call(pump);
+		pump_enter(pump);
 		ret = transport->ops->submit(transport, batch, nr);
-		leave_call(pump);
+		pump_leave(pump);
 		pump->in_submit--;
 		taken = ret > 0 ? (unsigned)ret : 0;
 		pump->nr_taken += (int)taken;
@@ -244,9 +244,9 @@ static void poll_transport(struct pump *pump, struct waiter *waiter, int fd)
 
 	waiter->polling = true;
 	pump_elect(pump);
-	enter_call(pump);
+	pump_enter(pump);
 	(void)poll(fds, 2, timeout_ms);
-	leave_call(pump);
+	pump_leave(pump);
 	waiter->polling = false;
 	if (fds[1].revents)
 		(void)eventfd_read(pump->kick_fd, &ignored);

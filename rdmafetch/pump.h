@@ -35,6 +35,14 @@ struct pump_options {
 	void *reopen_arg;
 };
 
+#define PUMP_BUFFERS_MAX 96u /* of the threads there may be, and to spare */
+
+/* See buffers.h. */
+struct pump_buffer {
+	void *buf;
+	size_t len_bytes;
+};
+
 struct pump_stats {
 	uint64_t read_bytes, retries, reconnects, timeouts, errors;
 };
@@ -56,6 +64,8 @@ struct pump {
 	 * reaped before its submit returns: below 0 for that moment.
 	 */
 	int nr_taken;
+	unsigned nr_buffers;
+	struct pump_buffer buffers[PUMP_BUFFERS_MAX];
 	int kick_fd; /* wakes the polling waiter, or -1 */
 	bool leading, broken, full;
 	/*
@@ -76,6 +86,13 @@ void pump_done(struct pump *pump);
 
 /* Get ready for pump_watch(): 0 or -errno of eventfd(). */
 int pump_enable_watch(struct pump *pump);
+
+/*
+ * Before and after a call into the transport by somebody who does not lead: the
+ * lock is let go in between, and the transport stays.
+ */
+void pump_enter(struct pump *pump);
+void pump_leave(struct pump *pump);
 
 /* How long one try may take. */
 uint64_t pump_try_ns(const struct pump *pump);

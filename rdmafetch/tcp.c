@@ -481,17 +481,14 @@ int tcp_adopt(int fd, uint32_t handle, struct transport **ret)
 	return 0;
 }
 
-int tcp_open(const struct tcp_address *address, const struct wire_image *image,
-	     struct transport **ret, struct tcp_opened *ret_opened, char *why)
+int tcp_open_on(struct tcp_control *control, const struct wire_image *image,
+		struct transport **ret, struct tcp_opened *ret_opened,
+		char *why)
 {
-	struct tcp_control *control = NULL;
 	struct tcp_opened opened = {0};
 	uint32_t handle = 0;
-	int err = tcp_control_hello(address, &control, why), fd;
+	int err = tcp_control_image(control, image, &handle, &opened, why), fd;
 
-	if (err)
-		return err;
-	err = tcp_control_image(control, image, &handle, &opened, why);
 	if (err) {
 		tcp_control_close(control);
 		return err;
@@ -505,4 +502,13 @@ int tcp_open(const struct tcp_address *address, const struct wire_image *image,
 	}
 	*ret_opened = opened;
 	return 0;
+}
+
+int tcp_open(const struct tcp_address *address, const struct wire_image *image,
+	     struct transport **ret, struct tcp_opened *ret_opened, char *why)
+{
+	struct tcp_control *control = NULL;
+	int err = tcp_control_hello(address, &control, why);
+
+	return err ? err : tcp_open_on(control, image, ret, ret_opened, why);
 }

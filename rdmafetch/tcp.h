@@ -26,6 +26,11 @@
 int tcp_open(const struct tcp_address *address, const struct wire_image *image,
 	     struct transport **ret, struct tcp_opened *ret_opened, char *why);
 
+/* As tcp_open() on @control, which is consumed in any case. */
+int tcp_open_on(struct tcp_control *control, const struct wire_image *image,
+		struct transport **ret, struct tcp_opened *ret_opened,
+		char *why);
+
 /*
  * Make a transport of @fd, a connected stream socket on which HELLO is done and
  * the image @handle is open.  On success the transport owns @fd.  0 or -ENOMEM.

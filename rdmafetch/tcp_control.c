@@ -21,6 +21,7 @@ struct tcp_control {
 	int fd; /* -1 after a connection error */
 	int timeout_ms;
 	uint32_t last_id;
+	uint16_t rdma_port; /* the daemon's */
 };
 
 static void hang_up(struct tcp_control *control)
@@ -192,7 +193,13 @@ static int say_hello(struct tcp_control *control,
 	err = wire_get_hello(reply, reply_bytes, &hello);
 	if (err)
 		return err;
+	control->rdma_port = hello.rdma_port;
 	return hello.read_max_bytes < WIRE_READ_MAX ? -EPROTO : 0;
+}
+
+uint16_t tcp_control_rdma_port(const struct tcp_control *control)
+{
+	return control->rdma_port;
 }
 
 int tcp_control_hello(const struct tcp_address *address,

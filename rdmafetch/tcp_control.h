@@ -51,6 +51,9 @@ int tcp_control_open(const struct tcp_address *address,
 int tcp_control_hello(const struct tcp_address *address,
 		      struct tcp_control **ret, char *why);
 
+/* The port on which the daemon listens for RDMA, or 0. */
+uint16_t tcp_control_rdma_port(const struct tcp_control *control);
+
 /*
  * Ask and wait for the answer.  @why receives the daemon's words when it
  * refuses ("" otherwise); it has WIRE_WHY_MAX + 1 bytes and is never NULL.

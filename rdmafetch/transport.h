@@ -94,7 +94,11 @@ struct transport_ops {
 	 */
 	int (*fd)(struct transport *transport);
 
-	/* Make @buf fit for reads (register it).  May be NULL: nothing to do.
+	/*
+	 * Make @buf, which lives long, fit for reads (register it); -errno when
+	 * that cannot be: reads into it work all the same.  Release it with no
+	 * read into it under way.  From any thread, while others submit and
+	 * reap.  Both may be NULL: nothing to do.
 	 */
 	int (*prepare_buffer)(struct transport *transport, void *buf,
 			      size_t len_bytes);

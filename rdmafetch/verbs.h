@@ -41,7 +41,8 @@ struct verbs_origin {
  * Who opens an image for the second time must compare descriptors: a name may
  * stand for another process by now.
  *
- * Errors as verbs_control_hello() and verbs_control_call(), with words in @why.
+ * Errors as verbs_control_hello() and verbs_control_call(), with the daemon's
+ * words in @why.
  */
 int verbs_open(const struct verbs_origin *origin, struct transport **ret,
 	       struct tcp_opened *ret_opened, char *why);

@@ -28,7 +28,13 @@ struct verbs_address {
 
 /*
  * Whether a device called @name ("": any) is here.  Returns 0, -ENODEV, or
- * -EOPNOTSUPP when built without RDMA; @why, of WIRE_WHY_MAX + 1 bytes, says so
- * in words.
+ * -EOPNOTSUPP when built without RDMA.
  */
-int verbs_address_device(const char *name, char *why);
+int verbs_address_device(const char *name);
+
+/*
+ * Say in @why, of WIRE_WHY_MAX + 1 bytes, what the -errno @error of a
+ * connection to @address means, and what to do.
+ */
+void verbs_address_explain(const struct verbs_address *address, int error,
+			   char *why);

@@ -5,13 +5,15 @@
 #include "rdmafetch/verbs_control.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "rdmafetch/verbs_link.h"
 #include "rdmafetch/verbs_talk.h"
+
+/* Registering much memory takes its time: most with --pin, which copies it. */
+#define EXPORT_MS 60000
 
 struct verbs_control {
 	struct verbs_talk talk;
@@ -76,14 +78,10 @@ int verbs_control_hello(const struct verbs_address *address,
 	if (!control)
 		return -ENOMEM;
 	control->talk.timeout_ms = address->timeout_ms;
-	err = verbs_link_open(address, &control->talk.link, why);
+	err = verbs_link_open(address, &control->talk.link);
 	if (!err)
 		err = say_hello(control, &address->sec, why);
 	if (err) {
-		if (!why[0])
-			(void)snprintf(why, WIRE_WHY_MAX + 1,
-				       "rdma to %.100s: HELLO: %s",
-				       address->host, strerror(-err));
 		verbs_control_close(control);
 		return err;
 	}
@@ -124,11 +122,15 @@ int verbs_control_export(struct verbs_control *control, uint32_t handle,
 	uint8_t request[WIRE_REQUEST_MAX];
 	CLEANUP_FREE void *reply = NULL;
 	size_t bytes = 0;
-	int err = verbs_control_call(control, WIRE_EXPORT, request,
-				     wire_put_export(request, handle), &reply,
-				     &bytes, why);
+	int timeout_ms = control->talk.timeout_ms, err;
 
-	if (err == -EOPNOTSUPP && control->talk.link) {
+	if (timeout_ms < EXPORT_MS)
+		control->talk.timeout_ms = EXPORT_MS;
+	err = verbs_control_call(control, WIRE_EXPORT, request,
+				 wire_put_export(request, handle), &reply,
+				 &bytes, why);
+	control->talk.timeout_ms = timeout_ms;
+	if (err && err != -ESTALE && control->talk.link) {
 		*ret_regions = (struct verbs_regions){NULL, 0};
 		return 0;
 	}

@@ -29,8 +29,9 @@ struct verbs_link;
 struct verbs_control;
 
 /*
- * Connect and say HELLO.  @why has WIRE_WHY_MAX + 1 bytes and words for every
- * error: those of this end begin with "rdma", the daemon's do not.
+ * Connect and say HELLO.  @why has words when the daemon refuses HELLO, or there
+ * is no credential to show ("" otherwise: see verbs_address_explain()); it has
+ * WIRE_WHY_MAX + 1 bytes.
  *
  * Returns 0, or
  *   -EOPNOTSUPP       built without RDMA
@@ -58,9 +59,9 @@ int verbs_control_image(struct verbs_control *control,
 
 /*
  * Have the memory of the open image @handle registered for READs from here:
- * *@ret_regions is the caller's.  None where the daemon cannot (its device has
- * no on-demand paging): all goes by message then.  Errors as
- * verbs_control_call().
+ * *@ret_regions is the caller's.  None where the daemon refuses (its device has
+ * no on-demand paging): all goes by message then.  Returns 0, -ESTALE when the
+ * image is gone, or the connection's error.
  */
 int verbs_control_export(struct verbs_control *control, uint32_t handle,
 			 struct verbs_regions *ret_regions, char *why);

@@ -19,12 +19,6 @@
 #define RETRIES	     7 /* the most there are */
 #define RNR_FOR_EVER 7 /* the peer's receives come back: it answers or dies */
 
-static void say(char *why, const char *host, const char *words)
-{
-	(void)snprintf(why, WIRE_WHY_MAX + 1, "rdma to %.100s: %s", host,
-		       words);
-}
-
 static unsigned ms_left(uint64_t deadline_ns)
 {
 	uint64_t now = io_monotonic_ns(), ms;
@@ -226,20 +220,9 @@ static int lookup(const struct verbs_address *address, struct addrinfo **ret)
 	}
 }
 
-static const char *route_words(const struct verbs_address *address, int err)
-{
-	if (err == -ENOENT)
-		return "no such host";
-	if (err == -ENODEV && address->device[0])
-		return "no route leads through the device that rdma_dev= names";
-	if (err == -ENODEV)
-		return "no route leads through an RDMA device";
-	return strerror(-err);
-}
-
 int verbs_dial_route(struct rdma_event_channel *events,
 		     const struct verbs_address *address, uint64_t deadline_ns,
-		     struct rdma_cm_id **ret, char *why)
+		     struct rdma_cm_id **ret)
 {
 	struct dial dial = {events, address, deadline_ns};
 	struct addrinfo *all = NULL;
@@ -254,23 +237,19 @@ int verbs_dial_route(struct rdma_event_channel *events,
 	}
 	if (all)
 		freeaddrinfo(all);
-	if (err)
-		say(why, address->host, route_words(address, err));
 	return err;
 }
 
 /* ---- the connection ---- */
 
-int verbs_dial_connect(struct rdma_cm_id *id, uint64_t deadline_ns, char *why)
+int verbs_dial_connect(struct rdma_cm_id *id, uint64_t deadline_ns)
 {
 	struct rdma_conn_param param = {
 		.retry_count = RETRIES,
 		.rnr_retry_count = RNR_FOR_EVER,
 		.responder_resources = 0, /* nobody reads from us */
 	};
-	char host[INET6_ADDRSTRLEN] = "?";
 	struct ibv_device_attr attr;
-	int err = 0;
 
 	if (ibv_query_device(id->verbs, &attr))
 		return -ENODEV;
@@ -278,24 +257,13 @@ int verbs_dial_connect(struct rdma_cm_id *id, uint64_t deadline_ns, char *why)
 						  ? UINT8_MAX
 						  : attr.max_qp_init_rd_atom);
 	if (rdma_connect(id, &param))
-		err = -errno;
-	if (!err)
-		err = await(id->channel, RDMA_CM_EVENT_ESTABLISHED,
-			    deadline_ns);
-	if (!err)
-		return 0;
-	(void)getnameinfo(rdma_get_peer_addr(id), sizeof(struct sockaddr_in6),
-			  host, sizeof(host), NULL, 0, NI_NUMERICHOST);
-	say(why, host,
-	    err == -ECONNREFUSED ? "nothing listens there for RDMA: is "
-				   "mitosisd running with --rdma?"
-				 : strerror(-err));
-	return err;
+		return -errno;
+	return await(id->channel, RDMA_CM_EVENT_ESTABLISHED, deadline_ns);
 }
 
 /* ---- devices ---- */
 
-int verbs_address_device(const char *name, char *why)
+int verbs_address_device(const char *name)
 {
 	struct ibv_device **devices = ibv_get_device_list(NULL);
 	bool found = false;
@@ -305,13 +273,40 @@ int verbs_address_device(const char *name, char *why)
 			 !strcmp(ibv_get_device_name(devices[i]), name);
 	if (devices)
 		ibv_free_device_list(devices);
-	if (found)
-		return 0;
-	if (name[0])
-		(void)snprintf(why, WIRE_WHY_MAX + 1,
-			       "no RDMA device %.63s on this host", name);
-	else
-		(void)snprintf(why, WIRE_WHY_MAX + 1,
-			       "no RDMA device on this host");
-	return -ENODEV;
+	return found ? 0 : -ENODEV;
+}
+
+static const char *words_of(const struct verbs_address *address, int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return "no such host";
+	case -ENODEV:
+		if (verbs_address_device(""))
+			return "there is no RDMA device on this host";
+		if (verbs_address_device(address->device))
+			return "there is no such RDMA device on this host";
+		return address->device[0]
+			       ? "no route leads there through that RDMA device"
+			       : "no route leads there through an RDMA device";
+	case -ECONNREFUSED:
+		return "nothing listens there for RDMA: is mitosisd running "
+		       "with --rdma?";
+	case -ENOMEM:
+		return "memory cannot be pinned: raise the limit of locked "
+		       "memory (ulimit -l)";
+	case -EPROTONOSUPPORT:
+		return "the mitosisd there speaks another version of the "
+		       "protocol: use one of the same release";
+	default:
+		return strerror(-error);
+	}
+}
+
+void verbs_address_explain(const struct verbs_address *address, int error,
+			   char *why)
+{
+	(void)snprintf(why, WIRE_WHY_MAX + 1, "rdma to %.100s%s%s: %s",
+		       address->host, address->device[0] ? " through " : "",
+		       address->device, words_of(address, error));
 }

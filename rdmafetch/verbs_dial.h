@@ -20,7 +20,7 @@
  * Resolve @address to a device and a route: *@ret is the caller's to
  * rdma_destroy_id().  @events is non-blocking.
  *
- * Returns 0, or with words in @why (WIRE_WHY_MAX + 1 bytes)
+ * Returns 0, or
  *   -ENOENT      unknown host
  *   -EAGAIN      the name service does not answer
  *   -ENODEV      no device leads there, or not the one asked for
@@ -29,13 +29,13 @@
  */
 int verbs_dial_route(struct rdma_event_channel *events,
 		     const struct verbs_address *address, uint64_t deadline_ns,
-		     struct rdma_cm_id **ret, char *why);
+		     struct rdma_cm_id **ret);
 
 /*
  * Connect @id, which has its queue pair.  0, -ECONNREFUSED, -ETIMEDOUT or
- * -errno of rdma_connect(), with words in @why.
+ * -errno of rdma_connect().
  */
-int verbs_dial_connect(struct rdma_cm_id *id, uint64_t deadline_ns, char *why);
+int verbs_dial_connect(struct rdma_cm_id *id, uint64_t deadline_ns);
 
 /*
  * Look at the next event, if there is one, without waiting.  True: it says that

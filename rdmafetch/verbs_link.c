@@ -6,9 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -52,7 +50,7 @@ char *verbs_link_staging(const struct verbs_link *link)
 	return link->memory + STAGING_AT;
 }
 
-static int make_memory(struct verbs_link *link, char *why)
+static int make_memory(struct verbs_link *link)
 {
 	link->memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -62,13 +60,7 @@ static int make_memory(struct verbs_link *link, char *why)
 	}
 	link->mr = ibv_reg_mr(link->pd, link->memory, MEMORY_BYTES,
 			      IBV_ACCESS_LOCAL_WRITE);
-	if (link->mr)
-		return 0;
-	(void)snprintf(why, WIRE_WHY_MAX + 1,
-		       "cannot pin %u KiB for RDMA: %s; raise the limit of "
-		       "locked memory (ulimit -l)",
-		       MEMORY_BYTES >> 10, strerror(errno));
-	return -ENOMEM;
+	return link->mr ? 0 : -ENOMEM; /* EAGAIN, EPERM: the limit too */
 }
 
 int verbs_link_post_recv(struct verbs_link *link, unsigned at)
@@ -193,7 +185,7 @@ static int make_events(struct verbs_link *link)
 }
 
 static int connect_link(struct verbs_link *link,
-			const struct verbs_address *address, char *why)
+			const struct verbs_address *address)
 {
 	uint64_t deadline_ns =
 		io_monotonic_ns() + (uint64_t)address->timeout_ms * NS_PER_MS;
@@ -201,46 +193,40 @@ static int connect_link(struct verbs_link *link,
 
 	if (!err)
 		err = verbs_dial_route(link->events, address, deadline_ns,
-				       &link->id, why);
+				       &link->id);
 	if (!err)
 		err = make_queues(link);
 	if (!err)
-		err = make_memory(link, why);
+		err = make_memory(link);
 	if (!err)
 		err = make_poll(link);
 	for (unsigned i = 0; i < VERBS_RECVS && !err; i++)
 		err = verbs_link_post_recv(link, i);
 	if (!err)
-		err = verbs_dial_connect(link->id, deadline_ns, why);
+		err = verbs_dial_connect(link->id, deadline_ns);
 	if (!err)
 		verbs_link_arm(link);
 	return err;
 }
 
 int verbs_link_open(const struct verbs_address *address,
-		    struct verbs_link **ret, char *why)
+		    struct verbs_link **ret)
 {
 	struct verbs_link *link;
-	int err;
+	int err = verbs_address_device(address->device);
 
-	why[0] = '\0';
-	err = verbs_address_device(address->device, why);
 	if (err)
-		return err;
+		return err; /* librdmacm would print its own line */
 	link = calloc(1, sizeof(*link));
 	if (!link)
 		return -ENOMEM;
 	link->poll_fd = -1;
 	link->completion = address->completion;
-	err = connect_link(link, address, why);
-	if (!err) {
+	err = connect_link(link, address);
+	if (err)
+		verbs_link_close(link);
+	else
 		*ret = link;
-		return 0;
-	}
-	verbs_link_close(link);
-	if (!why[0])
-		(void)snprintf(why, WIRE_WHY_MAX + 1, "rdma to %.100s: %s",
-			       address->host, strerror(-err));
 	return err;
 }
 

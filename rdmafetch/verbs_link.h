@@ -47,11 +47,11 @@ struct verbs_link {
  * Connect to @address within its timeout; receives are posted and the
  * completion queue is armed.  Blocks.
  *
- * Returns 0 or, with words in @why, -errno: those of verbs_dial_route() and
- * verbs_dial_connect(), or -ENOMEM when memory cannot be pinned (ulimit -l).
+ * Returns 0 or -errno: those of verbs_dial_route() and verbs_dial_connect(), or
+ * -ENOMEM when memory cannot be pinned (ulimit -l).
  */
 int verbs_link_open(const struct verbs_address *address,
-		    struct verbs_link **ret, char *why);
+		    struct verbs_link **ret);
 
 /* The other end; valid while the link is. */
 const struct sockaddr *verbs_link_peer(const struct verbs_link *link);

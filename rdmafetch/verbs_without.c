@@ -11,13 +11,21 @@
 
 static int without(char *why)
 {
-	(void)snprintf(why, WIRE_WHY_MAX + 1, "rdma: built without RDMA");
+	why[0] = '\0';
 	return -EOPNOTSUPP;
 }
 
-int verbs_address_device(const char *name, char *why)
+int verbs_address_device(const char *name)
 {
-	return without(why);
+	return -EOPNOTSUPP;
+}
+
+void verbs_address_explain(const struct verbs_address *address, int error,
+			   char *why)
+{
+	(void)snprintf(why, WIRE_WHY_MAX + 1,
+		       "rdma to %.100s: this program was built without RDMA",
+		       address->host);
 }
 
 int verbs_open(const struct verbs_origin *origin, struct transport **ret,

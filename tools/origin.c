@@ -13,13 +13,12 @@
 #include "common/desc.h"
 #include "parent/keeper.h"
 #include "rdmafetch/local.h"
-#include "rdmafetch/tcp.h"
-#include "tools/socketpath.h"
+#include "tools/reach.h"
 
 #define LOCAL_RETRIES	 2
 #define STOP_TIMEOUT_MS	 200
 #define SHARED_MAX_BYTES (1ull << 30)
-#define CONNECT_MS	 5000
+#define ASK_MS		 5000
 /* A snapshot of tens of GiB takes seconds; the daemon has a limit of its own.
  */
 #define PREPARE_MS 60000
@@ -29,7 +28,7 @@ struct origin {
 	/* of this host */
 	struct keeper *keeper;
 	/* of a daemon */
-	struct tcp_address address;
+	struct reach reach;
 	struct wire_image wire;
 	int is_ours; /* prepared for this mount, to be released with it */
 	uint32_t lease_s;
@@ -95,93 +94,30 @@ static int local_alive(void *arg)
 	return keeper_alive(origin->keeper);
 }
 
-static void set_address(struct origin *origin)
-{
-	const struct options *options = origin->options;
-	struct tcp_address *address = &origin->address;
-
-	address->timeout_ms = CONNECT_MS;
-	address->port = (uint16_t)options->port;
-	address->sec = options->sec;
-	address->is_unix = options->source.where == PARSE_UNIX;
-	if (!address->is_unix)
-		(void)snprintf(address->host, sizeof(address->host), "%s",
-			       options->source.host);
-	else if (options->socket)
-		(void)snprintf(address->host, sizeof(address->host), "%s",
-			       options->socket);
-	else
-		socketpath_default(address->host);
-}
-
-static void tcp_control_closep(struct tcp_control **control)
-{
-	tcp_control_close(*control);
-}
-
-/* What a user can do about a failed connection. */
-static const char *advice(const struct origin *origin, int error)
-{
-	if (error == -ENOENT && !origin->address.is_unix)
-		return "no such host";
-	if (error == -ENOENT || error == -ECONNREFUSED)
-		return "no mitosisd answers there: is it running?";
-	if (error == -EPROTONOSUPPORT)
-		return "the mitosisd there speaks another version of the "
-		       "protocol: use one of the same release";
-	return strerror(-error);
-}
-
-/* Give a failure that came without the daemon's words some of ours. */
-static int explain(const struct origin *origin, int error, char *why)
-{
-	if (error && !why[0])
-		(void)snprintf(why, WIRE_WHY_MAX + 1, "connect %.200s: %s",
-			       origin->address.host, advice(origin, error));
-	return error;
-}
-
-static int connect_control(struct origin *origin, struct tcp_control **ret,
-			   char *why)
-{
-	return explain(origin, tcp_control_hello(&origin->address, ret, why),
-		       why);
-}
-
 /* Ask something about this origin's image that needs no answer but yes. */
 static int call(struct origin *origin, enum wire_type type, char *why)
 {
-	CLEANUP(tcp_control_closep) struct tcp_control *control = NULL;
 	uint8_t bytes[WIRE_REQUEST_MAX];
-	int r = connect_control(origin, &control, why);
+	const struct reach_question question = {
+		type, bytes, wire_put_image(bytes, &origin->wire), ASK_MS};
 
-	if (r)
-		return r;
-	return tcp_control_call(control, type, bytes,
-				wire_put_image(bytes, &origin->wire), NULL,
-				NULL, why);
+	return reach_ask(&origin->reach, &question, NULL, NULL, why);
 }
 
 static int prepare(struct origin *origin, char *why)
 {
-	CLEANUP(tcp_control_closep) struct tcp_control *control = NULL;
 	CLEANUP_FREE void *reply = NULL;
 	struct wire_prepare body = {
 		.pid = origin->options->source.pid,
 		.lease_s = origin->options->lease_s,
 	};
 	uint8_t bytes[WIRE_REQUEST_MAX];
+	const struct reach_question question = {WIRE_PREPARE, bytes,
+						wire_put_prepare(bytes, &body),
+						PREPARE_MS};
 	size_t reply_bytes = 0;
-	int r;
+	int r = reach_ask(&origin->reach, &question, &reply, &reply_bytes, why);
 
-	origin->address.timeout_ms = PREPARE_MS;
-	r = connect_control(origin, &control, why);
-	origin->address.timeout_ms = CONNECT_MS;
-	if (r)
-		return r;
-	r = tcp_control_call(control, WIRE_PREPARE, bytes,
-			     wire_put_prepare(bytes, &body), &reply,
-			     &reply_bytes, why);
 	if (r)
 		return r;
 	r = wire_get_image(reply, reply_bytes, &origin->wire);
@@ -205,16 +141,14 @@ static int check_same(const struct origin *origin,
 static int reopen(void *arg, struct transport **ret)
 {
 	struct origin *origin = arg;
-	char why[WIRE_WHY_MAX + 1] = "";
+	struct reach_failure failure;
 	struct transport *transport;
 	struct tcp_opened opened;
-	int r = tcp_open(&origin->address, &origin->wire, &transport, &opened,
-			 why);
+	int r = reach_open(&origin->reach, &origin->wire, &transport, &opened,
+			   &failure);
 
-	/* A daemon that answers "no" in words will not say yes later, unless
-	 * what it could not do was to ask who we are. */
 	if (r)
-		return why[0] && r != -EAGAIN ? -ESTALE : r;
+		return failure.is_refusal ? -ESTALE : r;
 	r = check_same(origin, &opened);
 	free(opened.desc);
 	if (r)
@@ -263,6 +197,18 @@ static int start_renewing(struct origin *origin)
 	return -r;
 }
 
+static void local_words(void *arg, char text[STATUS_TRANSPORT_MAX + 1])
+{
+	(void)snprintf(text, STATUS_TRANSPORT_MAX + 1, "local");
+}
+
+static void remote_words(void *arg, char text[STATUS_TRANSPORT_MAX + 1])
+{
+	struct origin *origin = arg;
+
+	reach_words(&origin->reach, text);
+}
+
 static int remote_alive(void *arg)
 {
 	struct origin *origin = arg;
@@ -277,10 +223,12 @@ static int remote_alive(void *arg)
 static int open_remote(struct origin *origin, char *why)
 {
 	const struct parse_source *source = &origin->options->source;
+	struct reach_failure failure;
 	struct tcp_opened opened;
-	int r;
+	int r = reach_init(&origin->reach, origin->options);
 
-	set_address(origin);
+	if (r)
+		return r;
 	if (source->pid) {
 		r = prepare(origin, why);
 		if (r)
@@ -288,10 +236,12 @@ static int open_remote(struct origin *origin, char *why)
 	} else {
 		memcpy(origin->wire.name, source->name, sizeof(source->name));
 	}
-	r = tcp_open(&origin->address, &origin->wire, &origin->transport,
-		     &opened, why);
-	if (r)
-		return explain(origin, r, why);
+	r = reach_open(&origin->reach, &origin->wire, &origin->transport,
+		       &opened, &failure);
+	if (r) {
+		memcpy(why, failure.why, sizeof(failure.why));
+		return r;
+	}
 	origin->desc = opened.desc;
 	origin->desc_bytes = opened.desc_bytes;
 	origin->lease_s = opened.lease_s;
@@ -352,11 +302,12 @@ void origin_image(struct origin *origin, struct session_image *ret_image)
 		.origin =
 			{
 				.source = origin->options->source_text,
-				.transport = is_local ? "local" : "tcp",
+				.transport =
+					is_local ? local_words : remote_words,
 				.name = origin->wire.name,
 				.image = origin->shown,
 				.alive = is_local ? local_alive : remote_alive,
-				.alive_arg = origin,
+				.arg = origin,
 			},
 	};
 }
@@ -387,5 +338,6 @@ void origin_close(struct origin *origin)
 	keeper_release(origin->keeper);
 	image_free(origin->image);
 	free(origin->desc);
+	reach_done(&origin->reach);
 	free(origin);
 }

@@ -3,7 +3,7 @@
  * origin.h - where the image of a mount comes from: this host or a daemon
  *
  * Above: tools/mitosisfs.c.  Below: parent/keeper.c for local: sources, and
- * rdmafetch/tcp.c for all others, so that fs/ need know neither.
+ * tools/reach.c for all others, so that fs/ need know neither.
  *
  * Threads: open and close from the main thread (a local twin dies with the
  * thread that made it); the callbacks in the session_image from any.
@@ -22,7 +22,7 @@ struct origin;
  *
  * Blocks.  On failure @why, of WIRE_WHY_MAX + 1 bytes, has the reason in words
  * ("" when the errno says it all).  Returns 0 or -errno: those of
- * snapshot_take(), tcp_control_open() and tcp_open().
+ * snapshot_take(), reach_ask() and reach_open().
  */
 int origin_open(const struct options *options, struct origin **ret, char *why);
 

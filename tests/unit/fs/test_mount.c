@@ -32,6 +32,11 @@
 static char mountpoint[] = "/tmp/mitosis-fs-test.XXXXXX";
 static pid_t server;
 
+static void null_words(void *arg, char *text)
+{
+	(void)strcpy(text, "null");
+}
+
 static int serve(int ready_fd)
 {
 	char *argv[] = {"mitosisfs", "local:/pid/77", mountpoint};
@@ -43,7 +48,7 @@ static int serve(int ready_fd)
 		.desc = "desc",
 		.desc_bytes = 4,
 		.origin = {.source = "local:/pid/77",
-			   .transport = "null",
+			   .transport = null_words,
 			   .name = "",
 			   .image = image},
 	};

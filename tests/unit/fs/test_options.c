@@ -101,6 +101,27 @@ static void sec_is_taken(void **state)
 	assert_refused("mitosisfs h:/pid/1 /mnt -o sec=sys", "sec=sys");
 }
 
+static void ways_to_the_daemon_are_taken(void **state)
+{
+	struct options options;
+
+	assert_int_equal(parse("mitosisfs h:/pid/1 /mnt", &options), 0);
+	assert_int_equal(options.proto, OPTIONS_AUTO);
+	assert_null(options.rdma_dev);
+	options_done(&options);
+	assert_int_equal(
+		parse("mitosisfs h:/pid/1 /mnt -o proto=tcp", &options), 0);
+	assert_int_equal(options.proto, OPTIONS_TCP);
+	options_done(&options);
+	assert_int_equal(parse("mitosisfs h:/pid/1 /mnt -o "
+			       "proto=rdma,rdma_dev=mlx5_0",
+			       &options),
+			 0);
+	assert_int_equal(options.proto, OPTIONS_RDMA);
+	assert_string_equal(options.rdma_dev, "mlx5_0");
+	options_done(&options);
+}
+
 /* mount.fuse3 runs the program with exactly this tail. */
 static void what_mount_adds_is_dropped(void **state)
 {
@@ -146,6 +167,14 @@ static void wrong_words_are_named(void **state)
 	assert_refused("mitosisfs local:/pid/1 /mnt -o remount", "remount");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o noexec", "noexec");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o prefetch=x", "prefetch");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o proto=udp", "udp");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o proto=rdma", "HOST");
+	assert_refused("mitosisfs unix:/pid/1 /mnt -o proto=rdma", "HOST");
+	assert_refused(
+		"mitosisfs h:/pid/1 /mnt -o rdma_dev="
+		"0123456789012345678901234567890123456789"
+		"0123456789012345678901234",
+		"rdma_dev");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o port=0", "port");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o port=65536", "port");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo=0", "timeo");
@@ -171,6 +200,7 @@ int main(void)
 		cmocka_unit_test(plain_words_are_taken),
 		cmocka_unit_test(numbers_are_taken),
 		cmocka_unit_test(sec_is_taken),
+		cmocka_unit_test(ways_to_the_daemon_are_taken),
 		cmocka_unit_test(what_mount_adds_is_dropped),
 		cmocka_unit_test(helper_letters_differ),
 		cmocka_unit_test(wrong_words_are_named),
