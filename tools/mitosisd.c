@@ -256,25 +256,45 @@ static int serve_unix(struct serving *serving)
 	return error;
 }
 
-/* Sockets that the service manager made: where, is its matter. */
-static int serve_given(struct serving *serving)
+/* 0, or -errno when clients may not come to the given socket @fd. */
+static int check_given(int fd, struct listen_address *ret_bound)
 {
-	struct sockaddr_un addr = {0};
-	socklen_t len = sizeof(addr) - 1;
-	char where[LISTEN_TEXT_MAX];
-	int fd = serving->first_fd++;
+	struct refusal why;
+	int error;
 
-	if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0) {
+	ret_bound->addr_bytes = sizeof(ret_bound->addr);
+	if (getsockname(fd, (struct sockaddr *)&ret_bound->addr,
+			&ret_bound->addr_bytes) < 0) {
 		say_error("the service manager's descriptor %d is no socket",
 			  fd);
 		return -ENOTSOCK;
 	}
-	if (addr.sun_family == AF_UNIX) {
-		add_ready(serving, "unix", addr.sun_path);
+	if (ret_bound->addr.ss_family == AF_UNIX)
+		return 0;
+	error = listen_allow(ret_bound, settings.daemon.identity.sec.kind,
+			     &why);
+	if (error)
+		say_error("%s", why.why);
+	return error;
+}
+
+/* Sockets that the service manager made: where, is its matter and ours. */
+static int serve_given(struct serving *serving)
+{
+	struct listen_address bound = {0};
+	const struct sockaddr_un *un = (const void *)&bound.addr;
+	char where[LISTEN_TEXT_MAX];
+	int fd = serving->first_fd, error = check_given(fd, &bound);
+
+	if (error)
+		return error;
+	if (bound.addr.ss_family == AF_UNIX) {
+		add_ready(serving, "unix", un->sun_path);
 	} else {
 		listen_text(fd, where);
 		add_ready(serving, "tcp", where);
 	}
+	serving->first_fd++;
 	serving->nr_fds--;
 	return serve_on(serving, fd);
 }

@@ -76,6 +76,20 @@ wait_for 20 test -s manager.out
 grep -q "^READY=1 STATUS=Serving unix:$dir/given.sock" manager.out ||
 	fail "no readiness: $(cat manager.out)"
 
+# A socket that it is given is no way around --sec.
+cat >outside.py <<'END'
+import os, socket, sys
+where = socket.socket()
+where.bind(("0.0.0.0", 0))
+where.listen()
+os.dup2(where.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+os.execvp(sys.argv[1], sys.argv[1:])
+END
+refused 'cannot listen on 0\.0\.0\.0:[0-9]*: without --sec=munge only' \
+	/usr/bin/python3 outside.py "$mitosisd" --listen none --socket none
+
 # A user's process, imaged by its user through the given socket, and loaded.
 cat >parent.py <<'END'
 import os, sys, time
