@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,9 +92,9 @@ static ssize_t read_some(int fd, void *buf, size_t len)
  * Double *@buf, but let it hold no more than @max bytes, a NUL, and one more:
  * the byte that proves the file too long.
  */
-static int slurp_grow(char **buf, size_t *size, size_t max)
+static int slurp_grow(char **buf, size_t *size, size_t max, size_t first)
 {
-	size_t bytes = *size ? *size * 2 : SLURP_FIRST_BYTES;
+	size_t bytes = *size ? *size * 2 : first;
 	char *grown;
 
 	if (bytes > max && bytes - max > 2)
@@ -107,19 +108,31 @@ static int slurp_grow(char **buf, size_t *size, size_t max)
 	return 0;
 }
 
+/* What a file says of its size is a hint: files of /proc say 0. */
+static size_t slurp_first(int fd, size_t max)
+{
+	struct stat file;
+
+	if (fstat(fd, &file) < 0 || file.st_size <= 0 ||
+	    (uint64_t)file.st_size > max)
+		return SLURP_FIRST_BYTES;
+	return (size_t)file.st_size + 2;
+}
+
 int io_slurp_at(int dirfd, const char *path, size_t max, char **ret_buf,
 		size_t *ret_len)
 {
 	CLEANUP_CLOSE int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
 	CLEANUP_FREE char *buf = NULL;
-	size_t size = 0, len = 0;
+	size_t size = 0, len = 0, first;
 	ssize_t got = 1;
 
 	if (fd < 0)
 		return -errno;
+	first = slurp_first(fd, max);
 	while (got) {
 		if (len + 1 >= size) {
-			int error = slurp_grow(&buf, &size, max);
+			int error = slurp_grow(&buf, &size, max, first);
 
 			if (error)
 				return error;

@@ -18,6 +18,7 @@
 #include "common/io.h"
 #include "loader/child.h"
 #include "loader/nspace.h"
+#include "loader/phases.h"
 #include "loader/report.h"
 #include "loader/supervise.h"
 
@@ -30,63 +31,44 @@ static int exit_status(int status)
 				   : WEXITSTATUS(status);
 }
 
-static int open_ends(struct charge *charge, int *ret_report, int *ret_hello)
+static int open_report(struct charge *charge)
 {
-	int report[2], hello[2];
+	int report[2];
 
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return -errno;
 	charge->report = report[0];
-	*ret_report = report[1];
+	charge->far_report = report[1];
+	return 0;
+}
+
+static int open_hello(struct charge *charge, int *ret_far)
+{
+	int hello[2];
+
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, hello) < 0)
 		return -errno;
 	charge->hello = hello[0];
-	*ret_hello = hello[1];
+	*ret_far = hello[1];
 	return 0;
 }
 
-int charge_start(struct charge *charge, const struct load *load, int watchdog)
+/* Nobody else has what we hold: the child says hello to us and the watchdog. */
+static int start_direct(struct charge *charge)
 {
-	CLEANUP_CLOSE int report = -1;
-	CLEANUP_CLOSE int hello = -1;
-	struct child child = {.load = load, .watchdog = watchdog};
 	struct nspace_options options = {
-		.new_pid = load->options->new_pid,
-		.linger = load->options->linger,
+		.new_pid = charge->load->options->new_pid,
+		.report_fd = charge->far_report,
+		.theirs = {charge->report, charge->hello},
 		.enter = child_enter,
-		.data = &child,
-	};
-	int error;
-
-	*charge = (struct charge){
-		.load = load, .report = -1, .hello = -1, .pidfd = -1};
-	error = open_ends(charge, &report, &hello);
-	if (error)
-		return why_set(&charge->why, error, "making a child: %s",
-			       strerror(-error));
-	child.report = options.report_fd = report;
-	child.supervisor = hello;
-	options.theirs[0] = charge->report;
-	options.theirs[1] = charge->hello;
-	charge->direct = nspace_is_direct(load->dir->image, options.new_pid);
-	charge->pid = nspace_spawn(load->dir->image, &options, &charge->why);
-	if (charge->pid < 0)
-		return charge->pid;
-	charge->state = CHARGE_LOADING;
-	return 0;
-}
-
-void charge_polls(const struct charge *charge, struct pollfd *ret_polls)
-{
-	const int fds[CHARGE_POLLS] = {
-		charge->hello,
-		charge->report,
-		charge->guard ? guard_fd(charge->guard) : -1,
-		charge->pager ? pager_fd(charge->pager) : -1,
+		.data = &charge->child,
 	};
 
-	for (int i = 0; i < CHARGE_POLLS; i++)
-		ret_polls[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	charge->pid = nspace_spawn(&options, &charge->why);
+	charge->settled = true;
+	cleanup_close(&charge->far_report);
+	charge->far_report = -1;
+	return charge->pid < 0 ? charge->pid : 0;
 }
 
 static int open_guard(struct charge *charge, int listener)
@@ -102,6 +84,97 @@ static int open_guard(struct charge *charge, int listener)
 	return guard_open(listener, &options, &charge->guard);
 }
 
+/* The guard is ready before there is a child: it need not ask. */
+static int start_by_init(struct charge *charge)
+{
+	const struct load *load = charge->load;
+	char clocks[128] = "";
+	const struct init_child child = {
+		.pid = load->dir->image->pid,
+		.report = charge->far_report,
+		.nofile_max = load->facts.nofile ? load->facts.nofile_max : 0,
+		.clocks = clocks,
+		.enter = child_enter,
+		.data = &charge->child,
+	};
+	int listener, error = init_ready(charge->init, &listener, &charge->why);
+
+	if (!error && listener >= 0)
+		error = open_guard(charge, listener);
+	if (error)
+		return error;
+	charge->child.guarded = listener >= 0;
+	if (!load->same_host)
+		nspace_clocks(load->dir->image, clocks, sizeof(clocks));
+	init_go(charge->init, &child);
+	return 0;
+}
+
+static int start(struct charge *charge, int watchdog)
+{
+	CLEANUP_CLOSE int far = -1;
+	int error = open_report(charge);
+
+	if (!error && (!charge->init || charge->load->plan->nr_paged))
+		error = open_hello(charge, &far);
+	if (error)
+		return error;
+	charge->child = (struct child){
+		.load = charge->load,
+		.report = charge->far_report,
+		.supervisor = far,
+		.watchdog = watchdog,
+		.has_init = charge->init,
+	};
+	error = charge->init ? start_by_init(charge) : start_direct(charge);
+	if (!error && far >= 0)
+		charge_settle(charge);
+	return error;
+}
+
+int charge_start(struct charge *charge, const struct load *load,
+		 struct init *init, int watchdog)
+{
+	int error;
+
+	*charge = (struct charge){
+		.load = load,
+		.pid = init ? init_pid(init) : 0,
+		.init = init,
+		.report = -1,
+		.far_report = -1,
+		.hello = -1,
+		.pidfd = -1,
+	};
+	charge->state = CHARGE_LOADING;
+	error = start(charge, watchdog);
+	return error ? why_set(&charge->why, error, "making a child: %s",
+			       strerror(-error))
+		     : 0;
+}
+
+void charge_settle(struct charge *charge)
+{
+	if (charge->settled || charge->state == CHARGE_NONE)
+		return;
+	charge->settled = true;
+	/* Why it failed is in the words; that it did, its end will tell. */
+	(void)init_settle(charge->init, &charge->pidfd, &charge->why);
+}
+
+void charge_polls(const struct charge *charge, struct pollfd *ret_polls)
+{
+	const int fds[CHARGE_POLLS] = {
+		charge->hello,
+		charge->report,
+		charge->guard ? guard_fd(charge->guard) : -1,
+		charge->pager ? pager_fd(charge->pager) : -1,
+	};
+
+	for (int i = 0; i < CHARGE_POLLS; i++)
+		ret_polls[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+}
+
 static int open_pager(struct charge *charge, int uffd)
 {
 	const struct load *load = charge->load;
@@ -115,28 +188,13 @@ static int open_pager(struct charge *charge, int uffd)
 	return pager_open(uffd, &options, &charge->pager);
 }
 
-/* "Pid:\t1234" of /proc/self/fdinfo/N: the child's pid in our namespace. */
-static pid_t pid_of(int pidfd)
-{
-	CLEANUP_FREE char *text = NULL;
-	char path[48];
-	const char *line;
-	size_t len;
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	if (io_slurp_at(AT_FDCWD, path, 4096, &text, &len))
-		return 0;
-	line = strstr(text, "Pid:\t");
-	return line ? (pid_t)strtol(line + 5, NULL, 10) : 0;
-}
-
 static int take_hello(struct charge *charge, const struct child_hello *hello,
 		      const int *fds)
 {
 	int error = 0;
 
+	cleanup_close(&charge->pidfd);
 	charge->pidfd = fds[0];
-	charge->host_pid = pid_of(charge->pidfd);
 	if (hello->has_listener)
 		error = open_guard(charge, fds[1]);
 	else if (hello->has_uffd)
@@ -210,6 +268,7 @@ static int read_report(struct charge *charge)
 		report.kind = REPORT_END;
 	switch (report.kind) {
 	case REPORT_RUNNING:
+		phases_mark(PHASE_RUNNING);
 		charge->state = CHARGE_RUNNING;
 		return 0;
 	case REPORT_STEP:
@@ -281,6 +340,26 @@ void charge_reaped(struct charge *charge, int status)
 	ended(charge, status);
 }
 
+/* "Pid:\t1234" of /proc/self/fdinfo/N: the child's pid in our namespace. */
+static pid_t pid_of(int pidfd)
+{
+	CLEANUP_FREE char *text = NULL;
+	char path[48];
+	const char *line;
+	size_t len;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	if (io_slurp_at(AT_FDCWD, path, 4096, &text, &len))
+		return 0;
+	line = strstr(text, "Pid:\t");
+	return line ? (pid_t)strtol(line + 5, NULL, 10) : 0;
+}
+
+pid_t charge_host_pid(const struct charge *charge)
+{
+	return charge->pidfd < 0 ? 0 : pid_of(charge->pidfd);
+}
+
 void charge_signal(const struct charge *charge, int signo)
 {
 	if (charge->state == CHARGE_RUNNING && charge->pidfd >= 0)
@@ -306,7 +385,9 @@ void charge_done(struct charge *charge)
 	guard_close(charge->guard);
 	pager_close(charge->pager);
 	cleanup_close(&charge->report);
+	cleanup_close(&charge->far_report);
 	cleanup_close(&charge->hello);
 	cleanup_close(&charge->pidfd);
+	init_free(charge->init);
 	charge->state = CHARGE_NONE;
 }

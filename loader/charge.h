@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "loader/child.h"
 #include "loader/guard.h"
+#include "loader/init.h"
 #include "loader/load.h"
 #include "loader/pager.h"
 
@@ -24,24 +26,36 @@ enum charge_state {
 struct charge {
 	const struct load *load;
 	enum charge_state state;
-	pid_t pid;	/* to wait for: init, or the child itself */
-	bool direct;	/* the child itself */
-	bool killed;	/* by us, because it could not be kept right */
-	int report;	/* read end of the report pipe, or -1 */
-	int hello;	/* socket for struct child_hello, or -1 */
-	int pidfd;	/* of the child, or -1 */
-	pid_t host_pid; /* of the child, as this process sees it */
-	int status;	/* for our exit, once ended */
+	pid_t pid;	    /* to wait for: init, or the child itself */
+	struct init *init;  /* or NULL */
+	bool settled;	    /* init has made the child, or could not */
+	bool killed;	    /* by us, because it could not be kept right */
+	struct child child; /* what it begins with */
+	int report;	    /* read end of the report pipe, or -1 */
+	int far_report;	    /* what init writes to: one table is for both */
+	int hello;	    /* socket for struct child_hello, or -1 */
+	int pidfd;	    /* of the child, or -1 */
+	int status;	    /* for our exit, once ended */
 	struct guard *guard;
 	struct pager *pager;
 	struct why why; /* of a failed load, or of a kill */
 };
 
 /*
- * Make the process that will be the image.  @watchdog: a socket, or -1.  0, or
- * -errno with words in @charge->why.
+ * Make the process that will be the image: by @init, which becomes the
+ * charge's, or where there is none (nspace_is_direct()) with @watchdog, a
+ * socket or -1.  0, or -errno with words in @charge->why.
+ *
+ * After it, nothing but waiting is allowed before charge_settle().
  */
-int charge_start(struct charge *charge, const struct load *load, int watchdog);
+int charge_start(struct charge *charge, const struct load *load,
+		 struct init *init, int watchdog);
+
+/* Wait until the child has been made. */
+void charge_settle(struct charge *charge);
+
+/* The child's pid, as this process sees it, or 0. */
+pid_t charge_host_pid(const struct charge *charge);
 
 /* Fill @ret_polls with what to wait for; unused ones have fd -1. */
 void charge_polls(const struct charge *charge, struct pollfd *ret_polls);

@@ -21,6 +21,7 @@
 #include "loader/jump.h"
 #include "loader/objects.h"
 #include "loader/pager.h"
+#include "loader/phases.h"
 #include "loader/report.h"
 
 #define EXIT_NOT_LOADED 69 /* nobody looks: the report pipe tells */
@@ -85,55 +86,11 @@ static int put_all(const struct child *child, struct why *why)
 		     : 0;
 }
 
-/* Field 5 (process group) or 6 (session) of /proc/PID/stat, as the host had. */
-static long stat_field(const struct image *image, int wanted)
-{
-	const struct image_text *text = image_text(image, "stat");
-	CLEANUP_FREE char *stat = NULL;
-	const char *at;
-	long pgrp, session;
-
-	if (!text)
-		return 0;
-	stat = strndup((const char *)text->bytes, text->len_bytes);
-	at = stat ? strrchr(stat, ')') : NULL;
-	if (!at || sscanf(at, ") %*c %*d %ld %ld", &pgrp, &session) != 2)
-		return 0;
-	return wanted == 5 ? pgrp : session;
-}
-
-enum leads { LEADS_NOBODY, LEADS_GROUP, LEADS_SESSION };
-
-/*
- * A leader leads again, so that kill(0, ...) reaches nobody else.  Not at a
- * terminal: there the child must stay in the foreground with us.
- */
-static enum leads what_it_leads(const struct load *load)
-{
-	const struct image *image = load->dir->image;
-	bool terminal = isatty(0) || isatty(1) || isatty(2);
-
-	if (!image->host_pid)
-		return LEADS_NOBODY;
-	if (stat_field(image, 6) == image->host_pid)
-		return LEADS_SESSION;
-	return !terminal && stat_field(image, 5) == image->host_pid
-		       ? LEADS_GROUP
-		       : LEADS_NOBODY;
-}
-
-bool child_leads(const struct load *load)
-{
-	return what_it_leads(load) != LEADS_NOBODY;
-}
-
 static void lead(const struct load *load)
 {
-	enum leads leads = what_it_leads(load);
-
-	if (leads == LEADS_SESSION)
+	if (load->leads == LOAD_LEADS_SESSION)
 		(void)setsid();
-	else if (leads == LEADS_GROUP)
+	else if (load->leads == LOAD_LEADS_GROUP)
 		(void)setpgid(0, 0);
 }
 
@@ -226,7 +183,9 @@ static int meet(const struct child *child, struct why *why)
 	const struct load *load = child->load;
 	CLEANUP_CLOSE int listener = -1;
 
-	if (!load->plan->nr_windows)
+	if (child->supervisor < 0)
+		return 0;
+	if (!load->plan->nr_windows || child->guarded)
 		return say_hello(child, -1, why);
 	listener = guard_install(load->facts.cookie);
 	if (listener < 0)
@@ -247,10 +206,11 @@ static int become(const struct child *child, struct why *why)
 		error = make_uffd(load, why);
 	if (!error)
 		error = make_descriptors(child, why);
+	phases_mark(PHASE_FILES);
 	if (!error)
 		error = meet(child, why);
 	if (!error)
-		error = jump_go(load->plan);
+		jump_go(load->plan, !child->has_init);
 	return error;
 }
 
@@ -260,6 +220,7 @@ void child_enter(void *data)
 	struct why why = {""};
 	int report = child->report, error;
 
+	phases_mark(PHASE_CHILD);
 	/* All of them: libc's sigprocmask() leaves two of its own out. */
 	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &(uint64_t){~0ull}, NULL,
 		      sizeof(uint64_t));

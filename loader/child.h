@@ -12,20 +12,16 @@
 struct child {
 	const struct load *load;
 	int report;	/* write end of the report pipe */
-	int supervisor; /* takes a struct child_hello with descriptors */
+	int supervisor; /* takes a struct child_hello with descriptors, or -1 */
 	int watchdog;	/* the same, or -1 */
+	bool has_init;	/* it was cloned by loader/reaper.c */
+	bool guarded;	/* which has installed the guard */
 };
 
 /* Sent with the pidfd of the child, and a listener or a userfaultfd. */
 struct child_hello {
 	uint32_t has_listener, has_uffd;
 };
-
-/*
- * Will the child lead a session or a process group of its own, as the parent
- * did?  Then the terminal's signals do not reach it by themselves.
- */
-bool child_leads(const struct load *load);
 
 /* Become the image.  @data: a struct child.  Never returns. */
 void child_enter(void *data);

@@ -23,33 +23,6 @@ struct capset {
 	struct __user_cap_data_struct data[2];
 };
 
-static void read_capabilities(struct credentials *ret)
-{
-	struct capset set = {.header.version = _LINUX_CAPABILITY_VERSION_3};
-
-	if (syscall(SYS_capget, &set.header, set.data) < 0)
-		return;
-	ret->inheritable = set.data[0].inheritable |
-			   (uint64_t)set.data[1].inheritable << 32;
-	ret->permitted = set.data[0].permitted | (uint64_t)set.data[1].permitted
-							 << 32;
-	ret->effective = set.data[0].effective | (uint64_t)set.data[1].effective
-							 << 32;
-	for (int cap = 0; cap < CAPS_MAX; cap++) {
-		int bound = prctl(PR_CAPBSET_READ, cap);
-
-		if (bound < 0)
-			break; /* past the kernel's last */
-		ret->bounding |= (uint64_t)bound << cap;
-		/* Only what is permitted and inheritable can be ambient. */
-		if ((ret->inheritable & ret->permitted) >> cap & 1 &&
-		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) ==
-			    1)
-			ret->ambient |= UINT64_C(1) << cap;
-	}
-	ret->caps_known = true;
-}
-
 static int read_groups(struct credentials *ret)
 {
 	CLEANUP_FREE uint32_t *groups = NULL;
@@ -65,25 +38,6 @@ static int read_groups(struct credentials *ret)
 		return -errno;
 	ret->groups = steal_ptr(&groups);
 	ret->nr_groups = (uint32_t)nr;
-	return 0;
-}
-
-int credentials_read(struct credentials *ret)
-{
-	struct credentials own = {0};
-	int error = read_groups(&own);
-
-	if (error)
-		return error;
-	if (getresuid(&own.uid[0], &own.uid[1], &own.uid[2]) < 0 ||
-	    getresgid(&own.gid[0], &own.gid[1], &own.gid[2]) < 0) {
-		free((void *)own.groups);
-		return -errno;
-	}
-	own.uid[3] = own.uid[1];
-	own.gid[3] = own.gid[1];
-	read_capabilities(&own);
-	*ret = own;
 	return 0;
 }
 
@@ -119,6 +73,58 @@ void credentials_of_image(const struct image *image, struct credentials *ret)
 			  find_caps(status, "\nCapEff:\t", &ret->effective) &&
 			  find_caps(status, "\nCapBnd:\t", &ret->bounding) &&
 			  find_caps(status, "\nCapAmb:\t", &ret->ambient);
+}
+
+/* What @wanted has need not be dropped, and is taken for had. */
+static void read_capabilities(const struct credentials *wanted,
+			      struct credentials *ret)
+{
+	struct capset set = {.header.version = _LINUX_CAPABILITY_VERSION_3};
+
+	if (syscall(SYS_capget, &set.header, set.data) < 0)
+		return;
+	ret->inheritable = set.data[0].inheritable |
+			   (uint64_t)set.data[1].inheritable << 32;
+	ret->permitted = set.data[0].permitted | (uint64_t)set.data[1].permitted
+							 << 32;
+	ret->effective = set.data[0].effective | (uint64_t)set.data[1].effective
+							 << 32;
+	for (int cap = 0; cap < CAPS_MAX; cap++) {
+		int bound = wanted->bounding >> cap & 1
+				    ? 1
+				    : prctl(PR_CAPBSET_READ, cap);
+
+		if (bound < 0)
+			break; /* past the kernel's last */
+		ret->bounding |= (uint64_t)bound << cap;
+		/* Only what is permitted and inheritable can be ambient. */
+		if ((ret->inheritable & ret->permitted) >> cap & 1 &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) ==
+			    1)
+			ret->ambient |= UINT64_C(1) << cap;
+	}
+	ret->caps_known = true;
+}
+
+int credentials_read(const struct image *image, struct credentials *ret)
+{
+	struct credentials wanted;
+	struct credentials own = {0};
+	int error = read_groups(&own);
+
+	if (error)
+		return error;
+	if (getresuid(&own.uid[0], &own.uid[1], &own.uid[2]) < 0 ||
+	    getresgid(&own.gid[0], &own.gid[1], &own.gid[2]) < 0) {
+		free((void *)own.groups);
+		return -errno;
+	}
+	own.uid[3] = own.uid[1];
+	own.gid[3] = own.gid[1];
+	credentials_of_image(image, &wanted);
+	read_capabilities(&wanted, &own);
+	*ret = own;
+	return 0;
 }
 
 static bool same_ids(const struct credentials *a, const struct credentials *b)

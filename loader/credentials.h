@@ -23,10 +23,11 @@ struct credentials {
 };
 
 /*
- * This process's own.  On success ret->groups is the caller's to free().
- * Returns 0 or -errno.
+ * This process's own; of the bounding set only what @image does not have is
+ * looked at.  On success ret->groups is the caller's to free().  Returns 0 or
+ * -errno.
  */
-int credentials_read(struct credentials *ret);
+int credentials_read(const struct image *image, struct credentials *ret);
 
 /* Those of @image, whose groups are borrowed. */
 void credentials_of_image(const struct image *image, struct credentials *ret);

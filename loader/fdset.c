@@ -13,6 +13,10 @@
 
 #include "common/cleanup.h"
 
+/* Most images have no more: the first malloc() of a process costs page faults.
+ */
+#define FEW_FDS 256
+
 static int place(const struct fdmake *make, const struct image_fd *fd, int made)
 {
 	int flags = fd->cloexec ? O_CLOEXEC : 0;
@@ -113,8 +117,12 @@ static int fill_epolls(const struct fdmake *make)
 static int make_all(const struct fdmake *make)
 {
 	const struct image *image = make->plan->image;
-	CLEANUP_FREE bool *made = calloc(image->nr_fds + 1, sizeof(*made));
-	int error = made ? 0 : -ENOMEM;
+	bool few[FEW_FDS] = {false};
+	CLEANUP_FREE bool *many = image->nr_fds > FEW_FDS
+					  ? calloc(image->nr_fds, sizeof(*many))
+					  : NULL;
+	bool *made = many ? many : few;
+	int error = image->nr_fds > FEW_FDS && !many ? -ENOMEM : 0;
 
 	for (uint32_t i = 0; !error && i < image->nr_fds; i++)
 		error = make_one(make, i, made);

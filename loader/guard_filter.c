@@ -6,9 +6,10 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <linux/audit.h>
+
+#include "loader/blob/sys.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1ul << 5)
@@ -134,9 +135,8 @@ unsigned guard_filter_build(uint64_t cookie, struct sock_filter *ret_code)
 
 static int try_install(const struct sock_fprog *prog, unsigned long flags)
 {
-	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, prog);
-
-	return fd < 0 ? -errno : (int)fd;
+	return (int)sys_call4(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags,
+			      (uintptr_t)prog, 0);
 }
 
 int guard_filter_install(uint64_t cookie)
@@ -151,9 +151,9 @@ int guard_filter_install(uint64_t cookie)
 	int fd = try_install(&prog, flags);
 
 	if (fd == -EACCES) {
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-			return -errno;
-		fd = try_install(&prog, flags);
+		fd = (int)sys_call4(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0);
+		if (!fd)
+			fd = try_install(&prog, flags);
 	}
 	/* Before Linux 5.19 a signal may end the wait at any time. */
 	if (fd == -EINVAL)

@@ -35,7 +35,7 @@ enum guard_filter_call {
  * its length. */
 unsigned guard_filter_build(uint64_t cookie, struct sock_filter *ret_code);
 
-/* As guard_install(). */
+/* As guard_install().  Raw system calls: loader/reaper.c runs it. */
 int guard_filter_install(uint64_t cookie);
 
 /* Which of the held calls @data is, by its entry's own numbers. */

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
+#include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "common/desc.h"
@@ -40,16 +40,21 @@ int imagedir_open_vma(const struct imagedir *dir, const struct image_vma *vma,
 	return 0;
 }
 
+/*
+ * The directory is only a place to open files at: O_PATH, which asks the file
+ * system nothing.
+ */
 static int open_directory(struct imagedir *dir)
 {
+	struct stat file;
 	int below;
 
-	dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir->fd = open(dir->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir->fd < 0)
 		return -errno;
-	if (faccessat(dir->fd, "descriptor", F_OK, 0) == 0)
+	if (fstatat(dir->fd, "descriptor", &file, 0) == 0)
 		return 0;
-	below = openat(dir->fd, "image", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	below = openat(dir->fd, "image", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (below < 0)
 		return 0; /* reading the descriptor tells what is missing */
 	(void)close(dir->fd);
@@ -82,7 +87,6 @@ static int read_descriptor(struct imagedir *dir, struct why *why)
 
 static int fill(struct imagedir *dir, struct why *why)
 {
-	struct statvfs fs;
 	int error = open_directory(dir);
 
 	if (error)
@@ -91,8 +95,6 @@ static int fill(struct imagedir *dir, struct why *why)
 	error = read_descriptor(dir, why);
 	if (error)
 		return error;
-	if (fstatvfs(dir->fd, &fs) == 0)
-		dir->noexec = fs.f_flag & ST_NOEXEC;
 	dir->space = openat(dir->fd, ".space", O_RDONLY | O_CLOEXEC);
 	return 0;
 }

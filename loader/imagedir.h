@@ -24,9 +24,9 @@
 
 struct imagedir {
 	char *path;  /* as given */
-	int fd;	     /* of the directory */
+	int fd;	     /* of the directory, O_PATH */
 	int space;   /* of .space, or -1 */
-	bool noexec; /* the mount forbids executable maps */
+	bool noexec; /* the mount forbids executable maps: load_open() tries */
 	struct image *image;
 };
 

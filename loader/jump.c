@@ -137,26 +137,27 @@ static void __attribute__((noreturn)) enter(const struct plan *plan)
 /* Only this process knows its own pid: its copy of the table gets it. */
 static void set_own_pid(const struct plan *plan)
 {
+	struct blob_step *steps = (struct blob_step *)plan_steps_addr(plan);
+
 	for (uint32_t i = 0; i < plan->nr_own_pid_steps; i++)
-		plan->steps.list[plan->own_pid_steps[i]].args[0] =
-			(uint64_t)getpid();
+		steps[plan->own_pid_steps[i]].args[0] = (uint64_t)getpid();
 }
 
-int jump_go(const struct plan *plan)
+int jump_prepare(const struct plan *plan)
 {
 	CLEANUP_CLOSE int fd = make_memfd();
 	int error;
 
 	if (fd < 0)
 		return fd;
-	set_own_pid(plan);
 	error = write_all(fd, plan);
-	if (error)
-		return error;
-	error = map_all(fd, plan);
-	if (error)
-		return error;
-	(void)close(steal_fd(&fd));
-	unregister_rseq();
+	return error ? error : map_all(fd, plan);
+}
+
+void jump_go(const struct plan *plan, bool has_rseq)
+{
+	set_own_pid(plan);
+	if (has_rseq)
+		unregister_rseq();
 	enter(plan);
 }

@@ -7,18 +7,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/page.h"
 #include "loader/areas.h"
 #include "loader/jump.h"
+#include "loader/nspace.h"
+#include "loader/phases.h"
 
 #define CAP_CHECKPOINT_RESTORE_ 40
 
@@ -35,12 +38,16 @@ int load_choices_fd(const struct load *load)
 /*
  * Which device and inode the kernel tells for maps of the image.  Some file
  * systems (overlayfs, btrfs) tell stat(2) something else: a page is mapped, and
- * found by its address.
+ * found by its address.  It also tells whether code can be mapped.
  */
 static int probe(struct load *load, int fd, void **ret_page)
 {
-	void *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_PRIVATE, fd, 0);
+	void *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE,
+			  fd, 0);
 
+	load->dir->noexec = page == MAP_FAILED && errno == EPERM;
+	if (page == MAP_FAILED)
+		page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (page == MAP_FAILED)
 		return -errno;
 	*ret_page = page;
@@ -172,23 +179,23 @@ static int gather(struct load *load, struct why *why)
 
 	if (options->memory == PLAN_MEMORY_OWN && load->dir->space < 0)
 		own += (int)load->dir->image->nr_vmas; /* open_areas() */
+	facts->cookie = options->cookie;
 	facts->code_bytes = jump_code_bytes();
 	facts->fd_base = highest < own ? own : highest + 1;
 	facts->has_space = load->dir->space >= 0;
 	facts->memory = options->memory;
 	facts->new_pid = options->new_pid;
-	facts->die_with_parent = facts->ask_supervisor = true;
+	facts->die_with_parent = true;
+	facts->ask_supervisor =
+		load->direct || options->memory == PLAN_MEMORY_OWN;
 	frame_read_xsave(load->dir->image, load->same_host, &facts->xsave);
 	facts->same_host = load->same_host;
-	error = credentials_read(&facts->credentials);
+	error = credentials_read(load->dir->image, &facts->credentials);
 	if (error)
 		return error;
 	facts->set_exe =
 		facts->credentials.effective >> CAP_CHECKPOINT_RESTORE_ & 1 ||
 		facts->credentials.effective >> CAP_SYS_ADMIN & 1;
-	if (getrandom(&facts->cookie, sizeof(facts->cookie), 0) !=
-	    sizeof(facts->cookie))
-		return -errno;
 	error = raise_nofile(load, why);
 	if (!error && !facts->has_space)
 		error = read_inodes(load, why);
@@ -298,13 +305,52 @@ static void close_areas(struct load *load)
 	free(load->areas);
 }
 
+/* Field 5 (process group) or 6 (session) of /proc/PID/stat, as the host had. */
+static long stat_field(const struct image *image, int wanted)
+{
+	const struct image_text *text = image_text(image, "stat");
+	CLEANUP_FREE char *stat = NULL;
+	const char *at;
+	long pgrp, session;
+
+	if (!text)
+		return 0;
+	stat = strndup((const char *)text->bytes, text->len_bytes);
+	at = stat ? strrchr(stat, ')') : NULL;
+	if (!at || sscanf(at, ") %*c %*d %ld %ld", &pgrp, &session) != 2)
+		return 0;
+	return wanted == 5 ? pgrp : session;
+}
+
+/*
+ * A leader leads again, so that kill(0, ...) reaches nobody else.  Not at a
+ * terminal: there the child must stay in the foreground with us.
+ */
+static enum load_leads what_it_leads(const struct load *load)
+{
+	const struct image *image = load->dir->image;
+	bool terminal = isatty(0) || isatty(1) || isatty(2);
+
+	if (!image->host_pid)
+		return LOAD_LEADS_NOBODY;
+	if (stat_field(image, 6) == image->host_pid)
+		return LOAD_LEADS_SESSION;
+	return !terminal && stat_field(image, 5) == image->host_pid
+		       ? LOAD_LEADS_GROUP
+		       : LOAD_LEADS_NOBODY;
+}
+
 static int fill(struct load *load, struct why *why)
 {
 	int error = imagedir_open(load->options->dir, &load->dir, why);
 
 	if (error)
 		return error;
+	phases_mark(PHASE_READ);
 	load->same_host = check_same_host(load->dir->image);
+	load->direct =
+		nspace_is_direct(load->dir->image, load->options->new_pid);
+	load->leads = what_it_leads(load);
 	error = gather(load, why);
 	if (!error)
 		error = check_image(load->dir, &load->facts, why);
@@ -312,6 +358,7 @@ static int fill(struct load *load, struct why *why)
 		error = decide_fates(load, why);
 	if (!error)
 		error = open_exe(load, why);
+	phases_mark(PHASE_CHECKED);
 	if (!error)
 		error = find_hole(load, why);
 	if (!error)
@@ -319,6 +366,7 @@ static int fill(struct load *load, struct why *why)
 				   why);
 	if (!error)
 		error = open_areas(load, why);
+	phases_mark(PHASE_PLANNED);
 	return error;
 }
 

@@ -26,8 +26,15 @@ struct load_options {
 	bool new_pid;
 	bool linger; /* what the child leaves running goes on without it */
 	unsigned nr_children;
+	uint64_t cookie; /* random, for the guard */
 	struct fate_options fates;
 };
+
+/*
+ * What the parent led, and so does the child.  Then the terminal's signals do
+ * not reach it by themselves.
+ */
+enum load_leads { LOAD_LEADS_NOBODY, LOAD_LEADS_GROUP, LOAD_LEADS_SESSION };
 
 struct load {
 	const struct load_options *options;
@@ -40,6 +47,8 @@ struct load {
 	int exe_fd;
 	dev_t dev; /* of the image's files, as PROCMAP_QUERY tells it */
 	bool same_host;
+	bool direct; /* its children have no init: nspace_is_direct() */
+	enum load_leads leads;
 };
 
 /*

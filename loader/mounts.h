@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mounts.h - let a child's mount namespace hold no image alive
+ * mounts.h - what is mounted in the child's world
  *
- * A new mount namespace is a copy: it holds every mitosisfs mount of the host,
- * and where mounts are not shared (mount_namespaces(7)) an umount outside does
- * not reach it.  The server of another image, and its twin at the parent, would
- * live as long as this child.  The child's own pages are held by its maps.
+ * Raw system calls, no libc state: loader/reaper.c runs in the memory of the
+ * supervisor, beside it.
  */
 #pragma once
 
+#include <stddef.h>
+
 /*
- * Detach every mitosisfs mount of this process's mount namespace.  What cannot
- * be detached stays.  Blocks on no file system.
+ * A mount namespace of its own for the calling process, and the /proc of its
+ * pid namespace in it.  0, or -errno with *@ret_what, a constant, in words.
  */
-void mounts_forget_images(void);
+int mounts_make(const char **ret_what);
+
+/*
+ * Detach the images that are mounted here, in a mount namespace that is a copy:
+ * or a mount that was ended on the host would live on in it.  @room is for the
+ * text of the list: a longer line than @size is passed over.
+ */
+void mounts_forget_images(char *room, size_t size);

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nspace.h - a world where the image's pid and tids are free
+ * nspace.h - a child without an init: with a new pid, or pid 1 itself
  *
- *   supervisor --clone3(NEWPID, NEWNS)--> init (pid 1: reaps, tells statuses)
- *                                           --clone3(set_tid)--> the child
- *
- * libc caches tids in locks and thread structures, so the child keeps its old
- * ones in a pid namespace of its own, with its own /proc.  An image of a pid 1
- * is its own init.
+ * All others are made by loader/init.h.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "common/image.h"
@@ -19,8 +15,7 @@
 
 struct nspace_options {
 	bool new_pid;  /* no namespace: an ordinary new process */
-	bool linger;   /* init stays for what the child leaves running */
-	int report_fd; /* loader/report.h; init keeps a copy */
+	int report_fd; /* loader/report.h */
 	int theirs[2]; /* the supervisor's own: closed at once */
 	/* What the new process does; must not return. */
 	void (*enter)(void *data);
@@ -28,19 +23,26 @@ struct nspace_options {
 };
 
 /*
- * Make the process that will become @image.  Returns the pid to wait for (init,
- * or the child itself), or -errno with words.  Failures of init, later, go to
- * report_fd.
+ * Make the process that will become the image.  Returns its pid, or -errno with
+ * words.  Its own failures, later, go to report_fd.
  */
-pid_t nspace_spawn(const struct image *image,
-		   const struct nspace_options *options, struct why *why);
+pid_t nspace_spawn(const struct nspace_options *options, struct why *why);
 
-/* Is the process that nspace_spawn() returned the child itself? */
+/* Does @image's child have no init? */
 bool nspace_is_direct(const struct image *image, bool new_pid);
 
 /*
- * From now on children of this process see clocks that go on from @image's:
- * for an image of another host, whose monotonic time is another.  0, or -errno
- * with words.
+ * Give the calling process the default action for all signals: the image's
+ * others are set over them.  Raw system calls: loader/reaper.c runs it.
  */
+void nspace_default_signals(void);
+
+/*
+ * What a process writes to timens_offsets, for its children to see clocks that
+ * go on from @image's: for an image of another host, whose monotonic time is
+ * another.  At most @size bytes, with the NUL.
+ */
+void nspace_clocks(const struct image *image, char *ret_text, size_t size);
+
+/* The same for children of this process.  0, or -errno with words. */
 int nspace_continue_clocks(const struct image *image, struct why *why);

@@ -61,6 +61,13 @@ void process_plan_mm(struct plan *plan)
 		   steps_data(steps, &map, sizeof(map)), sizeof(map));
 }
 
+/* As the child has them all to begin with (nspace_default_signals()). */
+static bool is_default(const struct image_sigaction *action)
+{
+	return !action->handler && !action->flags && !action->restorer &&
+	       !action->mask;
+}
+
 void process_plan_signals(struct plan *plan)
 {
 	const struct image *image = plan->image;
@@ -69,7 +76,8 @@ void process_plan_signals(struct plan *plan)
 	for (uint32_t i = 0; i < IMAGE_SIGNALS; i++) {
 		uint32_t signo = i + 1;
 
-		if (signo == SIGKILL || signo == SIGSTOP)
+		if (signo == SIGKILL || signo == SIGSTOP ||
+		    is_default(&image->sigactions[i]))
 			continue;
 		steps_about(steps, STEPS_SIGACTION, signo);
 		/* struct image_sigaction has the order of the kernel's. */

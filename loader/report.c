@@ -23,11 +23,9 @@ void report_words(int fd, int error, const struct why *why)
 	(void)io_write_all(fd, &message, sizeof(message));
 }
 
-void report_status(int fd, int status)
+struct blob_report report_status(int status)
 {
-	const struct blob_report head = {.step = STEP_STATUS, .error = status};
-
-	(void)io_write_all(fd, &head, sizeof(head));
+	return (struct blob_report){.step = STEP_STATUS, .error = status};
 }
 
 static int read_words(int fd, struct report *report)

@@ -29,8 +29,8 @@ struct report {
  * ends anyway, and its end is seen. */
 void report_words(int fd, int error, const struct why *why);
 
-/* Say how the child ended or stopped. */
-void report_status(int fd, int status);
+/* What init writes to say how the child ended or stopped.  Pure. */
+struct blob_report report_status(int status);
 
 /* Read one message.  Blocks.  0, or -EPROTO for a broken one. */
 int report_read(int fd, struct report *ret_report);

@@ -16,7 +16,7 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "loader/charge.h"
-#include "loader/child.h"
+#include "loader/jump.h"
 #include "loader/nspace.h"
 #include "loader/watchdog.h"
 
@@ -30,14 +30,15 @@ struct supervise {
 	unsigned nr;
 	int signals;
 	struct watchdog watchdog;
-	bool leads;   /* child_leads() */
-	bool started; /* options->started was called */
-	int ended_by; /* a signal that came before the children ran */
+	struct init *first; /* made ahead, not yet used, or NULL */
+	bool started;	    /* options->started was called */
+	int ended_by;	    /* a signal that came before the children ran */
 };
 
+/* Where there is an init, that holds all we hold (loader/reaper.h). */
 static bool needs_watchdog(const struct load *load)
 {
-	return load->plan->nr_windows || load->plan->nr_paged;
+	return load->direct && (load->plan->nr_windows || load->plan->nr_paged);
 }
 
 static int start_watchdog(struct supervise *sv)
@@ -50,15 +51,56 @@ static int start_watchdog(struct supervise *sv)
 }
 
 /* The watchdog starts while the children are on their way: they will ask. */
-static int start_all(struct supervise *sv)
+static int start_direct(struct supervise *sv)
 {
 	bool watched = needs_watchdog(sv->load);
 	int error = watched ? watchdog_open(&sv->watchdog) : 0;
 
 	for (unsigned i = 0; !error && i < sv->nr; i++)
-		error = charge_start(&sv->charges[i], sv->load,
+		error = charge_start(&sv->charges[i], sv->load, NULL,
 				     sv->watchdog.sock);
 	return error || !watched ? error : start_watchdog(sv);
+}
+
+/* All inits first: they are made while we go on. */
+static int begin_inits(struct supervise *sv, struct init **inits)
+{
+	int error = 0;
+
+	inits[0] = sv->first;
+	sv->first = NULL;
+	for (unsigned i = inits[0] ? 1 : 0; !error && i < sv->nr; i++)
+		error = supervise_begin(sv->load->options, &inits[i],
+					&sv->charges[0].why);
+	return error;
+}
+
+static int start_by_inits(struct supervise *sv)
+{
+	CLEANUP_FREE struct init **inits = calloc(sv->nr, sizeof(*inits));
+	int error = inits ? begin_inits(sv, inits) : -ENOMEM;
+
+	for (unsigned i = 0; !error && i < sv->nr; i++) {
+		error = charge_start(&sv->charges[i], sv->load, inits[i], -1);
+		inits[i] = NULL;
+		if (i + 1 < sv->nr)
+			charge_settle(&sv->charges[i]);
+	}
+	for (unsigned i = 0; inits && i < sv->nr; i++)
+		init_abandon(inits[i]);
+	return error;
+}
+
+int supervise_begin(const struct load_options *options, struct init **ret_init,
+		    struct why *why)
+{
+	const struct init_options init = {
+		.guarded = options->memory == PLAN_MEMORY_SHARED,
+		.linger = options->linger,
+		.cookie = options->cookie,
+	};
+
+	return init_begin(&init, ret_init, why);
 }
 
 static void kill_all(struct supervise *sv)
@@ -131,7 +173,7 @@ static int write_pid_file(const struct supervise *sv, const char *path)
 	if (!file)
 		return -errno;
 	for (unsigned i = 0; i < sv->nr; i++)
-		(void)fprintf(file, "%d\n", sv->charges[i].host_pid);
+		(void)fprintf(file, "%d\n", charge_host_pid(&sv->charges[i]));
 	if (fflush(file) != 0 || rename(aside, path) < 0) {
 		(void)unlink(aside);
 		return -errno;
@@ -165,7 +207,7 @@ static void say_started(struct supervise *sv)
 static bool had_its_own(const struct supervise *sv,
 			const struct signalfd_siginfo *info)
 {
-	return info->ssi_code > 0 && !sv->leads;
+	return info->ssi_code > 0 && sv->load->leads == LOAD_LEADS_NOBODY;
 }
 
 static bool is_final(int signo)
@@ -230,6 +272,8 @@ static void loop(struct supervise *sv)
 {
 	while (any_left(sv)) {
 		wait_events(sv);
+		for (unsigned i = 0; i < sv->nr; i++)
+			charge_settle(&sv->charges[i]);
 		for (unsigned i = 0; i < sv->nr; i++) {
 			int stopped =
 				charge_step(&sv->charges[i],
@@ -267,10 +311,19 @@ static int prepare(struct supervise *sv)
 	sv->signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (!sv->charges || !sv->polls || sv->signals < 0)
 		return -ENOMEM;
+	error = jump_prepare(sv->load->plan);
+	if (error)
+		return why_set(&sv->charges[0].why, error,
+			       "laying out the child's first code: %s",
+			       strerror(-error));
+	if (!sv->load->direct)
+		return start_by_inits(sv);
+	init_abandon(sv->first);
+	sv->first = NULL;
 	if (!sv->load->same_host)
 		error = nspace_continue_clocks(sv->load->dir->image,
 					       &sv->charges[0].why);
-	return error ? error : start_all(sv);
+	return error ? error : start_direct(sv);
 }
 
 static void done(struct supervise *sv)
@@ -278,6 +331,7 @@ static void done(struct supervise *sv)
 	for (unsigned i = 0; sv->charges && i < sv->nr; i++)
 		charge_done(&sv->charges[i]);
 	watchdog_stop(&sv->watchdog);
+	init_abandon(sv->first);
 	cleanup_close(&sv->signals);
 	free(sv->charges);
 	free(sv->polls);
@@ -315,7 +369,7 @@ int supervise_run(const struct load *load,
 		.nr = load->options->nr_children,
 		.signals = -1,
 		.watchdog = {.sock = -1, .far = -1},
-		.leads = child_leads(load),
+		.first = options->first,
 	};
 	int error = prepare(&sv), status;
 

@@ -5,15 +5,17 @@
  * One process, one thread, one poll loop: the guard or the pager of each child,
  * what children on their way say, and the signals that came for us.  The
  * supervisor never ends before its children, and they never live without it
- * (loader/watchdog.h).
+ * (loader/reaper.h, loader/watchdog.h).
  */
 #pragma once
 
+#include "loader/init.h"
 #include "loader/load.h"
 
 struct supervise_options {
 	const char *pid_file; /* or NULL */
 	bool detached;	      /* nobody waits for the terminal with us */
+	struct init *first;   /* of supervise_begin(), or NULL: taken over */
 	/*
 	 * Called once, when all children run (@error 0) or when the load failed
 	 * (-errno, with words): only then may a caller tell somebody.
@@ -23,6 +25,14 @@ struct supervise_options {
 	void (*killed)(void *data, const struct why *why);
 	void *data; /* of both */
 };
+
+/*
+ * Begin the world of the first child, for supervise_run() or init_abandon(),
+ * before load_open(): it is made meanwhile.  Not for options->new_pid.  0, or
+ * -errno with words.
+ */
+int supervise_begin(const struct load_options *options, struct init **ret_init,
+		    struct why *why);
 
 /* The exit status of a load that failed before the child ran: EX_UNAVAILABLE
  * of sysexits.h, so that it is unlike what programs and signals end with. */

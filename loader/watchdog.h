@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watchdog.h - the child never runs unguarded, not even for a moment
+ * watchdog.h - a child without an init never runs unguarded, not even for a
+ * moment
+ *
+ * Where there is an init, that is its watchdog (loader/reaper.h).
  *
  * When the supervisor dies, the kernel closes its descriptors before it sends
  * the parent-death signal: in between, madvise(2) would fail with ENOSYS, and

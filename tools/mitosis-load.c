@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -21,6 +22,7 @@
 #include "common/say.h"
 #include "config.h"
 #include "loader/load.h"
+#include "loader/phases.h"
 #include "loader/supervise.h"
 
 #define EXIT_USAGE  2
@@ -30,7 +32,8 @@
 struct settings {
 	struct load_options load;
 	struct supervise_options supervise;
-	bool detach, verbose, done;
+	bool detach, done;
+	unsigned verbose;
 	int status_fd; /* of --detach: tells the waiting process, or -1 */
 	uint64_t began_ns;
 	const struct load *loaded;
@@ -159,7 +162,7 @@ static int set_detach(struct settings *settings, const char *value)
 
 static int set_verbose(struct settings *settings, const char *value)
 {
-	settings->verbose = true;
+	settings->verbose++;
 	return 0;
 }
 
@@ -184,7 +187,8 @@ static const struct option_row rows[] = {
 	{"port", 't', "OLD=NEW", "move a listener to another port", set_port},
 	{"exe", 'e', "PATH", "where the program is", set_exe},
 	{"cwd", 'C', "PATH", "the working directory", set_cwd},
-	{"verbose", 'v', NULL, "tell what is lost, and the time it took",
+	{"verbose", 'v', NULL,
+	 "tell what is lost, and the time it took; twice: by phases",
 	 set_verbose},
 	{"version", 'V', NULL, "show the version", show_version},
 	{"help", 'h', NULL, "show this", show_help},
@@ -273,6 +277,14 @@ static void tell(const struct settings *settings)
 		say_note("%s", dead);
 }
 
+static void tell_phases(void)
+{
+	for (int phase = 0; phase < PHASES; phase++)
+		say_note("%6llu us %s",
+			 (unsigned long long)phases_us((enum phase)phase),
+			 phases_name((enum phase)phase));
+}
+
 static void tell_waiting(struct settings *settings, int status)
 {
 	if (settings->status_fd < 0)
@@ -290,6 +302,8 @@ static void started(void *data, int error, const struct why *why)
 		say_error("%s", why->text);
 	else if (settings->verbose)
 		tell(settings);
+	if (!error && settings->verbose > 1)
+		tell_phases();
 	if (!error)
 		let_go_of_stdio(settings);
 	tell_waiting(settings, error ? SUPERVISE_NOT_LOADED : 0);
@@ -321,19 +335,37 @@ static void detach(struct settings *settings)
 	_exit(status);
 }
 
+/* What needs no image is made while that is read. */
+static int begin(struct settings *settings, struct init **ret_init,
+		 struct why *why)
+{
+	uint64_t *cookie = &settings->load.cookie;
+
+	if (getrandom(cookie, sizeof(*cookie), 0) != sizeof(*cookie))
+		return why_set(why, -errno, "random numbers: %s",
+			       strerror(errno));
+	return settings->load.new_pid
+		       ? 0
+		       : supervise_begin(&settings->load, ret_init, why);
+}
+
 static int run(struct settings *settings)
 {
+	struct init *init = NULL;
 	struct load *load = NULL;
 	struct why why = {""};
-	int error = load_open(&settings->load, &load, &why);
-	int status;
+	int error = begin(settings, &init, &why), status;
 
+	if (!error)
+		error = load_open(&settings->load, &load, &why);
 	if (error) {
+		init_abandon(init);
 		say_error("%s", why.text);
 		tell_waiting(settings, SUPERVISE_NOT_LOADED);
 		return SUPERVISE_NOT_LOADED;
 	}
 	settings->loaded = load;
+	settings->supervise.first = init;
 	status = supervise_run(load, &settings->supervise);
 	load_close(load);
 	return status;
@@ -374,6 +406,8 @@ int main(int argc, char **argv)
 		return 0;
 	if (settings.detach)
 		detach(&settings);
+	if (settings.verbose > 1)
+		phases_begin(settings.began_ns);
 	/* Before any child: what comes now waits for the poll loop. */
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);

@@ -26,6 +26,7 @@
 #include "common/cleanup.h"
 #include "loader/imagedir.h"
 #include "loader/jump.h"
+#include "loader/nspace.h"
 #include "loader/plan.h"
 #include "tests/unit/loader/dump.h"
 
@@ -169,7 +170,7 @@ static void become(const char *path, int report)
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	if (imagedir_open(path, &dir, &why) || place_read_maps(&maps) ||
-	    credentials_read(&facts.credentials))
+	    credentials_read(dir->image, &facts.credentials))
 		_exit(101);
 	frame_read_xsave(dir->image, true, &facts.xsave);
 	facts.has_space = dir->space >= 0;
@@ -180,7 +181,10 @@ static void become(const char *path, int report)
 	put_slot(report, PLAN_SLOT_REPORT);
 	if (plan_build(dir->image, &facts, &plan, &why))
 		_exit(102);
-	_exit(100 + (jump_go(plan) != 0) * 3);
+	if (jump_prepare(plan))
+		_exit(103);
+	nspace_default_signals();
+	jump_go(plan, true);
 }
 
 static char dir_path[64];

@@ -343,16 +343,24 @@ static void threads_are_made_with_their_tids_and_join(void **state)
 	assert_int_equal(leaves, 1);
 }
 
-static void every_signal_but_two_is_set(void **state)
+/* The child begins with the default action for all. */
+static void signals_with_an_action_are_set(void **state)
 {
 	struct fixture *fix = *state;
+	struct image_sigaction *actions = fix->image.sigactions;
 
+	actions[SIGHUP - 1].handler = (uintptr_t)SIG_IGN;
+	actions[SIGUSR1 - 1].handler = 0x10000;
+	actions[SIGCHLD - 1].flags = SA_NOCLDWAIT;
+	actions[64 - 1].mask = 1;
+	actions[SIGKILL - 1].flags = actions[SIGSTOP - 1].flags = SA_RESTART;
 	build(fix);
 	for (uint64_t signo = 1; signo <= 64; signo++)
-		if (signo == SIGKILL || signo == SIGSTOP)
-			assert_null(find(fix, SYS_rt_sigaction, signo));
-		else
+		if (signo == SIGHUP || signo == SIGUSR1 || signo == SIGCHLD ||
+		    signo == 64)
 			assert_non_null(find(fix, SYS_rt_sigaction, signo));
+		else
+			assert_null(find(fix, SYS_rt_sigaction, signo));
 }
 
 static void a_failed_step_is_told_in_words(void **state)
@@ -405,7 +413,7 @@ int main(void)
 		TEST(what_an_earlier_load_left_is_left_out),
 		TEST(code_of_the_blob_that_still_runs_is_kept),
 		TEST(threads_are_made_with_their_tids_and_join),
-		TEST(every_signal_but_two_is_set),
+		TEST(signals_with_an_action_are_set),
 		TEST(a_failed_step_is_told_in_words),
 		TEST(an_unprivileged_user_keeps_no_capability),
 	};
