@@ -271,6 +271,7 @@ static void fill(struct plan *plan, const struct image_vma *vma)
 
 		from = from < vma->start ? vma->start : from;
 		to = to > vma->end ? vma->end : to;
+		steps_populate(&plan->steps, from, to - from);
 		add_with_pages(
 			plan, vma,
 			(struct with_pages){

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -67,7 +68,7 @@ static int check_vdso_bytes(const struct imagedir *dir,
 			    const struct place_maps *maps, struct why *why)
 {
 	const struct image_vma *vma = image_vdso(dir->image);
-	static uint8_t theirs[VDSO_BYTES_MAX];
+	CLEANUP_FREE uint8_t *theirs = NULL;
 	CLEANUP_CLOSE int fd = -1;
 	size_t bytes;
 	const void *own = vdso_code(maps, &bytes);
@@ -76,7 +77,9 @@ static int check_vdso_bytes(const struct imagedir *dir,
 
 	if (!vma)
 		return 0;
-	error = bytes <= sizeof(theirs) ? 0 : -EFBIG;
+	error = bytes <= VDSO_BYTES_MAX ? 0 : -EFBIG;
+	if (!error && !(theirs = malloc(VDSO_BYTES_MAX)))
+		error = -ENOMEM;
 	if (!error)
 		error = imagedir_open_vma(dir, vma, &fd, &shift);
 	if (!error)

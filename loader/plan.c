@@ -154,7 +154,9 @@ static int plan_steps(struct plan *plan, uint32_t *spawns)
 		return plan->steps.error;
 	plan->end_addr = page_ceil(plan_steps_addr(plan) +
 				   plan->steps.nr * sizeof(struct blob_step));
-	plan->steps.list[leave].args[2] = plan->end_addr - plan->stacks_addr;
+	if (plan->end_addr - plan->stacks_addr > PLAN_LEFT_BYTES)
+		plan->steps.list[leave].args[2] =
+			plan->end_addr - plan->stacks_addr;
 	return 0;
 }
 

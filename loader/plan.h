@@ -8,7 +8,8 @@
  *   hole +------+----------------------+--------+------+-------+ ... staging
  *        | code | control, frames      | stacks | data | steps |     (vdso)
  *        +------+----------------------+--------+------+-------+
- *        r-x      rw-, these two stay    rw-, unmapped by the last step
+ *        r-x      rw-, these two stay    rw-, unmapped by the last step when
+ *                                        large: it delays the child's first
  *
  * All of it comes from one memfd named PLAN_MEMFD (loader/jump.c), by which a
  * later generation knows what was left behind, and leaves it out.
@@ -31,6 +32,7 @@
 #define PLAN_STAGING	   (UINT64_C(3) << 29) /* from the hole's start */
 #define PLAN_CONTROL_BYTES 64u
 #define PLAN_OBJECTS_MAX   4096u
+#define PLAN_LEFT_BYTES	   (UINT64_C(64) << 10) /* not worth an munmap() */
 
 enum plan_memory {
 	PLAN_MEMORY_SHARED, /* private maps of the image, and the guard */

@@ -27,6 +27,7 @@
 #define SIGSET_BYTES 8
 #define TICK_NS	     100000000 /* between looks, until it is told to go */
 #define CONFIRM_MS   1000
+#define SOON_NS	     20000000
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
@@ -152,8 +153,6 @@ static long set_clocks(struct reaper *reaper)
 static long clone_child(struct reaper *reaper)
 {
 	struct clone_args args = {
-		.flags = CLONE_PIDFD,
-		.pidfd = (uintptr_t)&reaper->pidfd,
 		.exit_signal = SIGCHLD,
 		.set_tid = (uintptr_t)&reaper->wanted,
 		.set_tid_size = 1,
@@ -169,16 +168,31 @@ static long clone_child(struct reaper *reaper)
 	return pid;
 }
 
+/* Not by CLONE_PIDFD, which would write to a page that was just copied. */
+static long open_pidfd(struct reaper *reaper)
+{
+	long fd = sys_call4(SYS_pidfd_open, (uint64_t)reaper->child, 0, 0, 0);
+
+	reaper->what = "opening a descriptor of the child";
+	if (fd < 0)
+		return fd;
+	reaper->pidfd = (int)fd;
+	return 0;
+}
+
 static void make_child(struct reaper *reaper)
 {
-	long pid = set_clocks(reaper);
+	long result = set_clocks(reaper);
 
-	if (!pid)
-		pid = clone_child(reaper);
-	reaper->child = (pid_t)pid;
-	reaper->error = pid < 0 ? (int)pid : 0;
-	publish(reaper, pid < 0 ? REAPER_FAILED : REAPER_CLONED);
-	if (pid < 0)
+	if (!result)
+		result = clone_child(reaper);
+	if (result > 0) {
+		reaper->child = (pid_t)result;
+		result = open_pidfd(reaper);
+	}
+	reaper->error = (int)result;
+	publish(reaper, result < 0 ? REAPER_FAILED : REAPER_CLONED);
+	if (result < 0)
 		leave(1);
 }
 
@@ -219,8 +233,19 @@ static void __attribute__((noreturn)) end_world(void)
 	leave(1);
 }
 
+static void serve(const struct reaper *reaper, const struct timespec *timeout)
+{
+	reap(reaper, WNOHANG | WUNTRACED);
+	if (next_signal(timeout) == REAPER_DEAD &&
+	    has_ended(reaper->supervisor, CONFIRM_MS))
+		end_world();
+}
+
 int reaper_main(void *data)
 {
+	/* Ending a mount disturbs all CPUs: when the child is well on its way.
+	 */
+	const struct timespec soon = {.tv_nsec = SOON_NS};
 	struct reaper *reaper = data;
 
 	make_world(reaper);
@@ -228,11 +253,8 @@ int reaper_main(void *data)
 	make_child(reaper);
 	/* What kills the supervisor's whole process group misses this one. */
 	(void)sys_call4(SYS_setpgid, 0, 0, 0, 0);
+	serve(reaper, &soon);
 	mounts_forget_images(reaper->room, reaper->room_bytes);
-	for (;;) {
-		reap(reaper, WNOHANG | WUNTRACED);
-		if (next_signal(NULL) == REAPER_DEAD &&
-		    has_ended(reaper->supervisor, CONFIRM_MS))
-			end_world();
-	}
+	for (;;)
+		serve(reaper, NULL);
 }

@@ -71,6 +71,13 @@ void steps_done(struct steps *steps);
 					     .check = BLOB_ANY,                \
 					     .args = {__VA_ARGS__}})
 
+/*
+ * Pages about to be written get there in one call: a fault for each costs more.
+ * A kernel before 5.14 does not know the advice.
+ */
+#define steps_populate(steps, addr, bytes)                                     \
+	steps_try(steps, SYS_madvise, (addr), (bytes), MADV_POPULATE_WRITE)
+
 /* A call whose result must be its first argument. */
 #define steps_fixed(steps, number, ...)                                        \
 	steps_add(steps, &(struct blob_step){.nr = (number),                   \

@@ -14,6 +14,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "common/page.h"
+
 #define THREAD_FLAGS                                                           \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |    \
 	 CLONE_SYSVSEM)
@@ -99,6 +101,10 @@ void threads_plan_self(struct plan *plan, uint32_t i)
 	if (thread->regs[REG_GS_BASE_])
 		steps_call(steps, SYS_arch_prctl, ARCH_SET_GS,
 			   thread->regs[REG_GS_BASE_]);
+	/* The kernel reads it, then writes: of a file map, two faults. */
+	if (thread->rseq_addr)
+		steps_populate(steps, page_floor(thread->rseq_addr),
+			       PAGE_BYTES);
 	if (thread->rseq_addr)
 		steps_call(steps, SYS_rseq, thread->rseq_addr,
 			   thread->rseq_bytes, 0, thread->rseq_sig);

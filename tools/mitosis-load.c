@@ -18,6 +18,7 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/page.h"
 #include "common/parse.h"
 #include "common/say.h"
 #include "config.h"
@@ -28,6 +29,7 @@
 #define EXIT_USAGE  2
 #define CHOICES_MAX 256u
 #define FD_MAX	    ((1u << 20) - 1)
+#define HEAP_BYTES  (64ul << 10) /* about what a load needs */
 
 struct settings {
 	struct load_options load;
@@ -384,6 +386,16 @@ static void fill_stdio(void)
 	}
 }
 
+/* Its pages in one call: a fault for each costs more. */
+static void warm_heap(void)
+{
+	void *heap = malloc(HEAP_BYTES);
+
+	if (heap)
+		page_populate(heap, HEAP_BYTES);
+	free(heap);
+}
+
 int main(int argc, char **argv)
 {
 	static struct settings settings = {
@@ -393,6 +405,7 @@ int main(int argc, char **argv)
 	sigset_t all;
 
 	settings.began_ns = io_monotonic_ns();
+	warm_heap();
 	settings.load.fates.choices = settings.choices;
 	settings.load.fates.ports = settings.ports;
 	settings.supervise.started = started;

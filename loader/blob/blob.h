@@ -6,7 +6,7 @@
  * libc that lies, with everything it needs, in a hole of both address spaces:
  *
  *   code | frames | stacks | data | steps
- *   ^ these two stay            ^ these are gone when the image runs
+ *   ^ these two stay ^ these are gone when the image runs, if they are large
  *
  * It obeys a list and decides nothing; loader/plan.c wrote the list.  Both
  * sides know only what is in this header.
@@ -27,7 +27,8 @@ enum blob_op {
 	BLOB_JOIN,	/* a thread's last step: wait for the leader, become
 			   frame args[0] */
 	BLOB_LEAVE,	/* the leader's last step: let all threads go, munmap
-			   args[1] for args[2] bytes, become frame args[0] */
+			   args[1] for args[2] bytes unless that is 0, become
+			   frame args[0] */
 };
 
 /* What a system call must have returned; anything else is a failure. */

@@ -73,6 +73,8 @@ blob_leave:
 	mov	$INT_MAX, %edx
 	mov	$NR_futex, %eax
 	syscall
+	test	%r13, %r13
+	jz	become
 	mov	%r12, %rdi
 	mov	%r13, %rsi
 	mov	$NR_munmap, %eax
