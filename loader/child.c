@@ -197,7 +197,8 @@ static int meet(const struct child *child, struct why *why)
 }
 
 /* Everything from here on reports through the slot. */
-static int become(const struct child *child, struct why *why)
+static __attribute__((no_sanitize_address)) int
+become(const struct child *child, struct why *why)
 {
 	const struct load *load = child->load;
 	int error = set_process(load, why);
@@ -214,7 +215,7 @@ static int become(const struct child *child, struct why *why)
 	return error;
 }
 
-void child_enter(void *data)
+__attribute__((no_sanitize_address)) void child_enter(void *data)
 {
 	const struct child *child = data;
 	struct why why = {""};

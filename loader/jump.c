@@ -122,7 +122,7 @@ static void unregister_rseq(void)
 			return;
 }
 
-static void __attribute__((noreturn)) enter(const struct plan *plan)
+static JUMP_NO_RETURN void enter(const struct plan *plan)
 {
 	__asm__ volatile(
 		"mov %0, %%rsp\n\t"

@@ -9,6 +9,9 @@
 
 #include "loader/plan.h"
 
+/* What does not return is on a stack that ASan does not know. */
+#define JUMP_NO_RETURN __attribute__((noreturn, no_sanitize_address))
+
 /* The size of the blob's code in whole pages. */
 uint64_t jump_code_bytes(void);
 
@@ -25,4 +28,4 @@ int jump_prepare(const struct plan *plan);
  * @has_rseq: libc's registration for restartable sequences is this process's
  * too, which it is not after a clone with CLONE_VM.
  */
-void jump_go(const struct plan *plan, bool has_rseq) __attribute__((noreturn));
+JUMP_NO_RETURN void jump_go(const struct plan *plan, bool has_rseq);
