@@ -8,6 +8,7 @@
 #include <sys/procfs.h>
 
 #include "common/page.h"
+#include "fs/proctext.h"
 
 /* Where FXSAVE keeps bytes for software: a register set has zeros there. */
 #define FX_BYTES    512
@@ -95,27 +96,12 @@ static struct family family_of(const struct image *image)
 	return family;
 }
 
-static uint64_t pending_of(const struct image *image, int32_t tid)
-{
-	uint64_t mask = 0;
-
-	for (uint32_t i = 0; i < image->nr_pending; i++) {
-		const struct image_pending *pending = &image->pending[i];
-		int32_t signo; /* the first member of siginfo_t */
-
-		memcpy(&signo, pending->siginfo, sizeof(signo));
-		if (pending->tid == tid && signo >= 1 && signo <= IMAGE_SIGNALS)
-			mask |= UINT64_C(1) << (signo - 1);
-	}
-	return mask;
-}
-
 static void put_prstatus(struct out *out, const struct image *image,
 			 const struct image_thread *thread,
 			 const struct family *family)
 {
 	struct elf_prstatus status = {
-		.pr_sigpend = pending_of(image, thread->tid),
+		.pr_sigpend = proctext_pending(image, thread->tid),
 		.pr_sighold = thread->sigmask,
 		.pr_pid = thread->tid,
 		.pr_ppid = family->ppid,

@@ -84,6 +84,12 @@ static void ops_getattr(fuse_req_t req, fuse_ino_t ino,
 	(void)fuse_reply_attr(req, &st, age_of(node));
 }
 
+/* Files without a known size are read past the page cache. */
+static int is_cached(const struct tree_node *node)
+{
+	return node->kind != TREE_LIVE && node->kind != TREE_MEM;
+}
+
 static void ops_open(fuse_req_t req, fuse_ino_t ino,
 		     struct fuse_file_info *file)
 {
@@ -93,8 +99,8 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino,
 		(void)fuse_reply_err(req, node ? EROFS : ENOENT);
 		return;
 	}
-	file->direct_io = node->kind == TREE_LIVE;
-	file->keep_cache = node->kind != TREE_LIVE;
+	file->direct_io = !is_cached(node);
+	file->keep_cache = is_cached(node);
 	(void)fuse_reply_open(req, file);
 }
 
@@ -225,6 +231,24 @@ static void reply_status(fuse_req_t req, size_t size, off_t offset)
 					     : len - (size_t)offset);
 }
 
+/*
+ * As /proc/PID/mem: an address without memory is an error, and a read ends
+ * where memory ends.  But the first page is the end of the file, so that tools
+ * that copy files of unknown size copy an empty one.
+ */
+static void reply_mem(fuse_req_t req, const struct tree_node *node, size_t size,
+		      uint64_t raddr)
+{
+	uint64_t mapped = tree_mapped(context(req)->tree, raddr, size);
+
+	if (mapped)
+		reply_pages(req, node, raddr, mapped);
+	else if (raddr < PAGE_BYTES || !size)
+		(void)fuse_reply_buf(req, NULL, 0);
+	else
+		(void)fuse_reply_err(req, EIO);
+}
+
 static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		     struct fuse_file_info *file)
 {
@@ -233,6 +257,10 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 
 	if (node && node->kind == TREE_LIVE) {
 		reply_status(req, size, offset);
+		return;
+	}
+	if (node && node->kind == TREE_MEM && offset >= 0) {
+		reply_mem(req, node, size, at);
 		return;
 	}
 	if (!node || offset < 0 || at >= node->size_bytes) {
@@ -245,6 +273,16 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		(void)fuse_reply_buf(req, (const char *)node->bytes + at, size);
 	else
 		reply_pages(req, node, at, size);
+}
+
+static void ops_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	const struct tree_node *node = tree_get(context(req)->tree, ino);
+
+	if (node && node->kind == TREE_LINK)
+		(void)fuse_reply_readlink(req, node->bytes);
+	else
+		(void)fuse_reply_err(req, EINVAL);
 }
 
 /* "." and "..", then the children; the offset is the next entry's number. */
@@ -363,6 +401,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.open = ops_open,
 	.read = ops_read,
 	.opendir = ops_opendir,
+	.readlink = ops_readlink,
 	.readdir = ops_readdir,
 	.readdirplus = ops_readdirplus,
 	.lseek = ops_lseek,

@@ -24,6 +24,8 @@ static const char readme[] =
 	"image/maps    its memory areas; the other names of /proc are there "
 	"too\n"
 	"image/vma/    one sparse file an area; holes were never touched\n"
+	"image/by-name/     the same by what they are: heap, libc.so.6.0\n"
+	"image/mem     all areas: the offset is the address\n"
 	"image/exe     its executable\n"
 	"image/image.json   what is in the image, for programs\n"
 	"image/descriptor   everything but the pages, for mitosis-load\n"
@@ -56,6 +58,17 @@ static void put_name(FILE *out, const char *name)
 			fputc(*name, out);
 }
 
+void text_put_area(FILE *out, const struct image_vma *vma)
+{
+	int column = put_prefix(out, vma);
+
+	if (vma->name[0]) {
+		fprintf(out, "%*s", NAME_COLUMN - column, "");
+		put_name(out, vma->name);
+	}
+	fputc('\n', out);
+}
+
 /* Close a memory stream: its text, or NULL when anything failed. */
 static char *finish(FILE *out, char **text)
 {
@@ -76,16 +89,8 @@ char *text_maps(const struct image *image)
 
 	if (!out)
 		return NULL;
-	for (uint32_t i = 0; i < image->nr_vmas; i++) {
-		const struct image_vma *vma = &image->vmas[i];
-		int column = put_prefix(out, vma);
-
-		if (vma->name[0]) {
-			fprintf(out, "%*s", NAME_COLUMN - column, "");
-			put_name(out, vma->name);
-		}
-		fputc('\n', out);
-	}
+	for (uint32_t i = 0; i < image->nr_vmas; i++)
+		text_put_area(out, &image->vmas[i]);
 	return finish(out, &text);
 }
 

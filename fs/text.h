@@ -7,10 +7,15 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include "common/image.h"
 
 /* As /proc/PID/maps had it at the capture, byte for byte (proc_pid_maps(5)). */
 char *text_maps(const struct image *image);
+
+/* One line of it; errors are the stream's. */
+void text_put_area(FILE *out, const struct image_vma *vma);
 
 /* What is in the image, for programs; the schema is in docs/image-json.md. */
 char *text_image_json(const struct image *image);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,138 +10,178 @@
 #include "common/cleanup.h"
 #include "common/page.h"
 #include "fs/holes.h"
+#include "fs/names.h"
+#include "fs/proctext.h"
 #include "fs/text.h"
-
-/* root, status, README, core, image, vma, .space, exe, descriptor */
-#define NR_FIXED   9
-#define NR_MADE	   2  /* maps, image.json */
-#define NAME_BYTES 36 /* two addresses of 16 digits, a dash, a NUL */
 
 struct tree {
 	const struct image *image;
-	struct tree_node *nodes; /* inode number - 1 */
-	uint32_t nr_nodes;
-	const struct tree_node **children; /* of all directories, in a row */
-	uint32_t nr_children;
-	char (*vma_names)[NAME_BYTES];
-	const struct tree_node *image_dir, *space, *core_node;
+	struct nodes *nodes;
+	const struct tree_node *root, *image_dir, *space, *core_node;
 	struct core *core;
-	char *maps, *json; /* made texts */
 };
 
-static struct tree_node *add(struct tree *tree, const struct tree_node *dir,
-			     const char *name, enum tree_kind kind)
-{
-	struct tree_node *node = &tree->nodes[tree->nr_nodes++];
+/* ---- what is in the mount ---- */
 
-	*node = (struct tree_node){
-		.ino = tree->nr_nodes,
-		.parent_ino = dir ? dir->ino : TREE_ROOT_INO,
-		.name = name,
-		.kind = kind,
-		.mode = kind == TREE_DIR ? S_IFDIR | 0500 : S_IFREG | 0400,
-	};
-	return node;
-}
-
-static void add_bytes(struct tree *tree, const struct tree_node *dir,
-		      const char *name, const void *bytes, size_t len)
-{
-	struct tree_node *node = add(tree, dir, name, TREE_BYTES);
-
-	node->bytes = bytes;
-	node->size_bytes = len;
-}
-
-/* Device pages and the kernel's own have no bytes of the process. */
+/* The kernel's own areas have no bytes of the process. */
 static int has_file(const struct image_vma *vma)
 {
 	return vma->kind != IMAGE_VMA_VVAR && vma->kind != IMAGE_VMA_VSYSCALL;
 }
 
-static void add_vmas(struct tree *tree, const struct tree_node *dir)
+static const char *area_name(struct nodes *nodes, const struct image_vma *vma)
 {
+	return nodes_printf(nodes, "%08" PRIx64 "-%08" PRIx64, vma->start,
+			    vma->end);
+}
+
+static void add_area(struct tree *tree, const struct tree_node *dir,
+		     const struct image_vma *vma)
+{
+	struct tree_node *node = nodes_add(
+		tree->nodes, dir, area_name(tree->nodes, vma), TREE_AREA);
+
+	node->vma = vma;
+	node->raddr = vma->start;
+	node->size_bytes = vma->end - vma->start;
+	node->present_pages = image_present_pages(
+		tree->image, page_of(vma->start), page_of(node->size_bytes));
+}
+
+static void add_areas(struct tree *tree, const struct tree_node *dir)
+{
+	for (uint32_t i = 0; i < tree->image->nr_vmas; i++)
+		if (has_file(&tree->image->vmas[i]))
+			add_area(tree, dir, &tree->image->vmas[i]);
+}
+
+static int add_names(struct tree *tree, const struct tree_node *dir)
+{
+	CLEANUP_FREE uint32_t *numbers = names_number(tree->image);
+	struct nodes *nodes = tree->nodes;
+	char name[NAMES_BYTES];
+	int numbered;
+
+	if (!numbers)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < tree->image->nr_vmas; i++) {
 		const struct image_vma *vma = &tree->image->vmas[i];
-		uint64_t bytes = vma->end - vma->start;
-		struct tree_node *node;
 
-		if (!has_file(vma))
+		if (!has_file(vma) || names_of(vma, name, &numbered))
 			continue;
-		(void)snprintf(tree->vma_names[i], NAME_BYTES,
-			       "%08" PRIx64 "-%08" PRIx64, vma->start,
-			       vma->end);
-		node = add(tree, dir, tree->vma_names[i], TREE_AREA);
-		node->raddr = vma->start;
-		node->size_bytes = bytes;
-		node->present_pages = image_present_pages(
-			tree->image, page_of(vma->start), page_of(bytes));
+		nodes_add_link(
+			nodes, dir,
+			numbered
+				? nodes_printf(nodes, "%s.%u", name, numbers[i])
+				: nodes_printf(nodes, "%s", name),
+			nodes_printf(nodes, "../vma/%08" PRIx64 "-%08" PRIx64,
+				     vma->start, vma->end));
+	}
+	return 0;
+}
+
+/* Where a link of the parent leads, as a link that leads nowhere here. */
+static const char *parents(struct nodes *nodes, const char *target)
+{
+	return nodes_printf(nodes, "%s%s", target[0] == '/' ? "parent:" : "",
+			    target);
+}
+
+static void add_files(struct tree *tree, const struct tree_node *image_dir)
+{
+	struct nodes *nodes = tree->nodes;
+	const struct tree_node *fds =
+		nodes_add(nodes, image_dir, "fd", TREE_DIR);
+	const struct tree_node *infos =
+		nodes_add(nodes, image_dir, "fdinfo", TREE_DIR);
+
+	for (uint32_t i = 0; i < tree->image->nr_fds; i++) {
+		const struct image_fd *fd = &tree->image->fds[i];
+		const char *name = nodes_printf(nodes, "%d", fd->fd);
+
+		nodes_add_link(nodes, fds, name, parents(nodes, fd->path));
+		nodes_add_text(nodes, infos, name,
+			       proctext_fdinfo(tree->image, fd));
 	}
 }
 
+static void add_threads(struct tree *tree, const struct tree_node *tasks)
+{
+	struct nodes *nodes = tree->nodes;
+
+	for (uint32_t i = 0; i < tree->image->nr_threads; i++) {
+		const struct image_thread *thread = &tree->image->threads[i];
+		const struct tree_node *dir = nodes_add(
+			nodes, tasks, nodes_printf(nodes, "%d", thread->tid),
+			TREE_DIR);
+
+		nodes_add_text(nodes, dir, "comm", proctext_comm(thread));
+		nodes_add_text(nodes, dir, "status",
+			       proctext_status(tree->image, thread));
+		nodes_add_text(nodes, dir, "regs", proctext_regs(thread));
+	}
+}
+
+/* Of a name that is there already the one that came first stays. */
 static void add_texts(struct tree *tree, const struct tree_node *dir)
 {
+	struct nodes *nodes = tree->nodes;
+
+	nodes_add_text(nodes, dir, "maps", text_maps(tree->image));
+	nodes_add_text(nodes, dir, "smaps", proctext_smaps(tree->image));
+	nodes_add_text(nodes, dir, "image.json", text_image_json(tree->image));
 	for (uint32_t i = 0; i < tree->image->nr_texts; i++) {
 		const struct image_text *text = &tree->image->texts[i];
 
-		if (!tree_lookup(tree, dir, text->name))
-			add_bytes(tree, dir, text->name, text->bytes,
-				  text->len_bytes);
+		(void)nodes_add_bytes(nodes, dir, text->name, text->bytes,
+				      text->len_bytes);
 	}
 }
 
-static void fill(struct tree *tree, const void *desc, size_t desc_bytes)
+/* Files that are made of pages. */
+static void add_pages(struct tree *tree, const struct tree_node *dir)
 {
-	struct tree_node *root = add(tree, NULL, "", TREE_DIR);
-	struct tree_node *image, *node;
+	struct tree_node *node = nodes_add(tree->nodes, dir, "exe", TREE_EXE);
 
-	add(tree, root, "status", TREE_LIVE);
-	add_bytes(tree, root, "README", text_readme(), strlen(text_readme()));
-	node = add(tree, root, "core", TREE_CORE);
+	node->mode = S_IFREG | 0500;
+	node->size_bytes = tree->image->exe_bytes;
+	(void)nodes_add(tree->nodes, dir, "mem", TREE_MEM);
+	node = nodes_add(tree->nodes, dir, ".space", TREE_AREA);
+	node->size_bytes = TREE_SPACE_BYTES;
+	node->mode = S_IFREG | 0500;
+	node->is_hidden = 1;
+	tree->space = node;
+}
+
+static void add_core(struct tree *tree)
+{
+	struct tree_node *node =
+		nodes_add(tree->nodes, tree->root, "core", TREE_CORE);
+
 	node->size_bytes = core_size_bytes(tree->core);
 	node->present_pages = core_present_pages(tree->core);
 	tree->core_node = node;
-	image = add(tree, root, "image", TREE_DIR);
-	tree->image_dir = image;
-	add_bytes(tree, image, "maps", tree->maps, strlen(tree->maps));
-	add_bytes(tree, image, "image.json", tree->json, strlen(tree->json));
-	add_bytes(tree, image, "descriptor", desc, desc_bytes);
-	node = add(tree, image, "exe", TREE_EXE);
-	node->mode = S_IFREG | 0500;
-	node->size_bytes = tree->image->exe_bytes;
-	node = add(tree, image, ".space", TREE_AREA);
-	node->size_bytes = TREE_SPACE_BYTES;
-	node->mode = S_IFREG | 0500;
-	tree->space = node;
-	add_texts(tree, image);
-	add_vmas(tree, add(tree, image, "vma", TREE_DIR));
 }
 
-static int by_dir_and_name(const void *a, const void *b)
+static int fill(struct tree *tree, const void *desc, size_t desc_bytes)
 {
-	const struct tree_node *x = *(const struct tree_node *const *)a;
-	const struct tree_node *y = *(const struct tree_node *const *)b;
+	struct nodes *nodes = tree->nodes;
+	const struct tree_node *dir;
 
-	if (x->parent_ino != y->parent_ino)
-		return x->parent_ino < y->parent_ino ? -1 : 1;
-	return strcmp(x->name, y->name);
-}
-
-/* One sorted array of all listed nodes; each directory gets its stretch. */
-static void link_children(struct tree *tree)
-{
-	for (uint32_t i = 1; i < tree->nr_nodes; i++)
-		if (tree->nodes[i].name[0] != '.')
-			tree->children[tree->nr_children++] = &tree->nodes[i];
-	qsort(tree->children, tree->nr_children, sizeof(tree->children[0]),
-	      by_dir_and_name);
-	for (uint32_t i = 0; i < tree->nr_children; i++) {
-		struct tree_node *dir =
-			&tree->nodes[tree->children[i]->parent_ino - 1];
-
-		if (!dir->nr_children++)
-			dir->children = &tree->children[i];
-	}
+	tree->root = nodes_add(nodes, NULL, "", TREE_DIR);
+	(void)nodes_add(nodes, tree->root, "status", TREE_LIVE);
+	(void)nodes_add_bytes(nodes, tree->root, "README", text_readme(),
+			      strlen(text_readme()));
+	add_core(tree);
+	dir = tree->image_dir = nodes_add(nodes, tree->root, "image", TREE_DIR);
+	add_pages(tree, dir);
+	(void)nodes_add_bytes(nodes, dir, "descriptor", desc, desc_bytes);
+	nodes_add_link(nodes, dir, "cwd", parents(nodes, tree->image->cwd));
+	add_areas(tree, nodes_add(nodes, dir, "vma", TREE_DIR));
+	add_files(tree, dir);
+	add_threads(tree, nodes_add(nodes, dir, "task", TREE_DIR));
+	add_texts(tree, dir);
+	return add_names(tree, nodes_add(nodes, dir, "by-name", TREE_DIR));
 }
 
 static void tree_freep(struct tree **tree)
@@ -154,32 +193,28 @@ int tree_new(const struct image *image, const void *desc, size_t desc_bytes,
 	     struct tree **ret_tree)
 {
 	CLEANUP(tree_freep) struct tree *tree = calloc(1, sizeof(*tree));
-	size_t most = NR_FIXED + NR_MADE + image->nr_texts + image->nr_vmas;
+	int r;
 
 	if (!tree)
 		return -ENOMEM;
 	tree->image = image;
-	tree->nodes = calloc(most, sizeof(tree->nodes[0]));
-	tree->children = calloc(most, sizeof(tree->children[0]));
-	tree->vma_names = calloc(image->nr_vmas + 1, NAME_BYTES);
-	if (core_new(image, &tree->core))
+	tree->nodes = nodes_new(32 + 2 * (size_t)image->nr_vmas);
+	if (!tree->nodes || core_new(image, &tree->core))
 		return -ENOMEM;
-	tree->maps = text_maps(image);
-	tree->json = text_image_json(image);
-	if (!tree->nodes || !tree->children || !tree->vma_names ||
-	    !tree->maps || !tree->json)
-		return -ENOMEM;
-	fill(tree, desc, desc_bytes);
-	link_children(tree);
+	r = fill(tree, desc, desc_bytes);
+	if (!r)
+		r = nodes_link(tree->nodes);
+	if (r)
+		return r;
 	*ret_tree = steal_ptr(&tree);
 	return 0;
 }
 
+/* ---- questions ---- */
+
 const struct tree_node *tree_get(const struct tree *tree, uint64_t ino)
 {
-	if (ino < 1 || ino > tree->nr_nodes)
-		return NULL;
-	return &tree->nodes[ino - 1];
+	return nodes_get(tree->nodes, ino);
 }
 
 const struct tree_node *tree_space(const struct tree *tree)
@@ -192,41 +227,30 @@ struct core *tree_core(const struct tree *tree)
 	return tree->core;
 }
 
-/* While the tree is being built its few texts are not sorted yet. */
-static const struct tree_node *
-scan(const struct tree *tree, const struct tree_node *dir, const char *name)
-{
-	for (uint32_t i = 1; i < tree->nr_nodes; i++)
-		if (tree->nodes[i].parent_ino == dir->ino &&
-		    strcmp(tree->nodes[i].name, name) == 0)
-			return &tree->nodes[i];
-	return NULL;
-}
-
 const struct tree_node *tree_lookup(const struct tree *tree,
 				    const struct tree_node *dir,
 				    const char *name)
 {
-	uint32_t low = 0, high = dir->nr_children;
-
-	if (!tree->nr_children)
-		return scan(tree, dir, name);
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
-		int order = strcmp(name, dir->children[middle]->name);
-
-		if (order == 0)
-			return dir->children[middle];
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	if (dir != tree->image_dir)
-		return NULL;
-	if (strcmp(name, tree->space->name) == 0)
+	if (dir == tree->image_dir && !strcmp(name, tree->core_node->name))
+		return tree->core_node;
+	if (dir == tree->image_dir && !strcmp(name, tree->space->name))
 		return tree->space;
-	return strcmp(name, tree->core_node->name) ? NULL : tree->core_node;
+	return nodes_find(dir, name);
+}
+
+uint64_t tree_mapped(const struct tree *tree, uint64_t raddr,
+		     uint64_t len_bytes)
+{
+	uint64_t at = raddr;
+
+	while (at - raddr < len_bytes) {
+		const struct image_vma *vma = image_vma_at(tree->image, at);
+
+		if (!vma || !has_file(vma))
+			break;
+		at = vma->end;
+	}
+	return at - raddr < len_bytes ? at - raddr : len_bytes;
 }
 
 void tree_stat(const struct tree *tree, const struct tree_node *node,
@@ -286,11 +310,7 @@ void tree_free(struct tree *tree)
 {
 	if (!tree)
 		return;
-	free(tree->nodes);
-	free(tree->children);
-	free(tree->vma_names);
-	free(tree->maps);
-	free(tree->json);
+	nodes_free(tree->nodes);
 	core_free(tree->core);
 	free(tree);
 }

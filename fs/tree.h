@@ -4,17 +4,26 @@
  *
  * Above: fs/ops.c.  Below: the image.  Knows nothing of FUSE's messages.
  *
- *   /            status                          live
- *                core                            the image as an ELF core
- *   /image/      maps status cmdline ...         bytes
- *                descriptor image.json           bytes
- *                exe                             the parent's executable
- *                .space                          not listed: offset = address
- *                core                            not listed: the one above
- *   /image/vma/  START-END ...                   one area each
+ *   /               status               live
+ *                   core                 the image as an ELF core
+ *   /image/         maps smaps status cmdline ...   as in /proc
+ *                   descriptor image.json
+ *                   exe                  the parent's executable
+ *                   mem                  offset = address, no size
+ *                   cwd                  a link that leads nowhere here
+ *                   .space               not listed: offset = address
+ *                   core                 not listed: the one above
+ *   /image/vma/     START-END ...        one area each
+ *   /image/by-name/ heap libc.so.6.0 ... links to ../vma/
+ *   /image/fd/      N ...                links that lead nowhere here
+ *   /image/fdinfo/  N ...
+ *   /image/task/TID/  comm status regs
  *
  * What is not listed is not copied: a core in the image directory would make
  * every copy of an image twice as large, and hold nothing new.
+ *
+ * Links to what the parent had open begin with "parent:" and are relative: they
+ * must not lead to another file of the same name on this host.
  *
  * Threads: any, once tree_new() has returned.
  */
@@ -26,34 +35,12 @@
 
 #include "common/image.h"
 #include "fs/core.h"
+#include "fs/nodes.h"
 
 #define TREE_ROOT_INO 1
 
 /* The size of .space: all of the lower half's user addresses. */
 #define TREE_SPACE_BYTES (1ull << 47)
-
-enum tree_kind {
-	TREE_DIR,
-	TREE_BYTES, /* bytes known now */
-	TREE_AREA,  /* pages from node->raddr on */
-	TREE_CORE, /* what core_piece_at() says */
-	TREE_EXE,
-	TREE_LIVE, /* made when read; size unknown */
-};
-
-struct tree_node {
-	uint64_t ino, parent_ino;
-	const char *name;
-	enum tree_kind kind;
-	uint32_t mode; /* with S_IFMT */
-	uint64_t size_bytes;
-	uint64_t raddr;		/* TREE_AREA: of its first byte */
-	uint64_t present_pages; /* TREE_AREA, TREE_CORE */
-	const void *bytes;	/* TREE_BYTES */
-	/* TREE_DIR: its listed children, sorted by name */
-	const struct tree_node **children;
-	uint32_t nr_children;
-};
 
 struct tree;
 
@@ -71,6 +58,13 @@ const struct tree_node *tree_get(const struct tree *tree, uint64_t ino);
 const struct tree_node *tree_lookup(const struct tree *tree,
 				    const struct tree_node *dir,
 				    const char *name);
+
+/*
+ * How many bytes of TREE_MEM can be read from @raddr on, at most @len_bytes: as
+ * far as areas with bytes follow on each other.
+ */
+uint64_t tree_mapped(const struct tree *tree, uint64_t raddr,
+		     uint64_t len_bytes);
 
 /* The hidden file of the whole address space. */
 const struct tree_node *tree_space(const struct tree *tree);

@@ -43,7 +43,7 @@ remount() {
 
 # ---- a C program with four threads ----
 
-victim=$build/tests/integration/victim
+victim=$(readlink -f "$build/tests/integration/victim")
 start victim "$victim"
 parent=$pid
 wait_ready victim "$parent"

@@ -34,6 +34,32 @@ done
 /usr/bin/python3 -m json.tool "$image/image.json" >/dev/null ||
 	fail "image.json is not JSON"
 
+# The open files and the threads, as links and texts.
+for link in "/proc/$parent"/fd/*; do
+	number=${link##*/}
+	to=$(readlink "$link") || continue
+	[ "${to#/}" = "$to" ] || to=parent:$to
+	case $to in
+	parent:/proc/*) continue ;; # it opens and closes some all the time
+	esac
+	[ "$(readlink "$image/fd/$number")" = "$to" ] ||
+		fail "fd/$number is $(readlink "$image/fd/$number"), not $to"
+	grep -q "^pos:" "$image/fdinfo/$number" || fail "no fdinfo/$number"
+done
+[ "$(readlink "$image/cwd")" = "parent:$(readlink "/proc/$parent/cwd")" ] ||
+	fail "cwd is $(readlink "$image/cwd")"
+for task in "$image"/task/*; do
+	tid=${task##*/}
+	cmp "$task/comm" "/proc/$parent/task/$tid/comm" ||
+		fail "the name of thread $tid differs"
+	grep -q '^rip ' "$task/regs" || fail "no registers of $tid"
+done
+cmp "$(readlink -f "$image/by-name/stack")" \
+	"$image/vma/$(awk '/\[stack\]/ { print $1 }' "$image/maps")" ||
+	fail "by-name/stack is another area"
+grep -c '^Rss: ' "$image/smaps" | grep -qx "$(wc -l <"$image/maps")" ||
+	fail "smaps has not one entry an area"
+
 # One file per area, of its exact size; the kernel's own areas have none.
 /usr/bin/python3 - "$image" <<'END' || fail "the areas are not as in maps"
 import os, sys

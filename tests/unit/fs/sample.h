@@ -60,8 +60,27 @@ static inline struct image *sample_image(void)
 		.len_bytes = 7,
 	};
 	image->nr_texts = 1;
+	image->fds = calloc(2, sizeof(image->fds[0]));
+	image->fds[0] = (struct image_fd){
+		.fd = 3,
+		.kind = IMAGE_FD_FILE,
+		.open_flags = 02001,
+		.cloexec = true,
+		.pos_bytes = 123,
+		.inode = 9,
+		.path = strdup("/etc/hostname"),
+	};
+	image->fds[1] = (struct image_fd){
+		.fd = 10,
+		.kind = IMAGE_FD_PIPE,
+		.path = strdup("pipe:[5]"),
+	};
+	image->nr_fds = 2;
 	image->threads = calloc(1, sizeof(image->threads[0]));
 	image->threads[0].tid = 77;
+	strcpy(image->threads[0].comm, "worker");
+	image->threads[0].sigmask = 0x10;
+	image->threads[0].regs[REG_RIP_] = 0x7f0000001234;
 	image->nr_threads = 1;
 	return image;
 }

@@ -101,8 +101,9 @@ static struct image *image_of_all_sorts(void)
 	add_area(image, 0x104, 1, PROT_READ, LIBM);
 	add_area(image, 0x105, 2, PROT_READ | PROT_WRITE, LIBM);
 	add_area(image, 0x108, 2, PROT_READ, LIBM);
+	add_area(image, 0x10b, 1, PROT_READ, LIBM);
 	add_area(image, 0x200, 2, PROT_READ, "[vvar]");
-	image->vmas[8].kind = IMAGE_VMA_VVAR;
+	image->vmas[9].kind = IMAGE_VMA_VVAR;
 	add_run(image, 0x12, 2);
 	add_run(image, 0x1f, 2); /* into the closed area */
 	add_run(image, 0x100, 6);
@@ -225,7 +226,8 @@ static void every_area_has_its_segment(void **state)
 		{0x24, 4, 0, 0},
 		{0x100, 5, 5, PF_R | PF_X}, /* three areas of one text */
 		{0x105, 2, 2, PF_R | PF_W},
-		{0x108, 2, 2, PF_R}, /* not side by side with the text */
+		{0x108, 2, 2, PF_R}, /* no text but what lies side by side */
+		{0x10b, 1, 1, PF_R},
 		{0x200, 2, 0, PF_R}, /* the kernel's own */
 	};
 	size_t nr = sizeof(wanted) / sizeof(wanted[0]);
@@ -342,16 +344,16 @@ static void mapped_files_are_listed_by_area(void **state)
 {
 	size_t len;
 	const uint64_t *words = note(NT_FILE, 0, &len);
-	const char *names = (const char *)(words + 2 + 3 * 5);
+	const char *names = (const char *)(words + 2 + 3 * 6);
 
-	assert_int_equal(words[0], 5);
+	assert_int_equal(words[0], 6);
 	assert_int_equal(words[1], PAGE_BYTES);
 	assert_int_equal(words[2], 0x100000);
 	assert_int_equal(words[3], 0x101000);
 	assert_int_equal(words[4], 0);
 	assert_int_equal(words[5], 0x101000);
 	assert_int_equal(words[7], 1); /* in pages */
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		assert_string_equal(names, LIBM);
 		names += strlen(names) + 1;
 	}

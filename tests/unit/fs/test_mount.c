@@ -238,6 +238,42 @@ static void the_core_is_read_anywhere(void **state)
 	close(fd);
 }
 
+/* As /proc/PID/mem, but with an end at 0 for tools that copy. */
+static void mem_is_read_by_address(void **state)
+{
+	int fd = open_at("image/mem", O_RDONLY);
+	uint8_t bytes[8192];
+	uint64_t expected = null_word(SOURCE_MEMORY, 0x12008);
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(read(fd, bytes, 100), 0);
+	assert_int_equal(pread(fd, bytes, 8, 0x12008), 8);
+	assert_memory_equal(bytes, &expected, 8);
+	assert_int_equal(pread(fd, bytes, 8192, 0x1fffd), 3);
+	assert_int_equal(pread(fd, bytes, 1, 0x20000), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(pread(fd, bytes, 1, 0x7fff00000000), -1);
+	assert_int_equal(errno, EIO);
+	close(fd);
+}
+
+static void links_are_read(void **state)
+{
+	char path[256], target[64] = "";
+	int fd = open_at("image/by-name/stack", O_RDONLY);
+
+	assert_int_equal(lseek(fd, 0, SEEK_END), 0x2000);
+	close(fd);
+	(void)snprintf(path, sizeof(path), "%s/image/fd/3", mountpoint);
+	assert_int_equal(readlink(path, target, sizeof(target) - 1), 20);
+	assert_string_equal(target, "parent:/etc/hostname");
+	(void)snprintf(path, sizeof(path), "%s/image/maps", mountpoint);
+	assert_int_equal(readlink(path, target, sizeof(target)), -1);
+	assert_int_equal(errno, EINVAL);
+}
+
 static void status_is_live(void **state)
 {
 	char text[4096];
@@ -290,6 +326,8 @@ int main(void)
 		cmocka_unit_test(holes_are_found),
 		cmocka_unit_test(the_executable_has_its_size),
 		cmocka_unit_test(the_core_is_read_anywhere),
+		cmocka_unit_test(mem_is_read_by_address),
+		cmocka_unit_test(links_are_read),
 		cmocka_unit_test(status_is_live),
 		cmocka_unit_test(directories_list_every_name_once),
 		cmocka_unit_test(nothing_can_be_written),

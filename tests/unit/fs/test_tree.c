@@ -56,6 +56,9 @@ static void every_file_is_there(void **state)
 		"image/vma/00010000-00020000",
 		"image/vma/7f0000000000-7f0000004000",
 		"image/vma/7ffe00000000-7ffe00002000",
+		"image/mem",
+		"image/smaps",
+		"image/task/77/status",
 	};
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
@@ -63,6 +66,84 @@ static void every_file_is_there(void **state)
 			fail_msg("%s is missing", paths[i]);
 	assert_null(find("image/vma/7fff00000000-7fff00004000"));
 	assert_null(find("image/nothing"));
+}
+
+static void assert_link(const char *path, const char *target)
+{
+	const struct tree_node *node = find(path);
+
+	if (!node)
+		fail_msg("%s is missing", path);
+	assert_int_equal(node->kind, TREE_LINK);
+	assert_int_equal(node->size_bytes, strlen(target));
+	assert_string_equal(node->bytes, target);
+}
+
+/* None leads to a file of this host. */
+static void links_lead_to_areas_or_nowhere(void **state)
+{
+	assert_link("image/cwd", "parent:/");
+	assert_link("image/fd/3", "parent:/etc/hostname");
+	assert_link("image/fd/10", "pipe:[5]");
+	assert_link("image/by-name/libc.so.6.0",
+		    "../vma/7f0000000000-7f0000004000");
+	assert_link("image/by-name/stack", "../vma/7ffe00000000-7ffe00002000");
+	assert_null(find("image/by-name/vvar"));
+	assert_int_equal(find("image/by-name")->nr_children, 2);
+}
+
+static void assert_text(const char *path, const char *wanted)
+{
+	const struct tree_node *node = find(path);
+
+	if (!node)
+		fail_msg("%s is missing", path);
+	if (!memmem(node->bytes, node->size_bytes, wanted, strlen(wanted)))
+		fail_msg("%s has no '%s'", path, wanted);
+}
+
+static void files_and_threads_are_described(void **state)
+{
+	assert_text("image/fdinfo/3", "pos:\t123\nflags:\t02002001\nino:\t9\n");
+	assert_text("image/fdinfo/10", "pos:\t0\n");
+	assert_text("image/task/77/comm", "worker\n");
+	assert_text("image/task/77/status", "Pid:\t77\n");
+	assert_text("image/task/77/status", "SigBlk:\t0000000000000010\n");
+	assert_text("image/task/77/regs", "rip      0x7f0000001234\n");
+	assert_text("image/smaps",
+		    "00010000-00020000 rw-p 00000000 00:00 0 \n"
+		    "Size:                 64 kB\n");
+	assert_text("image/smaps", "Rss:                  12 kB\n");
+	assert_text("image/smaps", "VmFlags: rd ex \n");
+}
+
+/* A text of the image does not stand in for a file of ours. */
+static void the_first_of_two_names_stays(void **state)
+{
+	struct image *other = sample_image();
+	struct tree *odd;
+	const struct tree_node *dir, *maps;
+
+	free(other->texts[0].name);
+	other->texts[0].name = strdup("maps");
+	assert_int_equal(tree_new(other, "desc", 4, &odd), 0);
+	dir = tree_lookup(odd, tree_get(odd, TREE_ROOT_INO), "image");
+	maps = tree_lookup(odd, dir, "maps");
+	assert_true(maps->size_bytes > 100);
+	for (uint32_t i = 1; i < dir->nr_children; i++)
+		assert_true(strcmp(dir->children[i - 1]->name,
+				   dir->children[i]->name) < 0);
+	tree_free(odd);
+	image_free(other);
+}
+
+static void memory_ends_where_no_area_follows(void **state)
+{
+	assert_int_equal(tree_mapped(tree, 0x1ff00, 0x1000), 0x100);
+	assert_int_equal(tree_mapped(tree, 0x10000, 0x800), 0x800);
+	assert_int_equal(tree_mapped(tree, 0x20000, 1), 0);
+	assert_int_equal(tree_mapped(tree, 0, 1), 0);
+	assert_int_equal(tree_mapped(tree, 0x7fff00000000, 1), 0);
 }
 
 static void space_is_found_but_not_listed(void **state)
@@ -155,6 +236,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_file_is_there),
+		cmocka_unit_test(links_lead_to_areas_or_nowhere),
+		cmocka_unit_test(files_and_threads_are_described),
+		cmocka_unit_test(the_first_of_two_names_stays),
+		cmocka_unit_test(memory_ends_where_no_area_follows),
 		cmocka_unit_test(space_is_found_but_not_listed),
 		cmocka_unit_test(the_core_is_listed_at_the_top_only),
 		cmocka_unit_test(the_core_is_sparse),
