@@ -12,6 +12,12 @@
 
 [ -n "${MITOSIS_VM-}" ] || skip "this runs in the virtual machine: tests/vm/suite"
 
+# A new process is dear in an emulated machine: wait without one.
+mkfifo "$dir/never"
+sleep() {
+	read -r -t "$1" <>"$dir/never" || true
+}
+
 declare -A address=([A]=10.9.0.1 [B]=10.9.0.2)
 declare -A device=([A]=rxeA [B]=rxeB)
 declare -A link=([A]=va [B]=vb)
@@ -85,4 +91,14 @@ start_on() {
 	local host=$1 name=$2
 	shift 2
 	start "$name" nsenter --net="/run/netns/$host" -- "$@"
+}
+
+# Does anyone listen on HOST's port?
+tcp_listens() {
+	ss -N "$1" -Htln "sport = :$2" | grep -q .
+}
+
+# The same for a port of RDMA's, on any host.
+rdma_listens() {
+	rdma resource show cm_id | grep -q " state LISTEN .*:$1 "
 }
