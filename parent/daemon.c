@@ -90,6 +90,24 @@ int daemon_listen(struct daemon *daemon, int fd)
 	return tcp_serve_listen(daemon->serve, fd);
 }
 
+int daemon_listen_rdma(struct daemon *daemon, const struct sockaddr *addr,
+		       uint16_t *ret_port)
+{
+	int error = 0;
+
+	if (!daemon->verbs)
+		error = verbs_serve_open(daemon->loop, &daemon->options.serve,
+					 &session_ops, daemon, &daemon->verbs);
+	if (!error)
+		error = verbs_serve_listen(daemon->verbs, addr, ret_port);
+	if (error)
+		return error;
+	if (!daemon->rdma_port)
+		daemon->rdma_port = *ret_port;
+	tcp_serve_tell_rdma(daemon->serve, daemon->rdma_port);
+	return 0;
+}
+
 static void stop(void *arg)
 {
 	struct daemon *daemon = arg;
@@ -107,13 +125,18 @@ int daemon_run(struct daemon *daemon, int stop_fd)
 	return error ? error : loop_run(daemon->loop);
 }
 
-/* Clients go first: no READ may meet a twin that is being ended. */
+/*
+ * Clients go first: no READ may meet a twin that is being ended.  TCP's take
+ * turns of the loop, in which a keeper may still answer a verbs client.
+ */
 void daemon_close(struct daemon *daemon)
 {
 	if (!daemon)
 		return;
 	tcp_serve_close(daemon->serve);
 	daemon->serve = NULL;
+	verbs_serve_close(daemon->verbs);
+	daemon->verbs = NULL;
 	registry_free(daemon->registry);
 	prepare_wait(daemon);
 	loop_close(daemon->loop);

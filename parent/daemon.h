@@ -9,6 +9,7 @@
  *           registry.c   names, keys, leases, who may read
  *           exports.c    who has rkeys of the image, until when
  *         rdmafetch/tcp_serve.c   sockets, frames, READs
+ *         rdmafetch/verbs_serve.c RDMA connections, messages, READs
  *           rdmafetch/loop.c      io_uring
  *
  * Threads: one, and no locks.  It blocks in the kernel only: for pages of
@@ -26,6 +27,7 @@
 #include "parent/snapshot.h"
 #include "rdmafetch/loop.h"
 #include "rdmafetch/tcp_serve.h"
+#include "rdmafetch/verbs_serve.h"
 
 struct daemon_options {
 	struct registry_options registry;
@@ -42,6 +44,8 @@ struct daemon {
 	struct daemon_options options;
 	struct loop *loop;
 	struct tcp_serve *serve;
+	struct verbs_serve *verbs; /* NULL: no RDMA */
+	uint16_t rdma_port;
 	struct registry *registry;
 	struct prepared
 		*dying; /* images without a name whose twins still end */
@@ -64,6 +68,16 @@ int daemon_open(const struct daemon_options *options,
 /* Serve clients of the listening socket @fd, which it owns on success.
  * Returns 0 or -ENOMEM. */
 int daemon_listen(struct daemon *daemon, int fd);
+
+/*
+ * Serve clients that come by RDMA to @addr (port 0: any), and tell those that
+ * come otherwise; *@ret_port is the port.
+ *
+ * Returns 0, or -errno of verbs_serve_open() and verbs_serve_listen():
+ * -EOPNOTSUPP, -ENODEV, -EADDRNOTAVAIL, -EADDRINUSE, ...
+ */
+int daemon_listen_rdma(struct daemon *daemon, const struct sockaddr *addr,
+		       uint16_t *ret_port);
 
 /* Run until @stop_fd is readable.  Returns 0 or -errno of the loop. */
 int daemon_run(struct daemon *daemon, int stop_fd);

@@ -87,8 +87,14 @@ int listen_parse(const char *text, uint16_t default_port,
 	return 0;
 }
 
-static void put_text(const struct listen_address *address, char *out,
-		     size_t len)
+void listen_set_port(struct listen_address *address, uint16_t port)
+{
+	/* sin_port and sin6_port lie at the same place. */
+	((struct sockaddr_in *)&address->addr)->sin_port = htons(port);
+}
+
+void listen_address_text(const struct listen_address *address,
+			 char ret_text[LISTEN_TEXT_MAX])
 {
 	const struct sockaddr_in *in = (const void *)&address->addr;
 	const struct sockaddr_in6 *in6 = (const void *)&address->addr;
@@ -96,10 +102,11 @@ static void put_text(const struct listen_address *address, char *out,
 
 	if (address->addr.ss_family == AF_INET) {
 		(void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-		(void)snprintf(out, len, "%s:%u", text, ntohs(in->sin_port));
+		(void)snprintf(ret_text, LISTEN_TEXT_MAX, "%s:%u", text,
+			       ntohs(in->sin_port));
 	} else {
 		(void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
-		(void)snprintf(out, len, "[%s]:%u", text,
+		(void)snprintf(ret_text, LISTEN_TEXT_MAX, "[%s]:%u", text,
 			       ntohs(in6->sin6_port));
 	}
 }
@@ -111,7 +118,7 @@ int listen_allow(const struct listen_address *address, enum wire_sec sec,
 
 	if (sec != WIRE_SEC_NONE || is_loopback(address))
 		return 0;
-	put_text(address, text, sizeof(text));
+	listen_address_text(address, text);
 	return refuse(ret_why, -EPERM,
 		      "cannot listen on %s: without --sec=munge only loopback "
 		      "and the unix socket are served",
@@ -123,7 +130,7 @@ static int say_inet(const struct listen_address *address, int error,
 {
 	char text[LISTEN_TEXT_MAX];
 
-	put_text(address, text, sizeof(text));
+	listen_address_text(address, text);
 	if (error == -EADDRINUSE)
 		return refuse(ret_why, error,
 			      "cannot listen on %s: the port is taken: is "
@@ -173,7 +180,7 @@ void listen_text(int fd, char ret_text[LISTEN_TEXT_MAX])
 	bound.addr_bytes = sizeof(bound.addr);
 	ret_text[0] = '\0';
 	if (!getsockname(fd, (struct sockaddr *)&bound.addr, &bound.addr_bytes))
-		put_text(&bound, ret_text, LISTEN_TEXT_MAX);
+		listen_address_text(&bound, ret_text);
 }
 
 /*

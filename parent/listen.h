@@ -51,6 +51,11 @@ int listen_allow(const struct listen_address *address, enum wire_sec sec,
 int listen_inet(const struct listen_address *address, int *ret_fd,
 		struct refusal *ret_why);
 
+/* The address as listen_parse() reads it, and its port. */
+void listen_address_text(const struct listen_address *address,
+			 char ret_text[LISTEN_TEXT_MAX]);
+void listen_set_port(struct listen_address *address, uint16_t port);
+
 /* Where the TCP socket @fd listens, as listen_parse() reads it. */
 void listen_text(int fd, char ret_text[LISTEN_TEXT_MAX]);
 

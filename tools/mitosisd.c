@@ -28,6 +28,7 @@
 #include "tools/conf.h"
 #include "tools/detach.h"
 #include "tools/opts.h"
+#include "tools/rdma_listen.h"
 #include "tools/service.h"
 #include "tools/socketpath.h"
 
@@ -37,7 +38,7 @@
 /* What the command line says. */
 struct settings {
 	struct daemon_options daemon;
-	struct opts_list listen;
+	struct opts_list listen, rdma;
 	const char *config, *socket, *pid_file, *sec, *munge_socket;
 	uint32_t ready_fd;
 	bool detach, foreground, help, version;
@@ -62,6 +63,9 @@ static const struct opts_entry table[] = {
 	{"listen", "ADDR[:PORT]",
 	 "address to serve TCP on, or none; may be repeated", OPTS_LIST,
 	 &settings.listen, 0, 0},
+	{"rdma", "ADDR[:PORT]",
+	 "serve RDMA too, there or everywhere; may be repeated", OPTS_MAYBE,
+	 &settings.rdma, 0, 0},
 	{"socket", "PATH", "unix socket, or none", OPTS_TEXT, &settings.socket,
 	 0, 0},
 	{"sec", "KIND", "how clients of other hosts are known: none, munge",
@@ -233,6 +237,21 @@ static int serve_tcp_default(struct serving *serving)
 	return error;
 }
 
+static int serve_rdma(struct serving *serving)
+{
+	char where[LISTEN_TEXT_MAX];
+	int error;
+
+	for (unsigned i = 0; i < settings.rdma.nr; i++) {
+		error = rdma_listen(serving->daemon, settings.rdma.texts[i],
+				    settings.daemon.identity.sec.kind, where);
+		if (error)
+			return error;
+		add_ready(serving, "rdma", where);
+	}
+	return 0;
+}
+
 static int serve_unix(struct serving *serving)
 {
 	static char path[SOCKETPATH_MAX + 1];
@@ -359,6 +378,8 @@ static int serve_all(struct serving *serving)
 		error = serve_tcp(serving);
 	else if (!error && !settings.listen.nr && !given)
 		error = serve_tcp_default(serving);
+	if (!error)
+		error = serve_rdma(serving);
 	return error;
 }
 

@@ -67,7 +67,8 @@ static int take(const struct opts_entry *entry, const char *text)
 		*(const char **)entry->to = text;
 		return 0;
 	case OPTS_LIST:
-		return take_one_more(entry, text);
+	case OPTS_MAYBE:
+		return take_one_more(entry, text ? text : "");
 	case OPTS_U32:
 		return take_number(entry, text);
 	case OPTS_SECONDS:
@@ -87,6 +88,14 @@ static int say_wrong(const struct opts_entry *table, int found, int which,
 	return -EINVAL;
 }
 
+static int has_arg(const struct opts_entry *entry)
+{
+	if (!entry->arg)
+		return no_argument;
+	return entry->kind == OPTS_MAYBE ? optional_argument
+					 : required_argument;
+}
+
 int opts_parse(const struct opts_entry *table, int argc, char **argv)
 {
 	struct option options[OPTS_MAX + 1] = {0};
@@ -95,8 +104,7 @@ int opts_parse(const struct opts_entry *table, int argc, char **argv)
 	for (unsigned i = 0; i < OPTS_MAX && table[i].name; i++)
 		options[i] = (struct option){
 			.name = table[i].name,
-			.has_arg =
-				table[i].arg ? required_argument : no_argument,
+			.has_arg = has_arg(&table[i]),
 			.val = (int)i,
 		};
 	opterr = 0;
@@ -153,13 +161,20 @@ int opts_set(const struct opts_entry *table, const char *name,
 	copy = strdup(value);
 	if (!copy)
 		return -ENOMEM;
-	if (entry->kind != OPTS_LIST)
+	if (entry->kind != OPTS_LIST && entry->kind != OPTS_MAYBE)
 		return take(entry, copy);
 	list = entry->to;
 	list->is_default = false;
 	error = take_one_more(entry, copy);
 	list->is_default = true;
 	return error;
+}
+
+static const char *before_arg(const struct opts_entry *entry)
+{
+	if (entry->kind == OPTS_MAYBE)
+		return "[=";
+	return entry->arg ? " " : "";
 }
 
 void opts_help(const struct opts_entry *table, FILE *out)
@@ -169,9 +184,9 @@ void opts_help(const struct opts_entry *table, FILE *out)
 	for (; table->name; table++) {
 		if (!table->help)
 			continue;
-		(void)snprintf(left, sizeof(left), "--%s%s%s", table->name,
-			       table->arg ? " " : "",
-			       table->arg ? table->arg : "");
+		(void)snprintf(left, sizeof(left), "--%s%s%s%s", table->name,
+			       before_arg(table), table->arg ? table->arg : "",
+			       table->kind == OPTS_MAYBE ? "]" : "");
 		(void)fprintf(out, "  %-*s %s\n", HELP_WIDTH, left,
 			      table->help);
 	}

@@ -18,6 +18,7 @@ enum opts_kind {
 	OPTS_FLAG,    /* bool: true */
 	OPTS_TEXT,    /* const char * */
 	OPTS_LIST,    /* struct opts_list: may be given again */
+	OPTS_MAYBE,   /* the same, and "--name" alone is one that is "" */
 	OPTS_U32,     /* uint32_t, min to max */
 	OPTS_SECONDS, /* uint32_t, from "90", "90s", "10m", "2h" */
 };

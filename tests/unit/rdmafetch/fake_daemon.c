@@ -28,6 +28,9 @@ struct fake_daemon {
 	struct page_source source;
 	struct loop *loop;
 	struct tcp_serve *serve;
+	struct verbs_serve *verbs;
+	const char *rdma_address; /* NULL: no RDMA */
+	uint16_t rdma_port;
 	struct loop_watch *watch;
 	int tcp_fd, unix_fd, command_fd, done_fd;
 	char path[64];
@@ -37,7 +40,7 @@ struct fake_daemon {
 	atomic_int command;
 	struct serve_ticket waiting[WAITING_MAX];
 	unsigned nr_waiting, nr_answered;
-	struct serve_stats stats;
+	struct serve_stats stats, rdma_stats;
 };
 
 uint64_t fake_word(uint32_t object, uint64_t raddr)
@@ -160,6 +163,8 @@ static void commanded(void *arg)
 		answer_waiting(daemon);
 	if (command == CMD_STATS)
 		tcp_serve_get_stats(daemon->serve, &daemon->stats);
+	if (command == CMD_STATS && daemon->verbs)
+		verbs_serve_get_stats(daemon->verbs, &daemon->rdma_stats);
 	count = 1;
 	assert(write(daemon->done_fd, &count, 8) == 8);
 }
@@ -173,6 +178,17 @@ static void command(struct fake_daemon *daemon, enum command what)
 	assert(read(daemon->done_fd, &one, 8) == 8);
 }
 
+static void serve_rdma(struct fake_daemon *daemon)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+
+	assert(inet_pton(AF_INET, daemon->rdma_address, &in.sin_addr) == 1);
+	assert(!verbs_serve_open(daemon->loop, &daemon->options, &fake_ops,
+				 daemon, &daemon->verbs));
+	assert(!verbs_serve_listen(daemon->verbs, (struct sockaddr *)&in,
+				   &daemon->rdma_port));
+}
+
 static void *serve_thread(void *arg)
 {
 	struct fake_daemon *daemon = arg;
@@ -183,11 +199,14 @@ static void *serve_thread(void *arg)
 			       daemon, &daemon->serve));
 	assert(!tcp_serve_listen(daemon->serve, daemon->tcp_fd));
 	assert(!tcp_serve_listen(daemon->serve, daemon->unix_fd));
+	if (daemon->rdma_address)
+		serve_rdma(daemon);
 	assert(!loop_watch(daemon->loop, daemon->command_fd, commanded, daemon,
 			   &daemon->watch));
 	assert(write(daemon->done_fd, &one, 8) == 8);
 	assert(!loop_run(daemon->loop));
 	tcp_serve_close(daemon->serve);
+	verbs_serve_close(daemon->verbs);
 	loop_close(daemon->loop);
 	return NULL;
 }
@@ -230,11 +249,18 @@ static void listen_both(struct fake_daemon *daemon)
 
 struct fake_daemon *fake_daemon_start(const struct serve_options *options)
 {
+	return fake_daemon_start_rdma(options, NULL);
+}
+
+struct fake_daemon *fake_daemon_start_rdma(const struct serve_options *options,
+					   const char *address)
+{
 	struct fake_daemon *daemon = calloc(1, sizeof(*daemon));
 	uint64_t one;
 
 	assert(daemon);
 	daemon->options = options ? *options : serve_defaults;
+	daemon->rdma_address = address;
 	daemon->source.read = fake_read;
 	daemon->command_fd = eventfd(0, EFD_CLOEXEC);
 	daemon->done_fd = eventfd(0, EFD_CLOEXEC);
@@ -264,6 +290,11 @@ const char *fake_daemon_path(const struct fake_daemon *daemon)
 	return daemon->path;
 }
 
+uint16_t fake_daemon_rdma_port(const struct fake_daemon *daemon)
+{
+	return daemon->rdma_port;
+}
+
 void fake_daemon_withdraw(struct fake_daemon *daemon)
 {
 	daemon->gone = true;
@@ -279,4 +310,10 @@ struct serve_stats fake_daemon_stats(struct fake_daemon *daemon)
 {
 	command(daemon, CMD_STATS);
 	return daemon->stats;
+}
+
+struct serve_stats fake_daemon_rdma_stats(struct fake_daemon *daemon)
+{
+	command(daemon, CMD_STATS);
+	return daemon->rdma_stats;
 }

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rdma_listen.h - what mitosisd's --rdma means
+ *
+ * Below: parent/daemon.c.  Above: mitosisd.c.  Threads: one.
+ */
+#pragma once
+
+#include "parent/daemon.h"
+#include "parent/listen.h"
+
+/*
+ * Serve RDMA on the address @text, as listen_parse() reads it; "": on all of
+ * this host, port WIRE_PORT.  *@ret_where tells where that is.
+ *
+ * Returns 0, or -errno after a line on standard error.
+ */
+int rdma_listen(struct daemon *daemon, const char *text, enum wire_sec sec,
+		char ret_where[LISTEN_TEXT_MAX]);
