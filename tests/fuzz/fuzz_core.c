@@ -16,6 +16,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+/* Written so that what is read is read, under the eyes of a sanitizer. */
+static volatile uint8_t last_byte;
+
 static void demand(int truth)
 {
 	if (!truth)
@@ -36,8 +39,8 @@ static void check_core(struct core *core)
 		demand(found >= at && found <= size);
 		demand(!core_piece_at(core, at, &piece));
 		demand(piece.len_bytes > 0 && piece.len_bytes <= size - at);
-		demand(piece.kind != CORE_HEADERS ||
-		       piece.bytes[piece.len_bytes - 1] < 256);
+		if (piece.kind == CORE_HEADERS)
+			last_byte = piece.bytes[piece.len_bytes - 1];
 		at += piece.len_bytes;
 	}
 }
