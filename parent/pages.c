@@ -6,21 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/page.h"
 
-/*
- * From here on process_vm_readv(2), which must be followed by a look whether
- * the twin still lives, is faster than a read of its mem file.
- */
-#define COPY_BYTES_MIN (64u << 10)
-
 struct pages {
 	struct page_source source;
-	pid_t twin;
 	int twin_fd, mem_fd, exe_fd, shared_fd;
 	const struct image *image;
 	struct image_run *shared_runs;
@@ -79,22 +71,10 @@ static bool is_alive(const struct pages *pages)
 }
 
 /*
- * As much of @piece as the twin lets everybody read; the number may belong to
- * another process by now, so bytes count only if the twin lives afterwards.
- */
-static ssize_t copy_memory(const struct pages *pages, const struct piece *piece)
-{
-	struct iovec local = {piece->to, piece->len_bytes};
-	struct iovec remote = {(void *)(uintptr_t)piece->raddr,
-			       piece->len_bytes};
-	ssize_t got = process_vm_readv(pages->twin, &local, 1, &remote, 1, 0);
-
-	if (!is_alive(pages))
-		return -ESTALE;
-	return got > 0 ? got : 0;
-}
-
-/* Reads pages without permission too; the file is bound to the twin's memory.
+ * Reads pages without permission too; the file is bound to the twin's memory.
+ * process_vm_readv(2) would pin the pages, for which the kernel copies each
+ * that the twin shares with the parent: the snapshot would grow by what is read
+ * of it (gup_must_unshare(), mm/gup.c).
  */
 static ssize_t read_mem(const struct pages *pages, const struct piece *piece)
 {
@@ -112,18 +92,8 @@ static ssize_t read_mem(const struct pages *pages, const struct piece *piece)
 static int read_twin(const struct pages *pages, struct piece piece)
 {
 	while (piece.len_bytes) {
-		ssize_t got = 0;
+		ssize_t got = read_mem(pages, &piece);
 
-		if (piece.len_bytes >= COPY_BYTES_MIN)
-			got = copy_memory(pages, &piece);
-		if (!got) {
-			struct piece page = piece;
-
-			if (page.len_bytes >= COPY_BYTES_MIN)
-				page.len_bytes =
-					PAGE_BYTES - page.raddr % PAGE_BYTES;
-			got = read_mem(pages, &page);
-		}
 		if (got < 0)
 			return (int)got;
 		piece.raddr += (uint64_t)got;
@@ -264,7 +234,6 @@ int pages_open(const struct pages_origin *origin, struct page_source **ret)
 	if (!pages)
 		return -ENOMEM;
 	pages->source.read = pages_read;
-	pages->twin = origin->twin;
 	pages->image = origin->image;
 	pages->mem_fd = pages->exe_fd = pages->shared_fd = -1;
 	pages->twin_fd = (int)syscall(SYS_pidfd_open, origin->twin, 0);

@@ -2,10 +2,9 @@
 /*
  * pages.h - read the pages of a snapshot: the end of the way inside the parent
  *
- * Copies from the stopped twin: small reads and pages without read permission
- * through /proc/TWIN/mem, long ones with process_vm_readv(2); writable shared
- * memory from the copy made in the pause; the executable from its file.  Holes
- * are zeros without a look at the twin, which would have to make pages of them.
+ * Copies from the stopped twin through /proc/TWIN/mem; writable shared memory
+ * from the copy made in the pause; the executable from its file.  Holes are
+ * zeros without a look at the twin, which would have to make pages of them.
  */
 #pragma once
 

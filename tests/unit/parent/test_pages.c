@@ -270,6 +270,62 @@ static void a_lost_copy_is_eio(void **state)
 			 -EIO);
 }
 
+static void do_nothing(void *arg)
+{
+}
+
+/* In KiB: what a process has that nobody shares. */
+static long private_kib(pid_t pid)
+{
+	char path[40], line[128];
+	FILE *file;
+	long kib = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, "Private_", 8))
+			kib += strtol(strchr(line, ':') + 1, NULL, 10);
+	if (file)
+		(void)fclose(file);
+	return kib;
+}
+
+/* What parent and twin share stays shared. */
+static void reading_copies_nothing(void **state)
+{
+	static uint8_t chunk[1 << 20];
+	const size_t bytes = 8 * sizeof(chunk);
+	uint8_t *both = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct image_run run = {page_of((uintptr_t)both), page_of(bytes)};
+	struct image image = {.runs = &run, .nr_runs = 1};
+	struct pages_origin origin = {
+		.exe_fd = -1, .shared_fd = -1, .image = &image};
+	struct page_source *source;
+	char path[40];
+	long before;
+
+	memset(both, 7, bytes);
+	origin.twin = victim_start(do_nothing, NULL);
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", origin.twin);
+	origin.mem_fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pages_open(&origin, &source), 0);
+	before = private_kib(origin.twin);
+	assert_true(before > 0);
+	for (size_t at = 0; at < bytes; at += sizeof(chunk)) {
+		assert_int_equal(source->read(source, SOURCE_MEMORY,
+					      (uintptr_t)both + at, chunk,
+					      sizeof(chunk)),
+				 0);
+		assert_int_equal(chunk[sizeof(chunk) - 1], 7);
+	}
+	assert_in_range(private_kib(origin.twin), 0, before + 512);
+	pages_close(source);
+	victim_end(origin.twin);
+	(void)munmap(both, bytes);
+}
+
 static void nobody_is_stale(void **state)
 {
 	struct pages_origin origin = {
@@ -295,6 +351,7 @@ int main(void)
 		WITH_SOURCE(a_dead_twin_is_stale),
 		WITH_SOURCE(a_lost_page_is_eio),
 		WITH_SOURCE(a_lost_copy_is_eio),
+		cmocka_unit_test(reading_copies_nothing),
 		cmocka_unit_test(nobody_is_stale),
 	};
 
