@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/page.h"
 #include "common/source.h"
+#include "fs/xattr.h"
 
 /* "For ever": the image never changes.  Seconds, as FUSE wants them. */
 #define FOREVER_S 1e9
@@ -382,6 +383,42 @@ static void ops_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
 		(void)fuse_reply_lseek(req, found);
 }
 
+/* A size of 0 asks how much room is needed. */
+static void reply_xattr(fuse_req_t req, const char *bytes, int len, size_t room)
+{
+	if (len < 0)
+		(void)fuse_reply_err(req, -len);
+	else if (!room)
+		(void)fuse_reply_xattr(req, (size_t)len);
+	else if (room < (size_t)len)
+		(void)fuse_reply_err(req, ERANGE);
+	else
+		(void)fuse_reply_buf(req, bytes, (size_t)len);
+}
+
+static void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+			 size_t size)
+{
+	const struct tree_node *node = tree_get(context(req)->tree, ino);
+	char value[XATTR_VALUE_BYTES];
+	int len = -ENODATA;
+
+	if (node && node->vma)
+		len = xattr_value(node->vma, name, value);
+	reply_xattr(req, value, len, size);
+}
+
+static void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	const struct tree_node *node = tree_get(context(req)->tree, ino);
+	char list[XATTR_LIST_BYTES];
+	int len = 0;
+
+	if (node && node->vma)
+		len = xattr_list(node->vma, list);
+	reply_xattr(req, list, len, size);
+}
+
 static void ops_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct statvfs st = {
@@ -405,5 +442,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.readdir = ops_readdir,
 	.readdirplus = ops_readdirplus,
 	.lseek = ops_lseek,
+	.getxattr = ops_getxattr,
+	.listxattr = ops_listxattr,
 	.statfs = ops_statfs,
 };

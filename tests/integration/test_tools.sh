@@ -8,7 +8,7 @@
 # time it moves next to nothing.
 . "$(dirname "$0")/lib.sh"
 need_tools mitosisfs
-need_programs gdb eu-stack readelf rsync tar strings xxd cmp
+need_programs gdb eu-stack readelf rsync tar strings xxd cmp getfattr
 
 cat >parent.py <<'END'
 import ctypes, mmap, os, time
@@ -85,7 +85,9 @@ tool stat 0 '^regular file 671[0-9]{5} [1-9][0-9]{2}$' \
 tool du 0 '^[0-9.]+M' "du -sh $image"
 tool cp present '' "cp -a $image copy && cmp $image/maps copy/maps"
 tool tar present '' "tar -cSf copy.tar -C $mnt image && tar -tf copy.tar"
-tool rsync present '' "rsync -aSX $image/ copy/ && cmp $image/maps copy/maps"
+tool rsync present 'mitosis.perms="rw-p"' \
+	'rsync -aSX $image/ copy/ && cmp $image/maps copy/maps &&
+	getfattr -d copy/vma/$vma'
 tool grep 131072 'needle in a haystack07' 'grep -oba "needle in a haystack[0-9]*" "$file"'
 tool strings 131072 'needle in a haystack15' 'strings -t x "$file"'
 tool xxd 131072 'needle in a hays' \

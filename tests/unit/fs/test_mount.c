@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "common/page.h"
@@ -274,6 +275,37 @@ static void links_are_read(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
+static void areas_have_attributes(void **state)
+{
+	static const char names[] =
+		"user.mitosis.addr\0user.mitosis.name\0"
+		"user.mitosis.perms";
+	char got[128] = "";
+	int fd = open_at("image/vma/7f0000000000-7f0000004000", O_RDONLY);
+	int anon = open_at("image/vma/00010000-00020000", O_RDONLY);
+
+	assert_int_equal(flistxattr(fd, got, sizeof(got)), sizeof(names));
+	assert_memory_equal(got, names, sizeof(names));
+	assert_int_equal(fgetxattr(fd, "user.mitosis.name", got, 0), 14);
+	assert_int_equal(fgetxattr(fd, "user.mitosis.name", got, 128), 14);
+	assert_memory_equal(got, "/lib/libc.so.6", 14);
+	assert_int_equal(fgetxattr(fd, "user.mitosis.name", got, 3), -1);
+	assert_int_equal(errno, ERANGE);
+	assert_int_equal(fgetxattr(fd, "user.mitosis.perms", got, 128), 4);
+	assert_memory_equal(got, "r-xp", 4);
+	assert_int_equal(fgetxattr(anon, "user.mitosis.addr", got, 128), 8);
+	assert_memory_equal(got, "00010000", 8);
+	assert_int_equal(fgetxattr(anon, "user.mitosis.name", got, 128), -1);
+	assert_int_equal(errno, ENODATA);
+	assert_int_equal(fsetxattr(fd, "user.mitosis.perms", "x", 1, 0), -1);
+	assert_int_equal(errno, EROFS);
+	close(fd);
+	close(anon);
+	fd = open_at("image/maps", O_RDONLY);
+	assert_int_equal(flistxattr(fd, got, sizeof(got)), 0);
+	close(fd);
+}
+
 static void status_is_live(void **state)
 {
 	char text[4096];
@@ -328,6 +360,7 @@ int main(void)
 		cmocka_unit_test(the_core_is_read_anywhere),
 		cmocka_unit_test(mem_is_read_by_address),
 		cmocka_unit_test(links_are_read),
+		cmocka_unit_test(areas_have_attributes),
 		cmocka_unit_test(status_is_live),
 		cmocka_unit_test(directories_list_every_name_once),
 		cmocka_unit_test(nothing_can_be_written),
