@@ -104,7 +104,7 @@ static int is_more_text(const struct image_vma *before,
 static void add_segments(struct core *core)
 {
 	const struct image *image = core->image;
-	struct segment *segment = core->segments - 1;
+	struct segment *segment = core->segments;
 
 	for (uint32_t i = 0; i < image->nr_vmas; i++) {
 		const struct image_vma *vma = &image->vmas[i];
@@ -112,15 +112,16 @@ static void add_segments(struct core *core)
 		uint64_t present_pages = image_present_pages(
 			image, page_of(vma->start), page_of(len_bytes));
 
-		if (!i || !is_more_text(vma - 1, vma))
-			*++segment = (struct segment){.raddr = vma->start};
+		if (!i || !is_more_text(vma - 1, vma)) {
+			segment = &core->segments[core->nr_segments++];
+			segment->raddr = vma->start;
+		}
 		segment->len_bytes += len_bytes;
 		segment->present_pages += present_pages;
 		segment->flags |= flags_of(vma);
 		if (has_bytes(vma, present_pages))
 			segment->file_bytes = segment->len_bytes;
 	}
-	core->nr_segments = (uint32_t)(segment + 1 - core->segments);
 }
 
 static void lay_out(struct core *core)

@@ -100,16 +100,18 @@ static void put_prstatus(struct out *out, const struct image *image,
 			 const struct image_thread *thread,
 			 const struct family *family)
 {
-	struct elf_prstatus status = {
-		.pr_sigpend = proctext_pending(image, thread->tid),
-		.pr_sighold = thread->sigmask,
-		.pr_pid = thread->tid,
-		.pr_ppid = family->ppid,
-		.pr_pgrp = family->pgrp,
-		.pr_sid = family->sid,
-		.pr_fpvalid = thread->xstate_bytes >= FX_BYTES,
-	};
+	struct elf_prstatus status;
 
+	/* Its padding too goes into the file. */
+	memset(&status, 0, sizeof(status));
+	status.pr_pid = thread->tid;
+	status.pr_ppid = family->ppid;
+	status.pr_pgrp = family->pgrp;
+	status.pr_sid = family->sid;
+	if (out->buf) /* a walk over all that wait, and no byte more */
+		status.pr_sigpend = proctext_pending(image, thread->tid);
+	status.pr_sighold = thread->sigmask;
+	status.pr_fpvalid = thread->xstate_bytes >= FX_BYTES;
 	_Static_assert(sizeof(status.pr_reg) == sizeof(thread->regs),
 		       "an image keeps registers in the kernel's order");
 	memcpy(&status.pr_reg, thread->regs, sizeof(thread->regs));
@@ -122,20 +124,20 @@ static void put_prpsinfo(struct out *out, const struct image *image,
 	const struct image_text *cmdline = image_text(image, "cmdline");
 	static const char states[] = "RSDTZW";
 	const char *state = strchr(states, family->state);
-	struct elf_prpsinfo info = {
-		.pr_state = (char)(state ? state - states : 0),
-		.pr_sname = family->state,
-		.pr_zomb = family->state == 'Z',
-		.pr_flag = family->flags,
-		.pr_uid = image->uid[0],
-		.pr_gid = image->gid[0],
-		.pr_pid = image->pid,
-		.pr_ppid = family->ppid,
-		.pr_pgrp = family->pgrp,
-		.pr_sid = family->sid,
-	};
+	struct elf_prpsinfo info;
 	size_t len = cmdline ? cmdline->len_bytes : 0;
 
+	memset(&info, 0, sizeof(info));
+	info.pr_state = (char)(state ? state - states : 0);
+	info.pr_sname = family->state;
+	info.pr_zomb = family->state == 'Z';
+	info.pr_flag = family->flags;
+	info.pr_uid = image->uid[0];
+	info.pr_gid = image->gid[0];
+	info.pr_pid = image->pid;
+	info.pr_ppid = family->ppid;
+	info.pr_pgrp = family->pgrp;
+	info.pr_sid = family->sid;
 	memcpy(info.pr_fname, image->comm, sizeof(info.pr_fname) - 1);
 	if (len >= sizeof(info.pr_psargs))
 		len = sizeof(info.pr_psargs) - 1;
@@ -175,7 +177,6 @@ static size_t file_note_bytes(const struct image *image, uint64_t *ret_nr)
 /* All ranges, then all names: which file is mapped where. */
 static void put_files(struct out *out, const struct image *image)
 {
-	const struct image_vma *end = image->vmas + image->nr_vmas;
 	uint64_t nr, left;
 	size_t len = file_note_bytes(image, &nr);
 
@@ -183,21 +184,25 @@ static void put_files(struct out *out, const struct image *image)
 	put_u64(out, nr);
 	put_u64(out, PAGE_BYTES);
 	left = nr;
-	for (const struct image_vma *vma = image->vmas; vma < end && left;
-	     vma++)
+	for (uint32_t i = 0; i < image->nr_vmas && left; i++) {
+		const struct image_vma *vma = &image->vmas[i];
+
 		if (has_file(vma)) {
 			put_u64(out, vma->start);
 			put_u64(out, vma->end);
 			put_u64(out, vma->offset_bytes / PAGE_BYTES);
 			left--;
 		}
+	}
 	left = nr;
-	for (const struct image_vma *vma = image->vmas; vma < end && left;
-	     vma++)
+	for (uint32_t i = 0; i < image->nr_vmas && left; i++) {
+		const struct image_vma *vma = &image->vmas[i];
+
 		if (has_file(vma)) {
 			put(out, vma->name, strlen(vma->name) + 1);
 			left--;
 		}
+	}
 	pad(out);
 }
 

@@ -256,12 +256,16 @@ static void every_area_has_its_segment(void **state)
 
 /* ---- notes ---- */
 
-/* The @nth note of @type: its bytes, and how many in *@ret_len. */
+/*
+ * The @nth note of @type: a copy of its bytes, which in the file are aligned to
+ * 4 only, and how many in *@ret_len.
+ */
 static const void *note(uint32_t type, int nth, size_t *ret_len)
 {
 	const Elf64_Phdr *phdr = phdrs_of(file.bytes);
 	const uint8_t *at = file.bytes + phdr->p_offset;
 	const uint8_t *end = at + phdr->p_filesz;
+	static _Alignas(16) uint8_t copy[1024];
 
 	while (at < end) {
 		const Elf64_Nhdr *head = (const Elf64_Nhdr *)at;
@@ -273,8 +277,10 @@ static const void *note(uint32_t type, int nth, size_t *ret_len)
 			name, head->n_type == NT_X86_XSTATE ? "LINUX" : "CORE");
 		assert_int_equal(head->n_namesz, strlen(name) + 1);
 		*ret_len = head->n_descsz;
-		if (head->n_type == type && nth-- == 0)
-			return desc;
+		if (head->n_type == type && nth-- == 0) {
+			assert_true(head->n_descsz <= sizeof(copy));
+			return memcpy(copy, desc, head->n_descsz);
+		}
 		at = desc + ((head->n_descsz + 3) & ~3u);
 	}
 	assert_ptr_equal(at, end);

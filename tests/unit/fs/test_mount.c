@@ -154,7 +154,7 @@ static void odd_reads_of_an_area_are_exact(void **state)
 
 	assert_int_equal(pread(fd, bytes, sizeof(bytes), 0x1ffc), 0x3000);
 	assert_int_equal(bytes[0], 0);
-	memcpy(word, bytes + 0x3ff8 - 0x1ffc, 8);
+	memcpy(word, bytes + (0x3ff8 - 0x1ffc), 8);
 	assert_memory_equal(word, &expected, 8);
 	assert_int_equal(bytes[0x2fff], 0);
 	assert_int_equal(pread(fd, bytes, 100, 0xffff), 1);
