@@ -28,7 +28,7 @@
 #include "tools/conf.h"
 #include "tools/detach.h"
 #include "tools/opts.h"
-#include "tools/rdma_listen.h"
+#include "tools/rdmaport.h"
 #include "tools/service.h"
 #include "tools/socketpath.h"
 
@@ -243,8 +243,9 @@ static int serve_rdma(struct serving *serving)
 	int error;
 
 	for (unsigned i = 0; i < settings.rdma.nr; i++) {
-		error = rdma_listen(serving->daemon, settings.rdma.texts[i],
-				    settings.daemon.identity.sec.kind, where);
+		error = rdmaport_listen(serving->daemon, settings.rdma.texts[i],
+					settings.daemon.identity.sec.kind,
+					where);
 		if (error)
 			return error;
 		add_ready(serving, "rdma", where);

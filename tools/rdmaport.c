@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* rdma_listen.c - see rdma_listen.h */
-#include "tools/rdma_listen.h"
+/* rdmaport.c - see rdmaport.h */
+#include "tools/rdmaport.h"
 
 #include <errno.h>
 #include <string.h>
@@ -70,8 +70,8 @@ static const char *everywhere(void)
 	return "[::]";
 }
 
-int rdma_listen(struct daemon *daemon, const char *text, enum wire_sec sec,
-		char ret_where[LISTEN_TEXT_MAX])
+int rdmaport_listen(struct daemon *daemon, const char *text, enum wire_sec sec,
+		    char ret_where[LISTEN_TEXT_MAX])
 {
 	return try_address(daemon, *text ? text : everywhere(), sec, ret_where);
 }

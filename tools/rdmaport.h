@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rdma_listen.h - what mitosisd's --rdma means
+ * rdmaport.h - what mitosisd's --rdma means
+ *
+ * Not called rdma_listen: a program's functions go before a library's, also
+ * inside of the library, and librdmacm has one of that name.
  *
  * Below: parent/daemon.c.  Above: mitosisd.c.  Threads: one.
  */
@@ -15,5 +18,5 @@
  *
  * Returns 0, or -errno after a line on standard error.
  */
-int rdma_listen(struct daemon *daemon, const char *text, enum wire_sec sec,
-		char ret_where[LISTEN_TEXT_MAX]);
+int rdmaport_listen(struct daemon *daemon, const char *text, enum wire_sec sec,
+		    char ret_where[LISTEN_TEXT_MAX]);
