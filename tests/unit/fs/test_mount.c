@@ -252,6 +252,11 @@ static void mem_is_read_by_address(void **state)
 	assert_int_equal(read(fd, bytes, 100), 0);
 	assert_int_equal(pread(fd, bytes, 8, 0x12008), 8);
 	assert_memory_equal(bytes, &expected, 8);
+	assert_int_equal(pread(fd, bytes, 16, 0x12ff8), 16);
+	expected = null_word(SOURCE_MEMORY, 0x12ff8);
+	assert_memory_equal(bytes, &expected, 8);
+	expected = null_word(SOURCE_MEMORY, 0x13000);
+	assert_memory_equal(bytes + 8, &expected, 8);
 	assert_int_equal(pread(fd, bytes, 8192, 0x1fffd), 3);
 	assert_int_equal(pread(fd, bytes, 1, 0x20000), -1);
 	assert_int_equal(errno, EIO);
