@@ -114,7 +114,9 @@ static void poor_model(int ready_fd)
 	set_limit(RLIMIT_NOFILE,
 		  prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE) == 1 ? 1 : 3);
 	set_limit(RLIMIT_MEMLOCK, 0);
+#ifndef __SANITIZE_ADDRESS__ /* its shadow alone is larger */
 	set_limit(RLIMIT_AS, 1ul << 30);
+#endif
 	map_area();
 	forbid_calls();
 	be_ready(2);
