@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/parse.h"
@@ -137,6 +138,26 @@ static int take_flag(const struct opts_entry *entry, const char *text)
 	return -EINVAL;
 }
 
+/* A file's text, which lives as long as the program. */
+struct kept {
+	struct kept *next;
+	char text[];
+};
+
+static const char *keep(const char *text)
+{
+	static struct kept *all;
+	size_t bytes = strlen(text) + 1;
+	struct kept *kept = malloc(sizeof(*kept) + bytes);
+
+	if (!kept)
+		return NULL;
+	memcpy(kept->text, text, bytes);
+	kept->next = all;
+	all = kept;
+	return kept->text;
+}
+
 static const struct opts_entry *find(const struct opts_entry *table,
 				     const char *name)
 {
@@ -151,14 +172,14 @@ int opts_set(const struct opts_entry *table, const char *name,
 {
 	const struct opts_entry *entry = find(table, name);
 	struct opts_list *list;
-	char *copy;
+	const char *copy;
 	int error;
 
 	if (!entry)
 		return -ENOENT;
 	if (entry->kind == OPTS_FLAG)
 		return take_flag(entry, value);
-	copy = strdup(value);
+	copy = keep(value);
 	if (!copy)
 		return -ENOMEM;
 	if (entry->kind != OPTS_LIST && entry->kind != OPTS_MAYBE)

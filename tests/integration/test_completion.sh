@@ -19,7 +19,7 @@ offers() {
 	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 	COMPREPLY=()
 	shift 2
-	$function || true
+	$function
 	for word; do
 		[[ " ${COMPREPLY[*]} " == *" $word "* ]] ||
 			fail "'$COMP_LINE' offers '${COMPREPLY[*]}', not '$word'"
