@@ -50,7 +50,11 @@ static void walk_status(struct codec *codec, struct report_status *status)
 		&status->failed_reads, &status->read_bytes,
 		&status->sends,
 	};
-	uint64_t zero = 0;
+	uint64_t *rdma_counters[] = {
+		&status->rdma_requests,	  &status->rdma_reads,
+		&status->rdma_read_bytes, &status->loans,
+		&status->lent_pages,
+	};
 
 	walk_text(codec, status->version, REPORT_VERSION_MAX);
 	codec_i32(codec, &status->pid);
@@ -61,8 +65,11 @@ static void walk_status(struct codec *codec, struct report_status *status)
 	codec_u32(codec, &status->strangers);
 	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
 		codec_u64(codec, counters[i]);
-	codec_u64(codec, &zero);
-	codec_u64(codec, &zero);
+	codec_u32(codec, &status->rdma_port);
+	codec_u32(codec, &status->rdma_clients);
+	for (size_t i = 0; i < sizeof(rdma_counters) / sizeof(*rdma_counters);
+	     i++)
+		codec_u64(codec, rdma_counters[i]);
 }
 
 static struct codec encode_to(uint8_t *out, size_t len)

@@ -19,7 +19,7 @@
 #define REPORT_IMAGES_MAX   65536u
 #define REPORT_HEAD_BYTES   8u
 #define REPORT_IMAGE_BYTES  152u
-#define REPORT_STATUS_BYTES 176u
+#define REPORT_STATUS_BYTES 208u
 
 /* One image of LIST. */
 struct report_image {
@@ -43,6 +43,12 @@ struct report_status {
 	uint64_t accepted, turned_away, broken; /* connections, ever */
 	uint64_t requests, reads, urgent_reads, failed_reads;
 	uint64_t read_bytes, sends;
+	/* What of this came by RDMA; READs that a device answers are not seen.
+	 */
+	uint32_t rdma_port; /* the first one; 0: none is served */
+	uint32_t rdma_clients;
+	uint64_t rdma_requests, rdma_reads, rdma_read_bytes;
+	uint64_t loans, lent_pages; /* images lent to devices, now */
 };
 
 /*

@@ -143,12 +143,47 @@ void daemon_close(struct daemon *daemon)
 	free(daemon);
 }
 
+/* Both ways in together; @more may be one that is not served. */
+static struct serve_stats sum(const struct serve_stats *stats,
+			      const struct serve_stats *more)
+{
+	return (struct serve_stats){
+		.clients = stats->clients + more->clients,
+		.strangers = stats->strangers + more->strangers,
+		.accepted = stats->accepted + more->accepted,
+		.turned_away = stats->turned_away + more->turned_away,
+		.broken = stats->broken + more->broken,
+		.requests = stats->requests + more->requests,
+		.reads = stats->reads + more->reads,
+		.urgent_reads = stats->urgent_reads + more->urgent_reads,
+		.failed_reads = stats->failed_reads + more->failed_reads,
+		.read_bytes = stats->read_bytes + more->read_bytes,
+		.sends = stats->sends + more->sends,
+	};
+}
+
+static void report_rdma(const struct daemon *daemon,
+			const struct serve_stats *rdma,
+			struct report_status *status)
+{
+	status->rdma_port = daemon->rdma_port;
+	status->rdma_clients = (uint32_t)rdma->clients;
+	status->rdma_requests = rdma->requests;
+	status->rdma_reads = rdma->reads;
+	status->rdma_read_bytes = rdma->read_bytes;
+	status->loans = daemon->exports.loans;
+	status->lent_pages = daemon->exports.pages;
+}
+
 void daemon_report(const struct daemon *daemon,
 		   struct report_status *ret_status)
 {
-	struct serve_stats stats;
+	struct serve_stats tcp, rdma = {0}, stats;
 
-	tcp_serve_get_stats(daemon->serve, &stats);
+	tcp_serve_get_stats(daemon->serve, &tcp);
+	if (daemon->verbs)
+		verbs_serve_get_stats(daemon->verbs, &rdma);
+	stats = sum(&tcp, &rdma);
 	*ret_status = (struct report_status){
 		.pid = getpid(),
 		.images = registry_count(daemon->registry),
@@ -170,6 +205,7 @@ void daemon_report(const struct daemon *daemon,
 		.read_bytes = stats.read_bytes,
 		.sends = stats.sends,
 	};
+	report_rdma(daemon, &rdma, ret_status);
 	(void)snprintf(ret_status->version, sizeof(ret_status->version), "%s",
 		       MITOSIS_VERSION);
 }

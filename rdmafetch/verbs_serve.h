@@ -6,7 +6,8 @@
  * what a server does and what its handler.  One-sided READs of what a client
  * was exported never come by here: the device answers them.
  *
- *     verbs_serve.c     turns, clients, time
+ *     verbs_serve.c     turns, and time
+ *       verbs_house.c     who is here, and by which device
  *       verbs_accept.c    librdmacm: listeners, connections that come and go
  *       verbs_client.c    one client's requests
  *         verbs_pages.c     READ messages

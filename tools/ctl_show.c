@@ -145,12 +145,33 @@ static void put_status(const struct report_status *status, FILE *out)
 	json_u64(&json, "failed_reads", status->failed_reads);
 	json_u64(&json, "read_bytes", status->read_bytes);
 	json_u64(&json, "sends", status->sends);
+	json_u64(&json, "rdma_port", status->rdma_port);
+	json_u64(&json, "rdma_clients", status->rdma_clients);
+	json_u64(&json, "rdma_requests", status->rdma_requests);
+	json_u64(&json, "rdma_reads", status->rdma_reads);
+	json_u64(&json, "rdma_read_bytes", status->rdma_read_bytes);
+	json_u64(&json, "loans", status->loans);
+	json_u64(&json, "lent_pages", status->lent_pages);
 	json_end(&json);
 }
 
 static void print_count(FILE *out, const char *what, uint64_t value)
 {
 	(void)fprintf(out, "  %-14s %llu\n", what, (unsigned long long)value);
+}
+
+static void print_rdma(const struct report_status *status, FILE *out)
+{
+	if (!status->rdma_port) {
+		(void)fprintf(out, "by RDMA: not served\n");
+		return;
+	}
+	(void)fprintf(out, "by RDMA: %u clients, port %u\n",
+		      status->rdma_clients, status->rdma_port);
+	print_count(out, "requests", status->rdma_requests);
+	print_count(out, "reads", status->rdma_reads);
+	print_count(out, "images lent", status->loans);
+	print_count(out, "pages lent", status->lent_pages);
 }
 
 void show_status(const struct report_status *status, bool json, FILE *out)
@@ -181,6 +202,7 @@ void show_status(const struct report_status *status, bool json, FILE *out)
 	print_count(out, "urgent reads", status->urgent_reads);
 	print_count(out, "failed reads", status->failed_reads);
 	print_count(out, "sends", status->sends);
+	print_rdma(status, out);
 }
 
 static void put_prepared(const struct wire_image *image,

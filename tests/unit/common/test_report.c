@@ -50,6 +50,13 @@ static const struct report_status status = {
 	.failed_reads = 17,
 	.read_bytes = 18,
 	.sends = 19,
+	.rdma_port = 20,
+	.rdma_clients = 21,
+	.rdma_requests = 22,
+	.rdma_reads = 23,
+	.rdma_read_bytes = 24,
+	.loans = 25,
+	.lent_pages = 26,
 };
 
 static uint8_t *encode(size_t nr, size_t *ret_len)
