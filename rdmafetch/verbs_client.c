@@ -84,13 +84,15 @@ void vclient_answer(struct verbs_client *client,
 	make_ready(client);
 }
 
+/* The last words; then it is the client who hangs up, or time does: an end of
+ * ours could overtake what tells the client that its HELLO has arrived. */
 static void turn_away(struct verbs_client *client,
 		      const struct wire_header *reply, const char *why)
 {
 	client->ending = true;
 	client->deadline_ns =
 		deadline_in(client, client->server->options.hello_ms);
-	vreply_last_words(client->conn, reply, why);
+	vreply_words(client->conn, reply, why);
 }
 
 static void welcome(struct verbs_client *client, struct wire_header *reply)
@@ -292,10 +294,7 @@ void vclient_sent(struct verbs_client *client, uint16_t at)
 		return;
 	client->heard_ns = now_ns(client);
 	vconn_sent(client->conn, at);
-	if (client->ending && vconn_all_done(client->conn))
-		vclient_drop(client);
-	else
-		make_ready(client);
+	make_ready(client);
 }
 
 int vclient_flush(struct verbs_client *client)

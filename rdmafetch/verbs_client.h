@@ -34,7 +34,7 @@ struct verbs_client {
 	uint64_t number; /* of its tickets */
 	void *session;
 	bool joined;	 /* HELLO is done: not a stranger any more */
-	bool ending;	 /* no more requests: its last words are on their way */
+	bool ending;	 /* no more requests: it has been told its last words */
 	bool dropped;	 /* to be closed at the end of this turn */
 	bool in_ready;	 /* on the ready list */
 	bool is_starved; /* READs wait for loans to come back */

@@ -191,7 +191,7 @@ uint8_t *vconn_message(struct verbs_conn *conn)
 	return buffer(conn, VERBS_RECVS_POSTED + at);
 }
 
-void vconn_send(struct verbs_conn *conn, size_t len_bytes, bool is_last)
+void vconn_send(struct verbs_conn *conn, size_t len_bytes)
 {
 	uint8_t at = conn->free_sends[--conn->nr_free];
 	struct ibv_send_wr *send = &conn->sends[at];
@@ -202,7 +202,7 @@ void vconn_send(struct verbs_conn *conn, size_t len_bytes, bool is_last)
 	send->send_flags = 0;
 	if (len_bytes <= conn->inline_max)
 		send->send_flags |= IBV_SEND_INLINE;
-	if (is_last || conn->nr_sent - conn->asked_at >= SIGNAL_EVERY) {
+	if (conn->nr_sent - conn->asked_at >= SIGNAL_EVERY) {
 		send->send_flags |= IBV_SEND_SIGNALED;
 		conn->asked_at = conn->nr_sent;
 	}
@@ -269,11 +269,6 @@ void vconn_sent(struct verbs_conn *conn, uint16_t at)
 	}
 	conn->nr_asked--;
 	conn->asked_ns = conn->hub->now_ns;
-}
-
-int vconn_all_done(const struct verbs_conn *conn)
-{
-	return conn->nr_done == conn->nr_sent;
 }
 
 int vconn_probe(struct verbs_conn *conn)

@@ -83,20 +83,16 @@ unsigned vconn_room(struct verbs_conn *conn);
 
 /*
  * Where the next message is to be written, VCONN_MESSAGE_BYTES; only while
- * there is room.  The next call is vconn_send() with its length.  One that
- * @is_last is told of when it has arrived: see vconn_all_done().
+ * there is room.  The next call is vconn_send() with its length.
  */
 uint8_t *vconn_message(struct verbs_conn *conn);
-void vconn_send(struct verbs_conn *conn, size_t len_bytes, bool is_last);
+void vconn_send(struct verbs_conn *conn, size_t len_bytes);
 
 /* Post what was reposted and sent.  Returns 1 when it posted a send. */
 int vconn_flush(struct verbs_conn *conn);
 
 /* A completion of send number @at: it and all before it are done. */
 void vconn_sent(struct verbs_conn *conn, uint16_t at);
-
-/* 1 when every send is done. */
-int vconn_all_done(const struct verbs_conn *conn);
 
 /*
  * Send the peer nothing: a write of no bytes, which completes when its device

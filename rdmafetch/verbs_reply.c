@@ -19,39 +19,20 @@ uint8_t *vreply_body(struct verbs_conn *conn)
 	return vconn_message(conn) + WIRE_HEADER_BYTES;
 }
 
-static void send_message(struct verbs_conn *conn,
-			 const struct wire_header *header, bool is_last)
-{
-	wire_put_header(vconn_message(conn), header);
-	vconn_send(conn, WIRE_HEADER_BYTES + header->body_bytes, is_last);
-}
-
 void vreply_send(struct verbs_conn *conn, const struct wire_header *header)
 {
-	send_message(conn, header, false);
-}
-
-static void send_words(struct verbs_conn *conn,
-		       const struct wire_header *header, const char *why,
-		       bool is_last)
-{
-	struct wire_header reply = *header;
-
-	reply.body_bytes = (uint32_t)strnlen(why, WIRE_WHY_MAX);
-	memcpy(vreply_body(conn), why, reply.body_bytes);
-	send_message(conn, &reply, is_last);
+	wire_put_header(vconn_message(conn), header);
+	vconn_send(conn, WIRE_HEADER_BYTES + header->body_bytes);
 }
 
 void vreply_words(struct verbs_conn *conn, const struct wire_header *header,
 		  const char *why)
 {
-	send_words(conn, header, why, false);
-}
+	struct wire_header reply = *header;
 
-void vreply_last_words(struct verbs_conn *conn,
-		       const struct wire_header *header, const char *why)
-{
-	send_words(conn, header, why, true);
+	reply.body_bytes = (uint32_t)strnlen(why, WIRE_WHY_MAX);
+	memcpy(vreply_body(conn), why, reply.body_bytes);
+	vreply_send(conn, &reply);
 }
 
 void vreply_far(struct verbs_conn *conn, const struct verbs_loans *loans,

@@ -23,10 +23,6 @@ void vreply_send(struct verbs_conn *conn, const struct wire_header *header);
 void vreply_words(struct verbs_conn *conn, const struct wire_header *header,
 		  const char *why);
 
-/* As vreply_words(), and vconn_all_done() will tell when they have arrived. */
-void vreply_last_words(struct verbs_conn *conn,
-		       const struct wire_header *header, const char *why);
-
 /* The client finds the body at @loan. */
 void vreply_far(struct verbs_conn *conn, const struct verbs_loans *loans,
 		const struct wire_header *header,

@@ -8,6 +8,20 @@ LIMIT=240
 hosts_up
 on A timeout 220 "$MITOSIS_BUILD/tests/vm/verbs/test_verbs_serve" ||
 	fail "see above"
+# A host that vanishes without a word is missed by the probes of its idle client.
+test=$MITOSIS_BUILD/tests/vm/verbs/test_verbs_serve
+start_on A serve-one timeout 180 "$test" serve-one
+server=$pid
+wait_for 30 test -s serve-one.out
+start_on B idle timeout 170 "$test" idle "$(head -1 serve-one.out)"
+idle=$pid
+wait_for 60 grep -q joined serve-one.out
+link_down B
+wait_for 120 grep -q left serve-one.out
+expect_exit "$server" 0 "the server of a host that vanished"
+kill -9 "$idle"
+link_up B
+
 for kind in mr qp pd; do
 	rdma res show $kind >"$kind.out"
 	! grep -E 'comm test_verbs' "$kind.out" || fail "a $kind is left"

@@ -394,6 +394,7 @@ static void one_client_too_many_is_told_so(void **state)
 
 	fake_daemon_stop(fake);
 	options.clients_max = 1;
+	options.hello_ms = 500; /* and then to hang up */
 	(void)start_with(options);
 	first = join();
 	second = dial();
@@ -545,9 +546,34 @@ static void many_clients_at_once(void **state)
 	assert_int_equal(fake_daemon_rdma_stats(fake).accepted, NR_CLIENTS);
 }
 
+/* A client that asks nothing more and has no end of its own. */
+static int idle_client(uint16_t port)
+{
+	raw_hello(raw_dial(port));
+	(void)write(STDOUT_FILENO, "x", 1);
+	(void)pause();
+	return 1;
+}
+
 static int client(const char *what, uint16_t port)
 {
-	return strcmp(what, "greedy") ? busy_client(port) : greedy_client(port);
+	if (!strcmp(what, "greedy"))
+		return greedy_client(port);
+	return strcmp(what, "idle") ? busy_client(port) : idle_client(port);
+}
+
+/* Serve until a client has come and, whatever becomes of its host, gone. */
+static int serve_one(void)
+{
+	(void)start(NULL);
+	(void)printf("%u\n", fake_daemon_rdma_port(fake));
+	(void)fflush(stdout);
+	await(1, 0);
+	(void)puts("joined");
+	(void)fflush(stdout);
+	await(0, 0);
+	(void)puts("left");
+	return stop(NULL);
 }
 
 int main(int argc, char **argv)
@@ -572,6 +598,8 @@ int main(int argc, char **argv)
 		CASE(many_clients_at_once),
 	};
 
+	if (argc == 2 && !strcmp(argv[1], "serve-one"))
+		return serve_one();
 	if (argc == 3)
 		return client(argv[1], (uint16_t)atoi(argv[2]));
 	return cmocka_run_group_tests(tests, NULL, NULL);
