@@ -565,7 +565,11 @@ static int client(const char *what, uint16_t port)
 /* Serve until a client has come and, whatever becomes of its host, gone. */
 static int serve_one(void)
 {
-	(void)start(NULL);
+	struct serve_options options = serve_defaults;
+
+	/* Where the device does not give up, the server does. */
+	options.stall_ms = 10000;
+	(void)start_with(options);
 	(void)printf("%u\n", fake_daemon_rdma_port(fake));
 	(void)fflush(stdout);
 	await(1, 0);
