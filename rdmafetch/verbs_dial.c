@@ -16,6 +16,7 @@
 
 #define NS_PER_MS    1000000ull
 #define STEP_MAX_MS  60000u
+#define ADDR_TRY_MS  200u
 #define RETRIES	     7 /* the most there are */
 #define RNR_FOR_EVER 7 /* the peer's receives come back: it answers or dies */
 
@@ -103,23 +104,43 @@ static bool is_wanted(const struct dial *dial, const struct rdma_cm_id *id)
 		       dial->address->device);
 }
 
+/*
+ * The kernel asks for the peer's hardware address and looks again when it hears
+ * of one, or when the time is over (drivers/infiniband/core/addr.c).  An answer
+ * that comes at once, as over veth, it hears of before it waits for it: so the
+ * time is short, and there are many.
+ */
+static int resolve_addr(const struct dial *dial, struct rdma_cm_id *id,
+			struct sockaddr *source, struct sockaddr *target)
+{
+	unsigned ms;
+	int err;
+
+	do {
+		ms = ms_left(dial->deadline_ns);
+		if (ms > ADDR_TRY_MS)
+			ms = ADDR_TRY_MS;
+		if (rdma_resolve_addr(id, source, target, (int)ms))
+			return -errno;
+		err = await(dial->events, RDMA_CM_EVENT_ADDR_RESOLVED,
+			    dial->deadline_ns);
+	} while (err == -ETIMEDOUT && ms_left(dial->deadline_ns));
+	return err;
+}
+
 /* One attempt from @source (NULL: the route's) to @target. */
 static int resolve(const struct dial *dial, struct sockaddr *source,
 		   struct sockaddr *target, struct rdma_cm_id **ret)
 {
 	struct rdma_cm_id *id;
-	int ms = (int)ms_left(dial->deadline_ns), err = 0;
+	int err;
 
 	if (rdma_create_id(dial->events, &id, NULL, RDMA_PS_TCP))
 		return -errno;
-	if (rdma_resolve_addr(id, source, target, ms))
-		err = -errno;
-	if (!err)
-		err = await(dial->events, RDMA_CM_EVENT_ADDR_RESOLVED,
-			    dial->deadline_ns);
+	err = resolve_addr(dial, id, source, target);
 	if (!err && !is_wanted(dial, id))
 		err = -ENODEV;
-	if (!err && rdma_resolve_route(id, ms))
+	if (!err && rdma_resolve_route(id, (int)ms_left(dial->deadline_ns)))
 		err = -errno;
 	if (!err)
 		err = await(dial->events, RDMA_CM_EVENT_ROUTE_RESOLVED,
