@@ -4,16 +4,22 @@
  *
  * A connection of its own for each caller: HELLO by the client code that
  * mitosisfs uses, then NIL requests back to back.  One thread at a time.
+ *
+ *     caller_tcp.c     over a socket
+ *     caller_verbs.c   over a queue pair; caller_without.c where there is none
  */
 #pragma once
 
 #include <stdint.h>
 
 #include "rdmafetch/tcp_control.h"
+#include "rdmafetch/verbs_address.h"
 #include "tools/bench/hist.h"
 #include "tools/bench/place.h"
 
 #define CALLER_UNDERWAY_MAX 256u
+/* Over rdma: an answer needs a receive buffer. */
+#define CALLER_UNDERWAY_RDMA_MAX 64u
 
 struct caller;
 
@@ -22,11 +28,14 @@ struct caller_options {
 	struct tcp_address address;
 	unsigned underway;   /* 1 to CALLER_UNDERWAY_MAX calls at a time */
 	unsigned body_bytes; /* of each request, at most WIRE_REQUEST_MAX */
+	/* of rdma */
+	enum verbs_completion completion;
+	const char *device; /* NULL: the route's */
 };
 
 /*
- * Connect.  Returns 0, or the errors of tcp_control_hello() with the far end's
- * words, if any, in @why (WIRE_WHY_MAX + 1 bytes).
+ * Connect.  Returns 0, or the errors of tcp_control_hello() or
+ * verbs_control_hello() with words, if any, in @why (WIRE_WHY_MAX + 1 bytes).
  */
 int caller_open(const struct caller_options *options, struct caller **ret,
 		char *why);

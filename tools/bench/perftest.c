@@ -13,12 +13,15 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/say.h"
 
 #define MIB	   1048576.0
 #define TIME_LIMIT "60"
 #define ARGS_MAX   24
 #define NUMBER_MAX 12
 #define OUTPUT_MAX 65536u
+#define TRIES_MAX  30
+#define PAUSE_US   200000
 
 static const char *const names[] = {
 	[PERFTEST_READ_LAT] = "ib_read_lat",
@@ -197,22 +200,48 @@ static void read_to_end(int fd, char *text)
 	text[len] = '\0';
 }
 
-int perftest_run(const struct perftest_plan *plan, const char *host,
-		 uint16_t port, struct perftest_result *ret_result)
+/* The last words of a tool that failed: why it did. */
+static void say_why(const struct perftest_plan *plan, char *text)
 {
-	char *text CLEANUP_FREE = malloc(OUTPUT_MAX);
+	char *end = text + strlen(text), *line;
+
+	while (end > text && end[-1] == '\n')
+		*--end = '\0';
+	line = strrchr(text, '\n');
+	say_error("%s: %s", names[plan->tool], line ? line + 1 : text);
+}
+
+/* Run the near end once; what it says goes to @text. */
+static int run_once(const struct perftest_plan *plan, const char *host,
+		    uint16_t port, char *text)
+{
 	int out CLEANUP_CLOSE = -1;
 	pid_t pid = 0;
-	int error, status = 0;
+	int status = 0, error;
 
-	if (!text)
-		return -ENOMEM;
 	error = perftest_start(plan, host, port, &pid, &out);
 	if (error)
 		return error;
 	read_to_end(out, text);
 	(void)waitpid(pid, &status, 0);
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		return -EPROTO;
-	return perftest_parse(plan, text, ret_result);
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EPROTO;
+}
+
+int perftest_run(const struct perftest_plan *plan, const char *host,
+		 uint16_t port, struct perftest_result *ret_result)
+{
+	char *text CLEANUP_FREE = malloc(OUTPUT_MAX);
+	int error = text ? -EPROTO : -ENOMEM;
+
+	/* One that comes before the far end listens is refused at once. */
+	for (int tries = 0; error == -EPROTO && tries < TRIES_MAX; tries++) {
+		if (tries)
+			(void)usleep(PAUSE_US);
+		error = run_once(plan, host, port, text);
+	}
+	if (!error)
+		error = perftest_parse(plan, text, ret_result);
+	if (error == -EPROTO)
+		say_why(plan, text);
+	return error;
 }

@@ -53,6 +53,9 @@ int perftest_parse(const struct perftest_plan *plan, const char *text,
 int perftest_start(const struct perftest_plan *plan, const char *host,
 		   uint16_t port, pid_t *ret_pid, int *ret_out_fd);
 
-/* Run the near end to its end.  0, -EPROTO when it fails, or -errno. */
+/*
+ * Run the near end to its end, again while the far one does not listen yet.  0,
+ * -EPROTO when it fails, said, or -errno.
+ */
 int perftest_run(const struct perftest_plan *plan, const char *host,
 		 uint16_t port, struct perftest_result *ret_result);

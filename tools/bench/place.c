@@ -34,6 +34,23 @@ const char *place_proto_name(enum place_proto proto)
 	return proto_names[proto];
 }
 
+int place_completion_parse(const char *text,
+			   enum verbs_completion *ret_completion)
+{
+	static const char *const names[] = {
+		[VERBS_ADAPTIVE] = "adaptive",
+		[VERBS_POLLING] = "polling",
+		[VERBS_EVENTS] = "events",
+	};
+
+	for (int i = VERBS_ADAPTIVE; i <= VERBS_EVENTS; i++)
+		if (!strcmp(text, names[i])) {
+			*ret_completion = (enum verbs_completion)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 /* Where HOST ends: at "]:" or "]" of a bracketed one, at a lone colon. */
 static const char *end_of_host(const char *text)
 {
@@ -82,7 +99,8 @@ static int listen_at(const struct addrinfo *info, int *ret_fd)
 	return 0;
 }
 
-int place_listen(const struct tcp_address *address, int *ret_fd)
+/* The first of the addresses that @address has; free with freeaddrinfo(). */
+static struct addrinfo *resolve(const struct tcp_address *address)
 {
 	const struct addrinfo hints = {
 		.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
@@ -90,13 +108,31 @@ int place_listen(const struct tcp_address *address, int *ret_fd)
 	};
 	struct addrinfo *info = NULL;
 	char port[8];
-	int error;
 
 	(void)snprintf(port, sizeof(port), "%u", address->port);
-	if (getaddrinfo(address->host, port, &hints, &info))
+	return getaddrinfo(address->host, port, &hints, &info) ? NULL : info;
+}
+
+int place_resolve(const struct tcp_address *address,
+		  struct sockaddr_storage *ret_addr)
+{
+	struct addrinfo *info = resolve(address);
+
+	if (!info)
 		return -ENOENT;
-	error = listen_at(info, ret_fd);
+	memset(ret_addr, 0, sizeof(*ret_addr));
+	memcpy(ret_addr, info->ai_addr, info->ai_addrlen);
 	freeaddrinfo(info);
+	return 0;
+}
+
+int place_listen(const struct tcp_address *address, int *ret_fd)
+{
+	struct addrinfo *info = resolve(address);
+	int error = info ? listen_at(info, ret_fd) : -ENOENT;
+
+	if (info)
+		freeaddrinfo(info);
 	return error;
 }
 

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "rdmafetch/tcp_control.h"
+#include "rdmafetch/verbs_spin.h"
 
 #define PLACE_TEXT_MAX (PARSE_HOST_MAX + 10) /* "[HOST]:65535" and its NUL */
 
@@ -18,12 +20,21 @@ int place_proto_parse(const char *text, enum place_proto *ret_proto);
 
 const char *place_proto_name(enum place_proto proto);
 
+/* "adaptive", "polling" or "events": how completions over RDMA are waited for.
+ * Returns 0 or -EINVAL. */
+int place_completion_parse(const char *text,
+			   enum verbs_completion *ret_completion);
+
 /*
  * Parse "HOST", "HOST:PORT" or "[V6]:PORT"; *@ret_address has no timeout yet.
  * Returns 0, or -EINVAL.
  */
 int place_parse(const char *text, uint16_t default_port,
 		struct tcp_address *ret_address);
+
+/* Its address and port.  0, or -ENOENT for an unknown host. */
+int place_resolve(const struct tcp_address *address,
+		  struct sockaddr_storage *ret_addr);
 
 /*
  * A listening TCP socket at @address, close-on-exec, the caller's.  Any address

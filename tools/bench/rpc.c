@@ -16,12 +16,13 @@
 
 static struct settings {
 	bool server, help, version;
-	const char *listen, *connect, *proto, *sec, *munge_socket;
+	const char *listen, *connect, *proto, *completion, *sec, *munge_socket;
 	uint32_t server_s, client_s;
 	struct rpc_options rpc;
 } settings = {
 	.listen = DEFAULT_LISTEN,
 	.proto = "tcp",
+	.completion = "adaptive",
 	.server_s = 80,
 	.client_s = 60,
 	.rpc = {.thread_count = 4, .underway = 1, .report_interval_s = 1},
@@ -59,6 +60,11 @@ static const struct opts_entry table[] = {
 	 &settings.rpc.body_bytes, 0, WIRE_REQUEST_MAX},
 	{"requests", "N", "each thread makes N calls and stops", OPTS_U32,
 	 &settings.rpc.requests, 1, UINT32_MAX},
+	{"completion", "MODE",
+	 "of rdma: adaptive, polling or events (adaptive)", OPTS_TEXT,
+	 &settings.completion, 0, 0},
+	{"rdma-dev", "NAME", "the local device; none: the route's", OPTS_TEXT,
+	 &settings.rpc.device, 0, 0},
 	{"sec", "KIND",
 	 "how a mitosisd knows its clients: none or munge (none)", OPTS_TEXT,
 	 &settings.sec, 0, 0},
@@ -103,6 +109,19 @@ static int parse(int argc, char **argv)
 	if (place_proto_parse(settings.proto, &rpc->proto) ||
 	    rpc->proto == PLACE_LOCAL) {
 		say_error("--proto %s: tcp or rdma is wanted", settings.proto);
+		return -EINVAL;
+	}
+	if (place_completion_parse(settings.completion, &rpc->completion)) {
+		say_error(
+			"--completion %s: adaptive, polling or events is "
+			"wanted",
+			settings.completion);
+		return -EINVAL;
+	}
+	if (rpc->proto == PLACE_RDMA &&
+	    rpc->underway > CALLER_UNDERWAY_RDMA_MAX) {
+		say_error("--outstanding %u: over rdma up to %u are possible",
+			  rpc->underway, CALLER_UNDERWAY_RDMA_MAX);
 		return -EINVAL;
 	}
 	place = settings.server ? settings.listen : settings.connect;

@@ -25,6 +25,8 @@ struct rpc_options {
 	uint32_t running_s;	    /* of this role */
 	uint32_t thread_count, underway, body_bytes, report_interval_s;
 	uint32_t requests; /* each thread then stops; 0: after running_s */
+	enum verbs_completion completion; /* of rdma, as the device */
+	const char *device;		  /* NULL: the route's */
 	bool json;
 };
 

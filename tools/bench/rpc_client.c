@@ -126,6 +126,8 @@ static int start_worker(struct run *run, struct worker *worker)
 		.address = options->address,
 		.underway = options->underway,
 		.body_bytes = options->body_bytes,
+		.completion = options->completion,
+		.device = options->device,
 	};
 	char why[WIRE_WHY_MAX + 1];
 	int error;

@@ -16,14 +16,17 @@
 #include "common/io.h"
 #include "common/say.h"
 #include "rdmafetch/tcp_serve.h"
+#include "rdmafetch/verbs_serve.h"
 #include "tools/bench/rpc.h"
 
 #define NS_PER_S     1000000000ull
 #define LOOP_ENTRIES 256
+#define CLIENTS_MAX  (4 * RPC_THREADS_MAX)
 
 struct rpc_server {
 	struct loop *loop;
-	struct tcp_serve *tcp;
+	struct tcp_serve *tcp;	   /* or */
+	struct verbs_serve *verbs; /* one of them */
 	struct loop_watch *stop_watch;
 	struct loop_timer end;
 	char where[PLACE_TEXT_MAX];
@@ -62,16 +65,22 @@ static const struct serve_ops nothing_ops = {
 
 /* ---- ways in ---- */
 
+static struct serve_options many_clients(void)
+{
+	struct serve_options serve = serve_defaults;
+
+	serve.clients_max = serve.strangers_max = CLIENTS_MAX;
+	return serve;
+}
+
 static int open_tcp(struct rpc_server *server,
 		    const struct rpc_options *options)
 {
-	struct serve_options serve = serve_defaults;
+	const struct serve_options serve = many_clients();
 	int sock CLEANUP_CLOSE = -1;
-	int error;
+	int error = tcp_serve_open(server->loop, &serve, &nothing_ops, server,
+				   &server->tcp);
 
-	serve.clients_max = serve.strangers_max = 4 * RPC_THREADS_MAX;
-	error = tcp_serve_open(server->loop, &serve, &nothing_ops, server,
-			       &server->tcp);
 	if (!error)
 		error = place_listen(&options->address, &sock);
 	if (error)
@@ -83,6 +92,26 @@ static int open_tcp(struct rpc_server *server,
 	return error;
 }
 
+static int open_verbs(struct rpc_server *server,
+		      const struct rpc_options *options)
+{
+	const struct serve_options serve = many_clients();
+	struct sockaddr_storage addr;
+	uint16_t port;
+	int error = verbs_serve_open(server->loop, &serve, &nothing_ops, server,
+				     &server->verbs);
+
+	if (!error)
+		error = place_resolve(&options->address, &addr);
+	if (!error)
+		error = verbs_serve_listen(server->verbs,
+					   (struct sockaddr *)&addr, &port);
+	if (!error)
+		(void)snprintf(server->where, sizeof(server->where), "%s:%u",
+			       options->address.host, port);
+	return error;
+}
+
 static int open_server(struct rpc_server *server,
 		       const struct rpc_options *options)
 {
@@ -91,12 +120,13 @@ static int open_server(struct rpc_server *server,
 	if (error)
 		return error;
 	if (options->proto == PLACE_RDMA)
-		return -EOPNOTSUPP;
+		return open_verbs(server, options);
 	return open_tcp(server, options);
 }
 
 static void close_server(struct rpc_server *server)
 {
+	verbs_serve_close(server->verbs);
 	tcp_serve_close(server->tcp);
 	loop_close(server->loop);
 }
@@ -105,7 +135,10 @@ static uint64_t answered(const struct rpc_server *server, uint64_t *ret_clients)
 {
 	struct serve_stats stats;
 
-	tcp_serve_get_stats(server->tcp, &stats);
+	if (server->verbs)
+		verbs_serve_get_stats(server->verbs, &stats);
+	else
+		tcp_serve_get_stats(server->tcp, &stats);
 	*ret_clients = stats.accepted;
 	/* Each client said HELLO, once. */
 	return stats.requests - stats.accepted;

@@ -26,13 +26,14 @@
 
 static struct settings {
 	bool server, help, version;
-	const char *listen, *connect, *proto, *sizes, *depths;
+	const char *listen, *connect, *proto, *sizes, *depths, *completion;
 	struct xfer_options xfer;
 } settings = {
 	.listen = "127.0.0.1",
 	.proto = "tcp",
 	.sizes = "4k,64k,1M",
 	.depths = "1,16,64",
+	.completion = "adaptive",
 	.xfer = {.running_s = 600,
 		 .reads = 2000,
 		 .most_mib = 64,
@@ -65,6 +66,11 @@ static const struct opts_entry table[] = {
 	 &settings.xfer.call_threads, 0, RPC_THREADS_MAX},
 	{"heap", "MIB", "of the parent (64)", OPTS_U32, &settings.xfer.mib, 1,
 	 65536},
+	{"completion", "MODE",
+	 "of rdma: adaptive, polling or events (adaptive)", OPTS_TEXT,
+	 &settings.completion, 0, 0},
+	{"rdma-dev", "NAME", "the local device; none: the route's", OPTS_TEXT,
+	 &settings.xfer.device, 0, 0},
 	{"sec", "KIND", "as mitosisd's: none or munge (none)", OPTS_TEXT,
 	 &settings.xfer.sec, 0, 0},
 	{"munge-socket", "PATH", "of munged, where it is not the usual one",
@@ -192,6 +198,9 @@ static int parse_options(int argc, char **argv)
 		       xfer->depths, &xfer->nr_depths))
 		return wrong("depths", settings.depths,
 			     "up to eight from 1 to 64 are wanted");
+	if (place_completion_parse(settings.completion, &xfer->completion))
+		return wrong("completion", settings.completion,
+			     "adaptive, polling or events is wanted");
 	if (parse_places(xfer))
 		return -EINVAL;
 	if (sec_set(xfer->sec, xfer->munge_socket, &xfer->server.sec, why)) {

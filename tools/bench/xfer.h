@@ -38,6 +38,8 @@ struct xfer_options {
 	uint32_t rounds;       /* at most XFER_ROUNDS_MAX */
 	uint32_t mib;	       /* of the parent's heap */
 	uint32_t call_threads; /* clients that call; 0: no calls */
+	enum verbs_completion completion; /* of rdma, as the device */
+	const char *device;		  /* NULL: the route's */
 	bool no_rival, json;
 	const char *sec, *munge_socket; /* of the serving role's mitosisd */
 };

@@ -125,6 +125,7 @@ static int measure_perftest(struct rounds *rounds, struct xfer_cell *cell)
 		.size_bytes = cell->plan.len_bytes,
 		.depth = cell->plan.depth,
 		.iters = cell->plan.reads,
+		.events = rounds->options->completion == VERBS_EVENTS,
 	};
 	struct xfer_side *side = &cell->rival;
 	struct perftest_result result;
@@ -198,6 +199,8 @@ static int call_ours(const struct xfer_options *options,
 		.underway = CALL_UNDERWAY,
 		.body_bytes = XFER_CALL_BYTES,
 		.requests = calls->requests,
+		.completion = options->completion,
+		.device = options->device,
 	};
 	struct rpc_total total;
 	int error;
@@ -280,6 +283,7 @@ static int call_perftest(const struct xfer_options *options,
 		.size_bytes = XFER_CALL_BYTES,
 		.depth = options->call_threads,
 		.iters = calls->requests,
+		.events = options->completion == VERBS_EVENTS,
 	};
 	struct perftest_result result;
 	int error = run_perftest(options, &plan, &result);

@@ -15,6 +15,7 @@
 #include "parent/keeper.h"
 #include "rdmafetch/local.h"
 #include "rdmafetch/tcp.h"
+#include "rdmafetch/verbs.h"
 #include "tools/bench/host.h"
 #include "tools/bench/xfer_link.h"
 
@@ -27,6 +28,7 @@ struct xfer_source {
 	struct keeper *keeper;
 	struct transport *transport;
 	struct flow_area area;
+	struct verbs_refused *refused; /* of rdma */
 	char path[64];
 };
 
@@ -143,6 +145,40 @@ static int open_tcp(struct xfer_source *source, const struct xfer_offer *offer,
 			why);
 }
 
+static int open_verbs(struct xfer_source *source,
+		      const struct xfer_offer *offer,
+		      struct tcp_opened *ret_opened, char *why)
+{
+	const struct xfer_options *options = source->options;
+	struct verbs_address address = {
+		.port = offer->rdma_port,
+		.timeout_ms = CONNECT_MS,
+		.completion = options->completion,
+		.sec = options->server.sec,
+	};
+	const struct verbs_origin origin = {
+		.address = &address,
+		.image = &offer->image,
+		.refused = source->refused = verbs_refused_new(),
+	};
+	int error;
+
+	if (!source->refused)
+		return -ENOMEM;
+	strcpy(address.host, options->server.host);
+	(void)snprintf(address.device, sizeof(address.device), "%s",
+		       options->device ? options->device : "");
+	error = verbs_open(&origin, &source->transport, ret_opened, why);
+	if (error && !why[0])
+		verbs_address_explain(&address, error, why);
+	if (!error)
+		(void)snprintf(source->path, sizeof(source->path),
+			       "rdma by %.15s, %lu MiB one-sided",
+			       verbs_device_of(source->transport),
+			       verbs_exported_bytes(source->transport) >> 20);
+	return error;
+}
+
 static int open_far(struct xfer_source *source)
 {
 	const struct xfer_options *options = source->options;
@@ -155,7 +191,7 @@ static int open_far(struct xfer_source *source)
 	if (!error && options->proto == PLACE_TCP)
 		error = open_tcp(source, &offer, &opened, why);
 	else if (!error)
-		error = -EOPNOTSUPP;
+		error = open_verbs(source, &offer, &opened, why);
 	if (!error)
 		error = desc_decode(opened.desc, opened.desc_bytes, &image);
 	if (!error)
@@ -215,6 +251,7 @@ void xfer_source_close(struct xfer_source *source)
 		return;
 	if (source->transport)
 		source->transport->ops->close(source->transport);
+	verbs_refused_free(source->refused);
 	keeper_release(source->keeper);
 	peer_close(&source->parent);
 	free(source);

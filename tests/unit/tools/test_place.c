@@ -65,8 +65,12 @@ static void no_places(void **state)
 
 static void protos(void **state)
 {
+	enum verbs_completion completion = VERBS_ADAPTIVE;
 	enum place_proto proto = PLACE_LOCAL;
 
+	assert_int_equal(place_completion_parse("events", &completion), 0);
+	assert_int_equal(completion, VERBS_EVENTS);
+	assert_true(place_completion_parse("event", &completion) < 0);
 	assert_int_equal(place_proto_parse("rdma", &proto), 0);
 	assert_int_equal(proto, PLACE_RDMA);
 	assert_string_equal(place_proto_name(proto), "rdma");
