@@ -102,3 +102,16 @@ tcp_listens() {
 rdma_listens() {
 	rdma resource show cm_id | grep -q " state LISTEN .*:$1 "
 }
+
+# munge_up: one munged for both hosts, they share the file system; its socket is
+# $munge.
+munge_up() {
+	need_programs munged
+	munge=$dir/munge/socket
+	mkdir "$dir/munge"
+	(umask 077 && head -c 64 /dev/urandom >"$dir/munge/key")
+	start munged munged --foreground --socket "$munge" \
+		--key-file "$dir/munge/key" --log-file "$dir/munge/log" \
+		--pid-file "$dir/munge/pid" --seed-file "$dir/munge/seed"
+	wait_for 30 test -S "$munge"
+}
