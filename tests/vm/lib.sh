@@ -33,7 +33,7 @@ on() {
 # Make the hosts, or mend what an earlier test has left of them.
 hosts_up() {
 	if [ ! -e /run/netns/B ]; then
-		modprobe -a rdma_rxe ib_uverbs rdma_ucm veth
+		modprobe -a rdma_rxe ib_uverbs rdma_ucm veth fuse
 		ip netns add A
 		ip netns add B
 		ip link add va netns A type veth peer name vb netns B
@@ -103,15 +103,40 @@ rdma_listens() {
 	rdma resource show cm_id | grep -q " state LISTEN .*:$1 "
 }
 
-# munge_up: one munged for both hosts, they share the file system; its socket is
-# $munge.
+# One munged for both hosts, as they have the same users; its socket in $munge.
 munge_up() {
 	need_programs munged
 	munge=$dir/munge/socket
 	mkdir "$dir/munge"
-	(umask 077 && head -c 64 /dev/urandom >"$dir/munge/key")
-	start munged munged --foreground --socket "$munge" \
+	(umask 077 && printf '%064d' 1 >"$dir/munge/key")
+	start munged munged --foreground --force --socket "$munge" \
 		--key-file "$dir/munge/key" --log-file "$dir/munge/log" \
 		--pid-file "$dir/munge/pid" --seed-file "$dir/munge/seed"
-	wait_for 30 test -S "$munge"
+	wait_for 60 test -S "$munge" -o ! -e "/proc/$pid"
+	[ -S "$munge" ] || fail "munged does not start"
+}
+
+# daemon_on HOST [OPTIONS]: mitosisd with RDMA and no TCP; sets $daemon, and
+# $socket to its unix socket.  munge_up first.
+daemon_on() {
+	local host=$1 ready=$dir/ready.$((++daemons))
+	shift
+	socket=$dir/mitosisd-$daemons.sock
+	start_on "$host" "mitosisd-$daemons" "$tools/mitosisd" --listen none \
+		--rdma="${address[$host]}" --socket "$socket" --sec munge \
+		--munge-socket "$munge" --no-root-squash --ready-fd 3 "$@" \
+		3>"$ready"
+	daemon=$pid
+	wait_for 60 test -s "$ready" -o ! -e "/proc/$daemon"
+	grep -q ' rdma:' "$ready" || fail "mitosisd does not start"
+}
+
+# mount_on HOST SOURCE [OPTIONS]: an image at $mnt, over RDMA.
+mount_on() {
+	mkdir -p "$mnt"
+	on "$1" "$tools/mitosisfs" "$2" "$mnt" \
+		-o "proto=rdma,sec=munge,munge_socket=$munge${3:+,$3}"
+	fuse_connections+=("$(mountpoint -d "$mnt" | cut -d: -f2)")
+	grep -qxF "transport: verbs (${device[$1]})" "$mnt/status" ||
+		fail "not over ${device[$1]}: $(grep ^transport "$mnt/status")"
 }
