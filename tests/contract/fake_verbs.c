@@ -21,6 +21,7 @@
 #include "common/page.h"
 #include "common/wire.h"
 #include "tests/contract/device_address.h"
+#include "tests/contract/far_net.h"
 #include "tests/contract/pattern.h"
 
 #define BUF_BYTES   4160u
@@ -484,10 +485,11 @@ static void *server_main(void *arg)
 const char *fake_verbs_lack(void)
 {
 	char text[INET_ADDRSTRLEN];
+	int home = far_net_enter();
+	bool found = device_address(text);
 
-	return device_address(text)
-		       ? NULL
-		       : "no RDMA device with an IPv4 address here";
+	far_net_leave(home);
+	return found ? NULL : "no RDMA device with an IPv4 address here";
 }
 
 static bool listen_on(struct fake_verbs *server)
@@ -522,10 +524,12 @@ static bool make_memory(struct fake_verbs *server)
 struct fake_verbs *fake_verbs_start(const struct fake_verbs_options *options)
 {
 	struct fake_verbs *server = calloc(1, sizeof(*server));
+	int home = far_net_enter();
+	bool listens = listen_on(server);
 
+	far_net_leave(home);
 	server->options = *options;
-	if (!make_memory(server) || !listen_on(server) ||
-	    pipe(server->stop_fds) ||
+	if (!listens || !make_memory(server) || pipe(server->stop_fds) ||
 	    pthread_create(&server->thread, NULL, server_main, server)) {
 		free(server->bufs);
 		free(server);

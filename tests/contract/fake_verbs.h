@@ -9,8 +9,8 @@
  *     page   0      100  104      200 201 202 203 204 205          6656
  *     key    [ 0      ]hole[ 1     ][ 2 ][ 3 ][ 4 ][ 5 ][ 6          ]
  *
- * The server listens on an address of this host that a device has: both ends
- * are in one network namespace.
+ * The server listens on an address of this host that a device has, in the
+ * network namespace FAR_NET (far_net.h).
  */
 #pragma once
 

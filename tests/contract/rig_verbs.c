@@ -7,7 +7,9 @@
 #include "tests/contract/rig.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "rdmafetch/verbs.h"
 #include "tests/contract/fake_verbs.h"
@@ -24,6 +26,7 @@ static struct transport *rig_open(const struct rig_faults *faults)
 	struct verbs_origin origin;
 	char why[WIRE_WHY_MAX + 1];
 	struct tcp_opened opened;
+	int error;
 
 	if (faults) {
 		options.no_regions = true;
@@ -37,12 +40,19 @@ static struct transport *rig_open(const struct rig_faults *faults)
 	}
 	server = fake_verbs_start(&options);
 	refused = verbs_refused_new();
-	if (!server || !refused)
+	if (!server || !refused) {
+		(void)fprintf(stderr, "the far end does not start\n");
 		return NULL;
+	}
 	address = fake_verbs_address(server);
 	origin = (struct verbs_origin){&address, &image, refused};
-	if (verbs_open(&origin, &transport, &opened, why))
+	why[0] = '\0';
+	error = verbs_open(&origin, &transport, &opened, why);
+	if (error) {
+		(void)fprintf(stderr, "verbs_open: %s (%s)\n",
+			      strerror(-error), why);
 		return NULL;
+	}
 	free(opened.desc);
 	return transport;
 }
