@@ -49,8 +49,8 @@ static struct transport *rig_open(const struct rig_faults *faults)
 	why[0] = '\0';
 	error = verbs_open(&origin, &transport, &opened, why);
 	if (error) {
-		(void)fprintf(stderr, "verbs_open: %s (%s)\n",
-			      strerror(-error), why);
+		(void)fprintf(stderr, "verbs_open: %s (%s)\n", strerror(-error),
+			      why);
 		return NULL;
 	}
 	free(opened.desc);
