@@ -66,6 +66,31 @@ link_up() {
 	wait_for 30 gid_index "$1" >/dev/null
 }
 
+# Nothing gets from one host to the other any more, and neither knows: a neighbour
+# has an address that nobody has.  (With the link down and so no route, soft-RoCE's
+# connection manager ends at the first message it would send: its queue pair, see
+# "rdma res show qp", stays in state ERR until the device is made again.)
+cable_out() {
+	local host
+	for host in A B; do
+		ip -n $host neigh replace "${address[$(other "$host")]}" \
+			lladdr 02:00:00:00:00:01 dev "${link[$host]}" \
+			nud permanent
+	done
+}
+
+cable_in() {
+	local host
+	for host in A B; do
+		ip -n $host neigh del "${address[$(other "$host")]}" \
+			dev "${link[$host]}"
+	done
+}
+
+other() {
+	[ "$1" = A ] && echo B || echo A
+}
+
 port_active() {
 	grep -q ACTIVE "/sys/class/infiniband/${device[$1]}/ports/1/state"
 }

@@ -6,21 +6,31 @@ LIMIT=240
 . "$(dirname "$0")/../lib.sh"
 
 hosts_up
-on A timeout 220 "$MITOSIS_BUILD/tests/vm/verbs/test_verbs_serve" ||
-	fail "see above"
+programs=$MITOSIS_BUILD/tests/vm/verbs
+[ -x "$programs/test_verbs_serve" ] || skip "built without RDMA"
+on A timeout 150 "$programs/test_verbs_serve" || fail "see above"
+on A timeout 100 "$programs/test_verbs_crowd" || fail "see above"
+
 # A host that vanishes without a word is missed by the probes of its idle client.
-test=$MITOSIS_BUILD/tests/vm/verbs/test_verbs_serve
-start_on A serve-one timeout 180 "$test" serve-one
+start_on A serve-one timeout 180 "$programs/test_verbs_crowd" serve-one
 server=$pid
 wait_for 30 test -s serve-one.out
-start_on B idle "$test" idle "$(head -1 serve-one.out)"
+start_on B idle "$programs/test_verbs_crowd" idle "$(head -1 serve-one.out)"
 idle=$pid
 wait_for 60 grep -q joined serve-one.out
-link_down B
+cable_out
 wait_for 120 grep -q left serve-one.out
 expect_exit "$server" 0 "the server of a host that vanished"
 kill -9 "$idle"
-link_up B
+
+# And is welcome again.
+cable_in
+start_on A serve-again timeout 100 "$programs/test_verbs_crowd" serve-one
+server=$pid
+wait_for 30 test -s serve-again.out
+on B timeout 60 "$programs/test_verbs_crowd" busy "$(head -1 serve-again.out)" ||
+	fail "a host that came back is not served"
+expect_exit "$server" 0 "the server of a host that came back"
 
 nothing_left() {
 	local kind
