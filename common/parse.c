@@ -202,3 +202,12 @@ int parse_source(const char *text, struct parse_source *ret_source)
 		*ret_source = source;
 	return error;
 }
+
+void parse_plain(char *out, const void *bytes, size_t len)
+{
+	const unsigned char *at = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		out[i] = at[i] < ' ' || at[i] > '~' ? '?' : (char)at[i];
+	out[len] = '\0';
+}

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Decimal in [@min, @max].  0, -EINVAL, or -ERANGE. */
@@ -42,3 +43,9 @@ int parse_source(const char *text, struct parse_source *ret_source);
 
 /* 1 when @name is a legal image name. */
 int parse_name_ok(const char *name);
+
+/*
+ * Copy @len bytes of somebody's words, and a NUL, to @out, which has room for
+ * both: what is not printable ASCII becomes '?', as it could move a cursor.
+ */
+void parse_plain(char *out, const void *bytes, size_t len);

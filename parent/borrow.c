@@ -10,28 +10,37 @@
 #define SYSCALL_BYTES 2u /* of the instruction */
 
 /*
- * Run to the next stop of kind @event.  SIGSTOP, which cannot be blocked, and
- * the stops of SIGCONT are nothing to us.
+ * Run to the next stop, at a system call too with @calls.  SIGSTOP, which
+ * cannot be blocked, and the stops of SIGCONT are nothing to us; another signal
+ * is.
  */
-static int run_to(pid_t pid, enum tracee_event event)
+static int run(pid_t pid, bool calls, struct tracee_stop *ret_stop)
+{
+	pid_t got;
+	int rc = tracee_resume(pid, calls);
+
+	if (rc)
+		return rc;
+	do
+		got = tracee_wait(pid, ret_stop);
+	while (got == -EINTR);
+	if (got < 0 || ret_stop->event == TRACEE_GONE)
+		return -ESRCH;
+	if (ret_stop->event == TRACEE_SIGNAL && ret_stop->signo != SIGSTOP)
+		return -EIO;
+	return 0;
+}
+
+/* Run to the next entry or end of a system call. */
+static int run_to_call(pid_t pid)
 {
 	struct tracee_stop stop;
-	pid_t got;
 	int rc;
 
-	do {
-		rc = tracee_resume(pid, event == TRACEE_SYSCALL);
-		if (rc)
-			return rc;
-		do
-			got = tracee_wait(pid, &stop);
-		while (got == -EINTR);
-		if (got < 0 || stop.event == TRACEE_GONE)
-			return -ESRCH;
-		if (stop.event == TRACEE_SIGNAL && stop.signo != SIGSTOP)
-			return -EIO;
-	} while (stop.event != event);
-	return 0;
+	do
+		rc = run(pid, true, &stop);
+	while (rc == 0 && stop.event != TRACEE_SYSCALL);
+	return rc;
 }
 
 static struct user_regs_struct set_up(const struct borrowed *borrowed, long nr,
@@ -67,7 +76,7 @@ static int skip(pid_t pid, struct user_regs_struct *now)
 
 	now->orig_rax = UINT64_MAX;
 	rc = tracee_set_regs(pid, now);
-	rc = rc ? rc : run_to(pid, TRACEE_SYSCALL);
+	rc = rc ? rc : run_to_call(pid);
 	return rc ? rc : -EPERM;
 }
 
@@ -78,11 +87,11 @@ static int make_call(pid_t pid, const struct user_regs_struct *set,
 	int rc = tracee_set_regs(pid, set);
 
 	rc = rc ? rc : tracee_set_sigmask(pid, UINT64_MAX);
-	rc = rc ? rc : run_to(pid, TRACEE_SYSCALL);
+	rc = rc ? rc : run_to_call(pid);
 	rc = rc ? rc : tracee_get_regs(pid, &now);
 	if (rc == 0 && !is_as_set(&now, set))
 		rc = skip(pid, &now);
-	rc = rc ? rc : run_to(pid, TRACEE_SYSCALL);
+	rc = rc ? rc : run_to_call(pid);
 	rc = rc ? rc : tracee_get_regs(pid, &now);
 	if (rc == 0)
 		*ret_result = (int64_t)now.rax;
@@ -108,24 +117,13 @@ int borrow_run(pid_t pid, const struct user_regs_struct *regs,
 	       uint64_t done_raddr)
 {
 	struct user_regs_struct own, now;
+	struct tracee_stop stop;
 	int rc = tracee_get_regs(pid, &own);
 
 	rc = rc ? rc : tracee_set_regs(pid, regs);
 	do {
-		struct tracee_stop stop = {.event = TRACEE_STOP};
-		pid_t got;
-
-		rc = rc ? rc : tracee_resume(pid, false);
-		if (rc)
-			return rc;
-		do
-			got = tracee_wait(pid, &stop);
-		while (got == -EINTR);
-		if (got < 0 || stop.event == TRACEE_GONE)
-			return -ESRCH;
-		if (stop.event == TRACEE_SIGNAL && stop.signo != SIGSTOP)
-			return -EIO;
-		rc = tracee_get_regs(pid, &now);
+		rc = rc ? rc : run(pid, false, &stop);
+		rc = rc ? rc : tracee_get_regs(pid, &now);
 	} while (rc == 0 && now.rip != done_raddr);
 	return rc ? rc : tracee_set_regs(pid, &own);
 }

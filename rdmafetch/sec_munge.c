@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "common/cleanup.h"
+#include "common/parse.h"
 
 const bool sec_munge_is_built = true;
 
@@ -129,10 +130,7 @@ static void copy_payload(char *out, const char *payload, int len)
 {
 	int used = len < (int)SEC_PAYLOAD_MAX ? len : (int)SEC_PAYLOAD_MAX;
 
-	for (int i = 0; i < used; i++)
-		out[i] =
-			payload[i] < ' ' || payload[i] > '~' ? '?' : payload[i];
-	out[used] = '\0';
+	parse_plain(out, payload, (size_t)used);
 }
 
 static void decode(struct job *job, munge_ctx_t ctx)

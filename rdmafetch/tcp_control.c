@@ -11,7 +11,9 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/parse.h"
 #include "rdmafetch/dial.h"
+#include "rdmafetch/reply.h"
 
 #define NS_PER_MS   1000000ull
 #define PIECE_BYTES (1u << 20)
@@ -93,14 +95,6 @@ static int recv_body(int fd, size_t len, uint64_t deadline_ns, void **ret)
 	return 0;
 }
 
-/* Keep what a terminal may show. */
-static void copy_words(char *why, const char *words, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		why[i] = words[i] < ' ' || words[i] > '~' ? '?' : words[i];
-	why[len] = '\0';
-}
-
 static int recv_reply(struct tcp_control *control, enum wire_type type,
 		      uint64_t deadline_ns, struct wire_header *ret_header,
 		      void **ret_body)
@@ -114,10 +108,8 @@ static int recv_reply(struct tcp_control *control, enum wire_type type,
 	err = wire_get_header(in, WIRE_REPLY_MAX, &header);
 	if (err)
 		return err;
-	if (header.type != type || !(header.flags & WIRE_REPLY) ||
-	    header.flags & WIRE_FAR || header.id != control->last_id)
-		return -EPROTO;
-	if (header.status && header.body_bytes > WIRE_WHY_MAX)
+	if (reply_check(&header, type, control->last_id) ||
+	    header.flags & WIRE_FAR)
 		return -EPROTO;
 	err = recv_body(control->fd, header.body_bytes, deadline_ns, ret_body);
 	if (!err)
@@ -148,7 +140,7 @@ int tcp_control_call(struct tcp_control *control, enum wire_type type,
 		return err;
 	}
 	if (header.status) {
-		copy_words(why, reply, header.body_bytes);
+		parse_plain(why, reply, header.body_bytes);
 		return header.status;
 	}
 	if (ret_body) {
@@ -190,11 +182,10 @@ static int say_hello(struct tcp_control *control,
 			       &reply_bytes, why);
 	if (err)
 		return err;
-	err = wire_get_hello(reply, reply_bytes, &hello);
-	if (err)
-		return err;
-	control->rdma_port = hello.rdma_port;
-	return hello.read_max_bytes < WIRE_READ_MAX ? -EPROTO : 0;
+	err = reply_get_hello(reply, reply_bytes, &hello);
+	if (!err)
+		control->rdma_port = hello.rdma_port;
+	return err;
 }
 
 uint16_t tcp_control_rdma_port(const struct tcp_control *control)
@@ -238,23 +229,11 @@ int tcp_control_image(struct tcp_control *control,
 {
 	uint8_t request[WIRE_REQUEST_MAX];
 	CLEANUP_FREE void *reply = NULL;
-	struct wire_opened opened;
-	size_t bytes = 0, head;
+	size_t bytes = 0;
 	int err = tcp_control_call(control, WIRE_OPEN, request,
 				   wire_put_image(request, image), &reply,
 				   &bytes, why);
 
-	if (!err)
-		err = wire_get_opened(reply, bytes, &opened);
-	if (err)
-		return err;
-	head = wire_put_opened(request, &opened);
-	if (bytes <= head)
-		return -EPROTO;
-	memmove(reply, (char *)reply + head, bytes - head);
-	*ret_handle = opened.handle;
-	ret_opened->desc = steal_ptr(&reply);
-	ret_opened->desc_bytes = bytes - head;
-	ret_opened->lease_s = opened.lease_s;
-	return 0;
+	return err ? err
+		   : reply_take_opened(&reply, bytes, ret_handle, ret_opened);
 }

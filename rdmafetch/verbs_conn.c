@@ -19,11 +19,6 @@
 _Static_assert(VCONN_MESSAGE_BYTES <= BUFFER_BYTES, "a message fits");
 _Static_assert(VCONN_BUFFERS < NO_BUFFER, "numbers fit in a byte");
 
-uint64_t vconn_wr_id(const struct vconn_tag *tag)
-{
-	return (uint64_t)tag->owner << 32 | (uint32_t)tag->kind << 16 | tag->at;
-}
-
 struct vconn_tag vconn_tag_of(uint64_t wr_id)
 {
 	return (struct vconn_tag){
@@ -36,9 +31,7 @@ struct vconn_tag vconn_tag_of(uint64_t wr_id)
 static uint64_t wr_id_of(const struct verbs_conn *conn, enum vconn_kind kind,
 			 uint16_t at)
 {
-	const struct vconn_tag tag = {conn->owner, kind, at};
-
-	return vconn_wr_id(&tag);
+	return (uint64_t)conn->owner << 32 | (uint32_t)kind << 16 | at;
 }
 
 static uint8_t *buffer(const struct verbs_conn *conn, unsigned at)

@@ -57,8 +57,7 @@ struct verbs_conn {
 	struct ibv_sge sges[VCONN_BUFFERS];
 };
 
-/* To and from a completion's wr_id. */
-uint64_t vconn_wr_id(const struct vconn_tag *tag);
+/* What a completion's wr_id says. */
 struct vconn_tag vconn_tag_of(uint64_t wr_id);
 
 /*

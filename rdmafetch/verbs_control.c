@@ -6,9 +6,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/cleanup.h"
+#include "rdmafetch/reply.h"
 #include "rdmafetch/verbs_link.h"
 #include "rdmafetch/verbs_talk.h"
 
@@ -62,10 +62,7 @@ static int say_hello(struct verbs_control *control,
 				 &reply_bytes, why);
 	if (err)
 		return err;
-	err = wire_get_hello(reply, reply_bytes, &hello);
-	if (err)
-		return err;
-	return hello.read_max_bytes < WIRE_READ_MAX ? -EPROTO : 0;
+	return reply_get_hello(reply, reply_bytes, &hello);
 }
 
 int verbs_control_hello(const struct verbs_address *address,
@@ -95,25 +92,13 @@ int verbs_control_image(struct verbs_control *control,
 {
 	uint8_t request[WIRE_REQUEST_MAX];
 	CLEANUP_FREE void *reply = NULL;
-	struct wire_opened opened;
-	size_t bytes = 0, head;
+	size_t bytes = 0;
 	int err = verbs_control_call(control, WIRE_OPEN, request,
 				     wire_put_image(request, image), &reply,
 				     &bytes, why);
 
-	if (!err)
-		err = wire_get_opened(reply, bytes, &opened);
-	if (err)
-		return err;
-	head = wire_put_opened(request, &opened);
-	if (bytes <= head)
-		return -EPROTO;
-	memmove(reply, (char *)reply + head, bytes - head);
-	*ret_handle = opened.handle;
-	ret_opened->desc = steal_ptr(&reply);
-	ret_opened->desc_bytes = bytes - head;
-	ret_opened->lease_s = opened.lease_s;
-	return 0;
+	return err ? err
+		   : reply_take_opened(&reply, bytes, ret_handle, ret_opened);
 }
 
 int verbs_control_export(struct verbs_control *control, uint32_t handle,

@@ -91,7 +91,7 @@ int verbs_device_look(struct ibv_context *context,
 	return 0;
 }
 
-int verbs_device_port_is_up(struct ibv_context *context, uint8_t port)
+static bool port_is_up(struct ibv_context *context, uint8_t port)
 {
 	struct ibv_port_attr attr;
 
@@ -102,7 +102,7 @@ int verbs_device_port_is_up(struct ibv_context *context, uint8_t port)
 static bool is_up(const struct verbs_device *device)
 {
 	for (unsigned port = 1; port <= device->attr.phys_port_cnt; port++)
-		if (verbs_device_port_is_up(device->context, (uint8_t)port))
+		if (port_is_up(device->context, (uint8_t)port))
 			return true;
 	return false;
 }

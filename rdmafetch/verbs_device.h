@@ -53,9 +53,6 @@ int verbs_device_open(const char *name, struct verbs_device *ret_device);
 /* A device that is not open, or zeros, is left alone. */
 void verbs_device_close(struct verbs_device *device);
 
-/* 1 when port @port is active. */
-int verbs_device_port_is_up(struct ibv_context *context, uint8_t port);
-
 /*
  * Write the names of all devices to @out (at most @out_bytes, cut at the end),
  * with ", " between them, for words to a user.  Returns how many there are.

@@ -10,6 +10,8 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/parse.h"
+#include "rdmafetch/reply.h"
 #include "rdmafetch/verbs_link.h"
 
 #define NS_PER_MS   1000000ull
@@ -178,10 +180,7 @@ static int get_message(const struct verbs_talk *talk, enum wire_type type,
 	    wire_get_header(in, WIRE_REQUEST_MAX, header) ||
 	    header->body_bytes != talk->recv_bytes - WIRE_HEADER_BYTES)
 		return -EPROTO;
-	if (header->type != type || !(header->flags & WIRE_REPLY) ||
-	    header->id != talk->last_id)
-		return -EPROTO;
-	if (header->status && header->body_bytes > WIRE_WHY_MAX)
+	if (reply_check(header, type, talk->last_id))
 		return -EPROTO;
 	ret->body = in + WIRE_HEADER_BYTES;
 	return 0;
@@ -213,15 +212,6 @@ static int get_body(struct verbs_talk *talk, const struct message *message,
 	*ret_bytes = far.len_bytes;
 	return send_message(talk, WIRE_TAKEN, taken,
 			    wire_put_taken(taken, message->header.id));
-}
-
-/* Keep what a terminal may show. */
-static void copy_words(char *why, const uint8_t *words, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		why[i] =
-			words[i] < ' ' || words[i] > '~' ? '?' : (char)words[i];
-	why[len] = '\0';
 }
 
 /* Send the question and take the answer's head. */
@@ -270,7 +260,7 @@ int verbs_talk_ask(struct verbs_talk *talk,
 		return -EMSGSIZE;
 	err = exchange(talk, question, deadline_ns, &message);
 	if (!err && message.header.status)
-		copy_words(why, message.body, message.header.body_bytes);
+		parse_plain(why, message.body, message.header.body_bytes);
 	if (!err)
 		err = finish(talk, &message, deadline_ns, &reply, &reply_bytes);
 	if (err) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/parse.h"
 
 #define NS_PER_MS 1e6
 #define NS_PER_S  1000000000ull
@@ -20,10 +21,7 @@ static struct cell harmless(const char *text)
 {
 	struct cell cell = {""};
 
-	(void)snprintf(cell.text, sizeof(cell.text), "%s", text);
-	for (char *at = cell.text; *at; at++)
-		if (*at < ' ' || *at > '~')
-			*at = '?';
+	parse_plain(cell.text, text, strnlen(text, CELL_MAX));
 	return cell;
 }
 

@@ -223,6 +223,16 @@ static void test_names(void **state)
 	assert_false(parse_name_ok("\xc3\xa9"));
 }
 
+static void test_plain_words(void **state)
+{
+	char out[8] = "xxxxxxx";
+
+	parse_plain(out, "a ~\x1b\x7f\xc3", 7); /* the last is its NUL */
+	assert_string_equal(out, "a ~????");
+	parse_plain(out, NULL, 0);
+	assert_string_equal(out, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_longest_host),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_plain_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

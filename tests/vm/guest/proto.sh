@@ -4,19 +4,12 @@
 LIMIT=200
 . "$(dirname "$0")/../lib.sh"
 need_tools mitosisd mitosisfs mitosisctl
-need_programs munged sha256sum
+need_programs sha256sum
 
 hosts_up
 modprobe fuse 2>/dev/null || true
 
-# One munged does for both hosts, which share their users.
-mkdir munge
-printf '%064d' 1 >munge/key
-chmod 600 munge/key
-start munged munged --foreground --force --socket "$dir/munge/socket" \
-	--key-file "$dir/munge/key" --log-file "$dir/munge/log" \
-	--pid-file "$dir/munge/pid" --seed-file "$dir/munge/seed"
-wait_for 60 test -S munge/socket
+munge_up
 start parent sleep 1000
 parent=$pid
 
@@ -25,7 +18,7 @@ boot() {
 	local name=$1
 	shift
 	start_on A "$name" "$tools/mitosisd" --socket "$dir/$name.sock" \
-		--sec munge --munge-socket "$dir/munge/socket" \
+		--sec munge --munge-socket "$munge" \
 		--no-root-squash --ready-fd 3 "$@" 3>"$name.ready"
 	daemon=$pid
 	wait_for 60 test -s "$name.ready" -o ! -e "/proc/$daemon"
@@ -39,7 +32,7 @@ boot() {
 mkdir mnt
 mount_on_b() {
 	on B "$tools/mitosisfs" "${address[A]}:/image/an" "$dir/mnt" \
-		-o "port=$port,sec=munge,munge_socket=$dir/munge/socket,$1"
+		-o "port=$port,sec=munge,munge_socket=$munge,$1"
 	fuse_connections+=("$(mountpoint -d "$dir/mnt" | cut -d: -f2)")
 }
 
@@ -96,7 +89,7 @@ stop_daemon
 # A daemon that no TCP leads to: prepared, renewed and released by RDMA.
 boot only --listen none --rdma="${address[A]}:7373"
 on B "$tools/mitosisfs" "${address[A]}:/pid/$parent" "$dir/mnt" \
-	-o "proto=rdma,lease=6,sec=munge,munge_socket=$dir/munge/socket"
+	-o "proto=rdma,lease=6,sec=munge,munge_socket=$munge"
 fuse_connections+=("$(mountpoint -d "$dir/mnt" | cut -d: -f2)")
 expect_words 'verbs \(rxeB\)'
 bytes >/dev/null
