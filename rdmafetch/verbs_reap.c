@@ -10,9 +10,10 @@
 #include "common/io.h"
 #include "rdmafetch/verbs_done.h"
 
-#define NS_PER_MS   1000000ull
-#define WCS	    32
-#define LOOK_MAX_NS 10000000ull /* at least so often see if it is over */
+#define NS_PER_MS     1000000ull
+#define WCS	      32
+#define LOOK_MAX_NS   10000000ull /* at least so often see if it is over */
+#define LAST_WORDS_NS 20000000ull
 
 /* ---- take what completed ---- */
 
@@ -87,20 +88,45 @@ static enum state look(struct verbs_reaper *reaper)
 	enum state state = UNDERWAY;
 
 	(void)pthread_mutex_lock(&reaper->lock);
-	if (core->link->is_over)
-		core->is_broken = true;
 	if (!core->slots.nr_busy)
 		state = NOTHING_UNDERWAY;
-	else if (core->is_broken)
+	else if (core->is_broken || core->link->is_over)
 		state = BROKEN;
 	(void)pthread_mutex_unlock(&reaper->lock);
 	return state;
 }
 
+/* May a completion yet say which range was refused? */
+static bool is_unexplained(struct verbs_reaper *reaper)
+{
+	struct verbs_core *core = &reaper->core;
+	bool is;
+
+	(void)pthread_mutex_lock(&reaper->lock);
+	is = !core->is_broken && core->ring.oldest != core->ring.next;
+	(void)pthread_mutex_unlock(&reaper->lock);
+	return is;
+}
+
+/*
+ * A far end whose device refused a READ hangs up, and its goodbye comes by
+ * another way than the completion that names the READ: it may be here first.
+ */
+static void hear_last_words(struct verbs_reaper *reaper)
+{
+	uint64_t until_ns = io_monotonic_ns() + LAST_WORDS_NS;
+
+	while (is_unexplained(reaper) && io_monotonic_ns() < until_ns)
+		if (!drain(reaper))
+			__builtin_ia32_pause();
+}
+
 /* All that is under way lands with -EIO, once the device cannot write it. */
 static void fail_all(struct verbs_reaper *reaper)
 {
+	hear_last_words(reaper);
 	(void)pthread_mutex_lock(&reaper->lock);
+	reaper->core.is_broken = true;
 	verbs_link_cut(reaper->core.link);
 	verbs_slots_land_all(&reaper->core.slots, -EIO);
 	(void)pthread_mutex_unlock(&reaper->lock);

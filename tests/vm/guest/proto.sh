@@ -10,7 +10,7 @@ hosts_up
 modprobe fuse 2>/dev/null || true
 
 munge_up
-start parent sleep 1000
+start parent env sleep 1000
 parent=$pid
 
 # boot NAME [OPTIONS]: mitosisd on host A, with an image of the parent.

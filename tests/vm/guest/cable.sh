@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# cable.sh - the cable out while a mount is in use: EIO in time, never a hang and
+# never a wrong byte; and with the cable in again the same mount goes on
+LIMIT=300
+. "$(dirname "$0")/../lib.sh"
+need_tools mitosisd mitosisfs mitosisctl
+need_programs cmp
+
+hosts_up
+munge_up
+start parent env sleep 1000
+parent=$pid
+daemon_on A
+"$tools/mitosisctl" --socket "$socket" prepare "$parent" --name an >/dev/null
+
+all_pages() {
+	cat "$mnt"/image/vma/*
+}
+
+# What is right, by another way than the one that is to fail.
+mkdir -p "$mnt"
+"$tools/mitosisfs" unix:/image/an "$mnt" -o "socket=$socket"
+all_pages >right
+umount "$mnt"
+
+# Little is fetched ahead: there shall be something left to fetch.
+mount_on B "${address[A]}:/image/an" timeo=20,retrans=1,readahead=4
+head -c 4096 "$mnt/image/exe" >/dev/null
+
+cable_out
+began=$SECONDS
+! all_pages >cut 2>errors || fail "all pages came without a cable"
+grep -q 'Input/output error' errors || fail "not EIO: $(cat errors)"
+[ $((SECONDS - began)) -lt 120 ] || fail "$((SECONDS - began)) s to EIO"
+
+cable_in
+all_pages_are_right() {
+	all_pages >again 2>/dev/null && cmp -s again right
+}
+wait_for 120 all_pages_are_right
+grep -qxF "transport: verbs (${device[B]})" "$mnt/status" ||
+	fail "not over verbs again: $(grep ^transport "$mnt/status")"
+grep -qE '^reconnects: [1-9]' "$mnt/status" ||
+	fail "no reconnect: $(cat "$mnt/status")"
+umount "$mnt"
+stop_daemon
