@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/io.h"
 #include "common/page.h"
 #include "common/source.h"
 #include "rdmafetch/ahead.h"
@@ -32,6 +33,7 @@ struct fetch {
 		start_lock;	  /* of the prefetch thread; before pump.lock */
 	struct ahead *ahead;	  /* NULL until it is started */
 	struct fetch_stats stats; /* the demand's own */
+	struct hist demand_ns;
 	unsigned nr_callers;
 	pthread_cond_t no_callers;
 };
@@ -312,6 +314,7 @@ int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
 	       size_t len_bytes)
 {
 	struct pump *pump = &fetch->pump;
+	uint64_t start_ns = io_monotonic_ns();
 	int err;
 
 	if (!legal(object, raddr, len_bytes))
@@ -325,6 +328,8 @@ int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
 	err = read_all(fetch, object, raddr, buf, len_bytes);
 
 	(void)pthread_mutex_lock(&pump->lock);
+	if (object == SOURCE_MEMORY)
+		hist_add(&fetch->demand_ns, io_monotonic_ns() - start_ns);
 	if (--fetch->nr_callers == 0)
 		(void)pthread_cond_broadcast(&fetch->no_callers);
 	(void)pthread_mutex_unlock(&pump->lock);
@@ -412,6 +417,13 @@ void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 	if (fetch->ahead)
 		ahead_get_stats(fetch->ahead, &ret_stats->prefetch_reads,
 				&ret_stats->prefetch_pages);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+}
+
+void fetch_get_latency(struct fetch *fetch, struct hist *ret_ns)
+{
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	*ret_ns = fetch->demand_ns;
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
 

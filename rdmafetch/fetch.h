@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/hist.h"
 #include "common/image.h"
 #include "rdmafetch/prefetch.h"
 #include "rdmafetch/transport.h"
@@ -100,6 +101,12 @@ void fetch_release_buffer(struct fetch *fetch, void *buf);
 int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages);
 
 void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats);
+
+/*
+ * How long each demand read of memory took, in nanoseconds: what a fault waits
+ * for, but for the kernel's own share.
+ */
+void fetch_get_latency(struct fetch *fetch, struct hist *ret_ns);
 
 /*
  * Wait for reads under way (or their timeout), then free.  No call may begin

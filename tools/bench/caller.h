@@ -14,7 +14,7 @@
 
 #include "rdmafetch/tcp_control.h"
 #include "rdmafetch/verbs_address.h"
-#include "tools/bench/hist.h"
+#include "common/hist.h"
 #include "tools/bench/place.h"
 
 #define CALLER_UNDERWAY_MAX 256u

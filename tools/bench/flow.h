@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "rdmafetch/transport.h"
-#include "tools/bench/hist.h"
+#include "common/hist.h"
 
 #define FLOW_DEPTH_MAX 64u
 #define FLOW_LEN_MAX   TRANSPORT_READ_MAX

@@ -346,6 +346,25 @@ static void many_threads_get_right_bytes(void **state)
 	fetch_close(fetch);
 }
 
+/* Each read of memory is timed, from the call to the last byte. */
+static void latency_is_counted_for_memory(void **state)
+{
+	struct fetch_options options = usual();
+	struct null_options faults = {.delay_ns = 2000000};
+	struct fetch *fetch = open_over(&faults, &options);
+	static struct hist latency;
+	char byte;
+
+	for (int i = 0; i < 3; i++)
+		reader_check(fetch, BASE_PAGE + (uint64_t)i, 1);
+	assert_int_equal(fetch_read(fetch, SOURCE_EXE, 0, &byte, 1), 0);
+	fetch_get_latency(fetch, &latency);
+	assert_int_equal(latency.nr, 3);
+	assert_true(latency.min >= faults.delay_ns);
+	assert_true(latency.sum >= 3 * latency.min);
+	fetch_close(fetch);
+}
+
 /* ---- failures ---- */
 
 static void a_failed_read_is_tried_again(void **state)
@@ -545,6 +564,7 @@ int main(void)
 		cmocka_unit_test(a_join_does_not_fail_for_anothers_page),
 		cmocka_unit_test(a_failure_reaches_all_who_share),
 		cmocka_unit_test(many_threads_get_right_bytes),
+		cmocka_unit_test(latency_is_counted_for_memory),
 		cmocka_unit_test(a_failed_read_is_tried_again),
 		cmocka_unit_test(an_unreadable_page_is_eio_after_all_tries),
 		cmocka_unit_test(a_released_image_is_estale_at_once),

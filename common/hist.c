@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hist.c - see hist.h */
-#include "tools/bench/hist.h"
+#include "common/hist.h"
 
 #define SUBS (1u << HIST_SUB_BITS)
 
@@ -34,6 +34,7 @@ void hist_add(struct hist *hist, uint64_t sample)
 	if (sample > hist->max)
 		hist->max = sample;
 	hist->nr++;
+	hist->sum += sample;
 	hist->counts[bucket_of(sample)]++;
 }
 
@@ -46,6 +47,7 @@ void hist_merge(struct hist *hist, const struct hist *from)
 	if (from->max > hist->max)
 		hist->max = from->max;
 	hist->nr += from->nr;
+	hist->sum += from->sum;
 	for (unsigned i = 0; i < HIST_BUCKETS; i++)
 		hist->counts[i] += from->counts[i];
 }

@@ -14,7 +14,7 @@
 
 /* Zeroed before first use. */
 struct hist {
-	uint64_t nr, min, max;
+	uint64_t nr, min, max, sum;
 	uint64_t counts[HIST_BUCKETS];
 };
 

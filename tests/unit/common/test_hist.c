@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tools/bench/hist.h"
+#include "common/hist.h"
 
 #define SAMPLES 20000
 
@@ -33,6 +33,7 @@ static void small_numbers_are_exact(void **state)
 	assert_int_equal(hist_percentile(&hist, 1), 1);
 	assert_int_equal(hist.min, 1);
 	assert_int_equal(hist.max, 60);
+	assert_int_equal(hist.sum, 60 * 61 / 2);
 }
 
 static void one_sample_is_every_percentile(void **state)
