@@ -24,7 +24,13 @@ enum tree_kind {
 	TREE_CORE,  /* what core_piece_at() says */
 	TREE_EXE,
 	TREE_MEM,  /* offset = address; no size, as /proc/PID/mem */
-	TREE_LIVE, /* made when read; size unknown */
+	TREE_LIVE, /* made when opened; size unknown */
+};
+
+/* What a TREE_LIVE tells. */
+enum tree_live {
+	TREE_LIVE_STATUS,
+	TREE_LIVE_STATUS_JSON,
 };
 
 struct tree_node {
@@ -34,9 +40,10 @@ struct tree_node {
 	uint32_t mode; /* with S_IFMT */
 	int is_hidden; /* in no directory: whoever made it finds it */
 	uint64_t size_bytes;
-	uint64_t raddr;		/* TREE_AREA: of its first byte */
-	uint64_t present_pages; /* TREE_AREA, TREE_CORE */
+	uint64_t raddr;		     /* TREE_AREA: of its first byte */
+	uint64_t present_pages;	     /* TREE_AREA, TREE_CORE */
 	const struct image_vma *vma; /* of a file in vma/, else NULL */
+	enum tree_live live;	     /* TREE_LIVE */
 	const void *bytes;	     /* TREE_BYTES, TREE_LINK */
 	/* TREE_DIR: its children, sorted by name */
 	const struct tree_node **children;

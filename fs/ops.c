@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/page.h"
 #include "common/source.h"
+#include "fs/live.h"
 #include "fs/xattr.h"
 
 /* "For ever": the image never changes.  Seconds, as FUSE wants them. */
@@ -100,9 +101,24 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino,
 		(void)fuse_reply_err(req, node ? EROFS : ENOENT);
 		return;
 	}
+	if (node->kind == TREE_LIVE) {
+		live_open(req, node->live, file);
+		return;
+	}
+	file->fh = 0;
 	file->direct_io = !is_cached(node);
 	file->keep_cache = is_cached(node);
 	(void)fuse_reply_open(req, file);
+}
+
+static void ops_release(fuse_req_t req, fuse_ino_t ino,
+			struct fuse_file_info *file)
+{
+	const struct tree_node *node = tree_get(context(req)->tree, ino);
+
+	if (node && node->kind == TREE_LIVE)
+		live_release(file);
+	(void)fuse_reply_err(req, 0);
 }
 
 static void ops_opendir(fuse_req_t req, fuse_ino_t ino,
@@ -212,26 +228,6 @@ static void reply_pages(fuse_req_t req, const struct tree_node *node,
 				     len_bytes);
 }
 
-static void reply_status(fuse_req_t req, size_t size, off_t offset)
-{
-	CLEANUP_FREE char *text = NULL;
-	size_t len;
-
-	text = status_text(context(req)->origin, context(req)->fetch);
-	if (!text) {
-		(void)fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	len = strlen(text);
-	if (offset < 0 || (size_t)offset >= len)
-		(void)fuse_reply_buf(req, NULL, 0);
-	else
-		(void)fuse_reply_buf(req, text + offset,
-				     size < len - (size_t)offset
-					     ? size
-					     : len - (size_t)offset);
-}
-
 /*
  * As /proc/PID/mem: an address without memory is an error, and a read ends
  * where memory ends.  But the first page is the end of the file, so that tools
@@ -257,7 +253,7 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	uint64_t at = (uint64_t)offset;
 
 	if (node && node->kind == TREE_LIVE) {
-		reply_status(req, size, offset);
+		live_read(req, size, offset, file);
 		return;
 	}
 	if (node && node->kind == TREE_MEM && offset >= 0) {
@@ -437,6 +433,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.getattr = ops_getattr,
 	.open = ops_open,
 	.read = ops_read,
+	.release = ops_release,
 	.opendir = ops_opendir,
 	.readlink = ops_readlink,
 	.readdir = ops_readdir,

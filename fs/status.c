@@ -2,18 +2,33 @@
 #include "fs/status.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/cleanup.h"
+#include "common/json.h"
+#include "common/page.h"
 
 #define STATE_OF(alive) ((alive) ? "ready" : "gone: reads of new pages fail")
 
+#define STATUS_FORMAT 1
+
+static int is_alive(const struct status_origin *origin,
+		    const struct fetch_stats *stats)
+{
+	return !stats->is_lost &&
+	       (!origin->alive || origin->alive(origin->arg));
+}
+
+static uint64_t present_pages(const struct image *image)
+{
+	return image_present_pages(image, 0, UINT64_MAX >> PAGE_SHIFT);
+}
+
 static void print_image(FILE *out, const struct status_origin *origin,
-			int is_lost)
+			int alive)
 {
 	const struct image *image = origin->image;
-	int alive = !is_lost && (!origin->alive || origin->alive(origin->arg));
 	char transport[STATUS_TRANSPORT_MAX + 1];
 
 	origin->transport(origin->arg, transport);
@@ -29,31 +44,66 @@ static void print_image(FILE *out, const struct status_origin *origin,
 	fprintf(out, "pause_us: %" PRIu64 "\n", image->pause_ns / 1000);
 	fprintf(out, "prepare_us: %" PRIu64 "\n", image->prepare_ns / 1000);
 	fprintf(out, "mount_us: %" PRIu64 "\n", origin->mount_ns / 1000);
-	fprintf(out, "pages_present: %" PRIu64 "\n",
-		image_present_pages(image, 0, UINT64_MAX >> 12));
+	fprintf(out, "pages_present: %" PRIu64 "\n", present_pages(image));
 }
 
-static void print_fetch(FILE *out, const struct fetch_stats *stats)
+static void put_image(struct json *json, const struct status_origin *origin,
+		      int alive)
 {
-	const struct {
-		const char *name;
-		uint64_t value;
-	} lines[] = {
-		{"reads_demand", stats->demand_reads},
-		{"pages_demand", stats->demand_pages},
-		{"pages_shared_in_flight", stats->shared_pages},
-		{"reads_prefetch", stats->prefetch_reads},
-		{"pages_prefetch", stats->prefetch_pages},
-		{"bytes_read", stats->read_bytes},
-		{"retries", stats->retries},
-		{"reconnects", stats->reconnects},
-		{"timeouts", stats->timeouts},
-		{"errors", stats->errors},
-	};
+	const struct image *image = origin->image;
+	char transport[STATUS_TRANSPORT_MAX + 1];
 
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		fprintf(out, "%s: %" PRIu64 "\n", lines[i].name,
-			lines[i].value);
+	origin->transport(origin->arg, transport);
+	json_u64(json, "format", STATUS_FORMAT);
+	json_string(json, "source", origin->source);
+	json_string(json, "transport", transport);
+	if (origin->name[0])
+		json_string(json, "image", origin->name);
+	json_string(json, "state", alive ? "ready" : "gone");
+	json_i64(json, "host_pid", image->host_pid);
+	json_string(json, "comm", image->comm);
+	json_string(json, "hostname", image->hostname);
+	json_u64(json, "threads", image->nr_threads);
+	json_u64(json, "areas", image->nr_vmas);
+	json_u64(json, "pause_ns", image->pause_ns);
+	json_u64(json, "prepare_ns", image->prepare_ns);
+	json_u64(json, "mount_ns", origin->mount_ns);
+	json_u64(json, "pages_present", present_pages(image));
+}
+
+static const struct {
+	const char *name;
+	size_t offset;
+} counters[] = {
+	{"reads_demand", offsetof(struct fetch_stats, demand_reads)},
+	{"pages_demand", offsetof(struct fetch_stats, demand_pages)},
+	{"pages_shared_in_flight", offsetof(struct fetch_stats, shared_pages)},
+	{"reads_prefetch", offsetof(struct fetch_stats, prefetch_reads)},
+	{"pages_prefetch", offsetof(struct fetch_stats, prefetch_pages)},
+	{"bytes_read", offsetof(struct fetch_stats, read_bytes)},
+	{"retries", offsetof(struct fetch_stats, retries)},
+	{"reconnects", offsetof(struct fetch_stats, reconnects)},
+	{"timeouts", offsetof(struct fetch_stats, timeouts)},
+	{"errors", offsetof(struct fetch_stats, errors)},
+};
+
+#define NR_COUNTERS (sizeof(counters) / sizeof(counters[0]))
+
+static uint64_t counter(const struct fetch_stats *stats, size_t i)
+{
+	return *(const uint64_t *)((const char *)stats + counters[i].offset);
+}
+
+/* Close a memory stream: its text, or NULL when anything failed. */
+static char *finish(FILE *out, char **text)
+{
+	int failed = ferror(out);
+
+	if (fclose(out) || failed) {
+		free(*text);
+		return NULL;
+	}
+	return *text;
 }
 
 char *status_text(const struct status_origin *origin, struct fetch *fetch)
@@ -66,11 +116,29 @@ char *status_text(const struct status_origin *origin, struct fetch *fetch)
 	if (!out)
 		return NULL;
 	fetch_get_stats(fetch, &stats);
-	print_image(out, origin, stats.is_lost);
-	print_fetch(out, &stats);
-	if (fclose(out)) {
-		free(text);
+	print_image(out, origin, is_alive(origin, &stats));
+	for (size_t i = 0; i < NR_COUNTERS; i++)
+		fprintf(out, "%s: %" PRIu64 "\n", counters[i].name,
+			counter(&stats, i));
+	return finish(out, &text);
+}
+
+char *status_json(const struct status_origin *origin, struct fetch *fetch)
+{
+	char *text = NULL;
+	size_t len;
+	struct fetch_stats stats;
+	FILE *out = open_memstream(&text, &len);
+	struct json json;
+
+	if (!out)
 		return NULL;
-	}
-	return text;
+	fetch_get_stats(fetch, &stats);
+	json = json_to(out);
+	json_object(&json, NULL);
+	put_image(&json, origin, is_alive(origin, &stats));
+	for (size_t i = 0; i < NR_COUNTERS; i++)
+		json_u64(&json, counters[i].name, counter(&stats, i));
+	json_end(&json);
+	return finish(out, &text);
 }

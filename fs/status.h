@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * status.h - /mnt/status: how this mount is doing, in "key: value" lines
+ * status.h - how this mount is doing: /mnt/status in "key: value" lines, and
+ * /mnt/status.json, whose schema is docs/status-json.md
  */
 #pragma once
 
@@ -20,7 +21,7 @@ struct status_origin {
 	void (*transport)(void *arg, char text[STATUS_TRANSPORT_MAX + 1]);
 	/* 1 while the far end holds the image; NULL: unknown. */
 	int (*alive)(void *arg);
-	void *arg; /* of both */
+	void *arg;	   /* of both */
 	uint64_t mount_ns; /* request to ready */
 };
 
@@ -29,3 +30,6 @@ struct status_origin {
  * does not block on the network.
  */
 char *status_text(const struct status_origin *origin, struct fetch *fetch);
+
+/* The same as JSON. */
+char *status_json(const struct status_origin *origin, struct fetch *fetch);

@@ -169,7 +169,10 @@ static int fill(struct tree *tree, const void *desc, size_t desc_bytes)
 	const struct tree_node *dir;
 
 	tree->root = nodes_add(nodes, NULL, "", TREE_DIR);
-	(void)nodes_add(nodes, tree->root, "status", TREE_LIVE);
+	nodes_add(nodes, tree->root, "status", TREE_LIVE)->live =
+		TREE_LIVE_STATUS;
+	nodes_add(nodes, tree->root, "status.json", TREE_LIVE)->live =
+		TREE_LIVE_STATUS_JSON;
 	(void)nodes_add_bytes(nodes, tree->root, "README", text_readme(),
 			      strlen(text_readme()));
 	add_core(tree);

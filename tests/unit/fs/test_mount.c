@@ -324,6 +324,27 @@ static void status_is_live(void **state)
 	close(fd);
 }
 
+/* One reader sees one moment, though it reads in pieces. */
+static void status_json_is_made_at_its_open(void **state)
+{
+	char first[4096] = "", second[4096] = "";
+	int fd = open_at("status.json", O_RDONLY), again, area;
+
+	assert_int_equal(pread(fd, first, 5, 0), 5);
+	area = open_at("image/vma/00010000-00020000", O_RDONLY | O_DIRECT);
+	assert_int_equal(pread(area, second, 8, 0x9000), 8);
+	close(area);
+	assert_true(pread(fd, first + 5, sizeof(first) - 6, 5) > 100);
+	close(fd);
+	assert_non_null(strstr(first, "\"format\": 1,"));
+	assert_string_equal(first + strlen(first) - 2, "}\n");
+	again = open_at("status.json", O_RDONLY);
+	assert_true(read(again, second, sizeof(second) - 1) > 100);
+	close(again);
+	assert_string_not_equal(strstr(first, "\"reads_demand\""),
+				strstr(second, "\"reads_demand\""));
+}
+
 static void directories_list_every_name_once(void **state)
 {
 	int fd = open_at("image/vma", O_RDONLY | O_DIRECTORY);
@@ -367,6 +388,7 @@ int main(void)
 		cmocka_unit_test(links_are_read),
 		cmocka_unit_test(areas_have_attributes),
 		cmocka_unit_test(status_is_live),
+		cmocka_unit_test(status_json_is_made_at_its_open),
 		cmocka_unit_test(directories_list_every_name_once),
 		cmocka_unit_test(nothing_can_be_written),
 	};

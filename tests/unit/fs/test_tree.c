@@ -45,6 +45,7 @@ static void every_file_is_there(void **state)
 {
 	const char *const paths[] = {
 		"status",
+		"status.json",
 		"README",
 		"core",
 		"image/core",

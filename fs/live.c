@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/live.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *text_of(const struct fuse_file_info *file)
+{
+	return (char *)(uintptr_t)file->fh;
+}
+
+static char *make(const struct ops_context *context, enum tree_live live)
+{
+	switch (live) {
+	case TREE_LIVE_STATUS:
+		return status_text(context->origin, context->fetch);
+	case TREE_LIVE_STATUS_JSON:
+		return status_json(context->origin, context->fetch);
+	}
+	return NULL;
+}
+
+void live_open(fuse_req_t req, enum tree_live live, struct fuse_file_info *file)
+{
+	char *text = make(fuse_req_userdata(req), live);
+
+	if (!text) {
+		(void)fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	file->fh = (uintptr_t)text;
+	file->direct_io = 1;
+	/* When who asked has gone, no release will come. */
+	if (fuse_reply_open(req, file))
+		free(text);
+}
+
+void live_read(fuse_req_t req, size_t size, off_t offset,
+	       const struct fuse_file_info *file)
+{
+	const char *text = text_of(file);
+	size_t len = strlen(text);
+
+	if (offset < 0 || (size_t)offset >= len)
+		(void)fuse_reply_buf(req, NULL, 0);
+	else
+		(void)fuse_reply_buf(req, text + offset,
+				     size < len - (size_t)offset
+					     ? size
+					     : len - (size_t)offset);
+}
+
+void live_release(const struct fuse_file_info *file)
+{
+	free(text_of(file));
+}
