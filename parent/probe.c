@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,15 +23,33 @@ static int try_open(pid_t pid)
 	return errno == EPERM ? EACCES : errno;
 }
 
-/* Groups do not count in this check, so it is made without any. */
-static int become(uid_t uid, gid_t gid)
+static bool has_powers(void)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3,
+						  0};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return true;
+	return data[0].permitted || data[1].permitted;
+}
+
+/*
+ * The kernel takes capabilities away when root becomes a user, and leaves them
+ * when one user becomes another: a daemon that is a user with capabilities has
+ * to become root first.
+ */
+int probe_become(uid_t uid, gid_t gid)
 {
 	if (geteuid() == uid && getegid() == gid && uid != 0)
 		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(uid, uid, uid) < 0)
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0)
 		return EPERM;
-	return 0;
+	if (geteuid() != 0 && setresuid(0, 0, 0) < 0)
+		return EPERM;
+	if (setresuid(uid, uid, uid) < 0)
+		return EPERM;
+	return uid != 0 && has_powers() ? EPERM : 0;
 }
 
 int probe_may_trace(pid_t pid, uid_t uid, gid_t gid)
@@ -41,7 +61,7 @@ int probe_may_trace(pid_t pid, uid_t uid, gid_t gid)
 	if (child < 0)
 		return -errno;
 	if (child == 0) {
-		error = become(uid, gid);
+		error = probe_become(uid, gid);
 		_exit(error ? error : try_open(pid));
 	}
 	while (waitpid(child, &status, 0) < 0)

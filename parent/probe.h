@@ -11,6 +11,13 @@
 #include <sys/types.h>
 
 /*
+ * Make this process the user, without supplementary groups and capabilities;
+ * nothing changes when it is that user already.  For short-lived children.
+ * Returns 0, or EPERM.
+ */
+int probe_become(uid_t uid, gid_t gid);
+
+/*
  * Blocks for one fork().  Returns 0, or -EACCES: no; -ESRCH; -EPERM: the caller
  * cannot become @uid and @gid; -errno of fork().
  */

@@ -103,6 +103,12 @@ start parent setpriv --reuid 65534 --regid 65534 --clear-groups \
 parent=$pid
 wait_ready parent "$parent"
 ctl=("$tools/mitosisctl" --socket "$dir/given.sock")
+
+# The service's capabilities are no user's: it may image what it could trace.
+for other in "$$" "$parent"; do
+	refused 'may not trace|No such process' setpriv --reuid 65533 --regid 65533 \
+		--clear-groups "${ctl[@]}" prepare "$other"
+done
 setpriv --reuid 65534 --regid 65534 --clear-groups \
 	"${ctl[@]}" prepare "$parent" --name served >/dev/null
 "${ctl[@]}" list --json | grep -q '"lease_s": *77' ||
