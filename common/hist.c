@@ -16,7 +16,7 @@ static unsigned bucket_of(uint64_t sample)
 	return (shift + 1) * SUBS + (unsigned)(sample >> shift) - SUBS;
 }
 
-static uint64_t last_of(unsigned bucket)
+uint64_t hist_bucket_last(unsigned bucket)
 {
 	unsigned shift;
 
@@ -61,7 +61,7 @@ uint64_t hist_percentile(const struct hist *hist, unsigned percent)
 	for (unsigned i = 0; i < HIST_BUCKETS; i++) {
 		seen += hist->counts[i];
 		if (seen >= wanted && seen) {
-			last = last_of(i);
+			last = hist_bucket_last(i);
 			break;
 		}
 	}

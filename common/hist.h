@@ -23,6 +23,9 @@ void hist_add(struct hist *hist, uint64_t sample);
 /* Add all samples of @from. */
 void hist_merge(struct hist *hist, const struct hist *from);
 
+/* The largest sample of @bucket. */
+uint64_t hist_bucket_last(unsigned bucket);
+
 /*
  * The least value that @percent (1 to 100) of the samples do not pass, rounded
  * up to the end of its bucket but never past the largest sample; 0 when there

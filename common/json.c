@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#define NS_PER_S    1000000000ul
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 struct json json_to(FILE *file)
@@ -182,6 +183,13 @@ void json_double(struct json *json, const char *key, double value)
 		(void)fprintf(json->file, "%.3f", value);
 	else
 		(void)fputs("null", json->file);
+}
+
+void json_seconds(struct json *json, const char *key, uint64_t ns)
+{
+	before_value(json, key);
+	(void)fprintf(json->file, "%" PRIu64 ".%09" PRIu64, ns / NS_PER_S,
+		      ns % NS_PER_S);
 }
 
 void json_bool(struct json *json, const char *key, bool value)

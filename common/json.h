@@ -67,4 +67,7 @@ void json_hex(struct json *json, const char *key, uint64_t value);
 /* With three decimals, for times and ratios; NaN and infinities as null. */
 void json_double(struct json *json, const char *key, double value);
 
+/* @ns nanoseconds as seconds, exactly. */
+void json_seconds(struct json *json, const char *key, uint64_t ns);
+
 void json_bool(struct json *json, const char *key, bool value);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/metrics.h"
+
 static char *text_of(const struct fuse_file_info *file)
 {
 	return (char *)(uintptr_t)file->fh;
@@ -18,6 +20,8 @@ static char *make(const struct ops_context *context, enum tree_live live)
 		return status_text(context->origin, context->fetch);
 	case TREE_LIVE_STATUS_JSON:
 		return status_json(context->origin, context->fetch);
+	case TREE_LIVE_METRICS:
+		return metrics_text(context->origin, context->fetch);
 	}
 	return NULL;
 }

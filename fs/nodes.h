@@ -31,6 +31,7 @@ enum tree_kind {
 enum tree_live {
 	TREE_LIVE_STATUS,
 	TREE_LIVE_STATUS_JSON,
+	TREE_LIVE_METRICS,
 };
 
 struct tree_node {

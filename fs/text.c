@@ -19,7 +19,7 @@ static const char readme[] =
 	"This is a process as it was at one moment, shown as files by "
 	"mitosisfs.\n"
 	"status        how this mount is doing (live; all else never changes)\n"
-	"status.json   the same for programs\n"
+	"status.json   the same for programs; metrics for Prometheus\n"
 	"core          the process as an ELF core, at image/core too:\n"
 	"              gdb EXE core; what is not looked at is not fetched\n"
 	"image/maps    its memory areas; the other names of /proc are there "

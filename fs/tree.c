@@ -173,6 +173,8 @@ static int fill(struct tree *tree, const void *desc, size_t desc_bytes)
 		TREE_LIVE_STATUS;
 	nodes_add(nodes, tree->root, "status.json", TREE_LIVE)->live =
 		TREE_LIVE_STATUS_JSON;
+	nodes_add(nodes, tree->root, "metrics", TREE_LIVE)->live =
+		TREE_LIVE_METRICS;
 	(void)nodes_add_bytes(nodes, tree->root, "README", text_readme(),
 			      strlen(text_readme()));
 	add_core(tree);

@@ -4,7 +4,7 @@
  *
  * Above: fs/ops.c.  Below: the image.  Knows nothing of FUSE's messages.
  *
- *   /               status status.json   live
+ *   /               status status.json metrics   live
  *                   core                 the image as an ELF core
  *   /image/         maps smaps status cmdline ...   as in /proc
  *                   descriptor image.json

@@ -15,6 +15,8 @@
 #include "common/page.h"
 #include "common/source.h"
 #include "rdmafetch/buffers.h"
+#include "rdmafetch/fetch.h"
+#include "rdmafetch/foreseen.h"
 #include "rdmafetch/landing.h"
 #include "rdmafetch/pageset.h"
 
@@ -46,6 +48,7 @@ struct ahead {
 	struct pump *pump;
 	struct ahead_options options;
 	struct pageset *here; /* arrived, or on the way ahead of demand */
+	struct foreseen *foreseen;
 	struct run_queue suggested, asked; /* by the policy; by ahead_add() */
 	struct prefetch_state streams[STREAMS]; /* last used first */
 	struct slot slots[SLOTS];
@@ -133,7 +136,8 @@ static void start_slot(struct ahead *ahead, struct slot *slot,
 	flight->len_bytes = (uint32_t)(piece.nr_pages << PAGE_SHIFT);
 	flight->buf = slot->buf;
 	flight->kept = true;
-	pageset_add(ahead->here, piece);
+	(void)pageset_add(ahead->here, piece);
+	foreseen_issued(ahead->foreseen, piece);
 	landing_queue(ahead->pump, flight);
 }
 
@@ -194,7 +198,8 @@ static void drop_slot(struct ahead *ahead, struct slot *slot)
 {
 	struct prefetch_run run = run_of(&slot->flight);
 
-	pageset_del(ahead->here, run);
+	(void)pageset_del(ahead->here, run);
+	foreseen_lost(ahead->foreseen, run);
 	slot->busy = false;
 	if (slot->flight.result != -EIO)
 		return;
@@ -302,14 +307,36 @@ static struct prefetch_state *stream_of(struct ahead *ahead, uint64_t page)
 	return streams;
 }
 
+/* The pages of @stream that lie between its last demand and @demand. */
+static struct prefetch_run passed_by(const struct prefetch_state *stream,
+				     struct prefetch_run demand)
+{
+	struct prefetch_run run = {stream->next_page, 0};
+
+	if (demand.first_page > stream->next_page &&
+	    demand.first_page <= stream->ahead_page)
+		run.nr_pages = demand.first_page - stream->next_page;
+	return run;
+}
+
+void ahead_joined(struct ahead *ahead, struct prefetch_run run)
+{
+	if (ahead)
+		foreseen_joined(ahead->foreseen, run);
+}
+
 void ahead_demanded(struct ahead *ahead, struct prefetch_run demand)
 {
+	struct prefetch_state *stream;
 	struct prefetch_run run;
 
 	if (!ahead || ahead->closing)
 		return;
-	run = ahead->options.policy->next(stream_of(ahead, demand.first_page),
-					  demand, ahead->options.max_pages);
+	stream = stream_of(ahead, demand.first_page);
+	foreseen_passed(ahead->foreseen, passed_by(stream, demand));
+	foreseen_again(ahead->foreseen, demand);
+	run = ahead->options.policy->next(stream, demand,
+					  ahead->options.max_pages);
 	if (!run.nr_pages || !pageset_missing(ahead->here, run, 1).nr_pages)
 		return;
 	if (!put_run(&ahead->suggested, run)) /* full: the thread is behind */
@@ -320,7 +347,7 @@ void ahead_arrived(struct ahead *ahead, struct prefetch_run run)
 {
 	if (!ahead)
 		return;
-	pageset_add(ahead->here, run);
+	(void)pageset_add(ahead->here, run);
 	if (ahead->idle && has_work(ahead)) /* stopped by a break, now mended */
 		wake_thread(ahead);
 }
@@ -334,11 +361,11 @@ int ahead_add(struct ahead *ahead, struct prefetch_run run)
 	return err;
 }
 
-void ahead_get_stats(const struct ahead *ahead, uint64_t *ret_reads,
-		     uint64_t *ret_pages)
+void ahead_get_stats(const struct ahead *ahead, struct fetch_stats *stats)
 {
-	*ret_reads = ahead->nr_reads;
-	*ret_pages = ahead->nr_pages;
+	stats->prefetch_reads = ahead->nr_reads;
+	stats->prefetch_pages = ahead->nr_pages;
+	stats->foreseen = foreseen_get_stats(ahead->foreseen);
 }
 
 /* ---- life ---- */
@@ -355,6 +382,7 @@ static void ahead_free(struct ahead *ahead)
 	if (ahead->bufs)
 		(void)munmap(ahead->bufs, SLOTS * SLOT_PAGES * PAGE_BYTES);
 	pageset_free(ahead->here);
+	foreseen_free(ahead->foreseen);
 	waiter_done(&ahead->waiter);
 	free(ahead);
 }
@@ -410,6 +438,8 @@ int ahead_open(struct pump *pump, const struct ahead_options *options,
 	err = map_buffers(ahead);
 	if (!err)
 		err = pageset_new(options->image, &ahead->here);
+	if (!err)
+		err = foreseen_new(options->image, &ahead->foreseen);
 	if (!err)
 		err = pump_enable_watch(pump);
 	if (!err)

@@ -24,6 +24,7 @@
 #include "rdmafetch/pump.h"
 
 struct ahead;
+struct fetch_stats;
 
 struct ahead_options {
 	const struct image *image; /* borrowed */
@@ -38,6 +39,9 @@ struct ahead_options {
 int ahead_open(struct pump *pump, const struct ahead_options *options,
 	       struct ahead **ret);
 
+/* A demand read takes these from a flight of ours.  NULL is allowed. */
+void ahead_joined(struct ahead *ahead, struct prefetch_run run);
+
 /* A demand read of @demand was submitted: ask the policy.  NULL is allowed. */
 void ahead_demanded(struct ahead *ahead, struct prefetch_run demand);
 
@@ -47,9 +51,8 @@ void ahead_arrived(struct ahead *ahead, struct prefetch_run run);
 /* Queue @run for the thread: 0, or -EAGAIN when the queue is full. */
 int ahead_add(struct ahead *ahead, struct prefetch_run run);
 
-/* Reads and pages that the sink got. */
-void ahead_get_stats(const struct ahead *ahead, uint64_t *ret_reads,
-		     uint64_t *ret_pages);
+/* Fill in the reads and pages that the sink got, and what became of them. */
+void ahead_get_stats(const struct ahead *ahead, struct fetch_stats *stats);
 
 /* Let reads under way end, then the thread; call without the lock. */
 void ahead_close(struct ahead *ahead);

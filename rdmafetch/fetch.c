@@ -18,6 +18,7 @@
 #include "common/io.h"
 #include "common/page.h"
 #include "common/source.h"
+#include "common/trace.h"
 #include "rdmafetch/ahead.h"
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/landing.h"
@@ -120,6 +121,13 @@ static void find_pieces(const struct fetch *fetch, struct round *round,
 
 /* ---- who brings it ---- */
 
+static struct prefetch_run run_of(uint64_t raddr, uint64_t len_bytes)
+{
+	struct prefetch_run run = {page_of(raddr), page_of(len_bytes)};
+
+	return run;
+}
+
 static void add_own(struct fetch *fetch, struct round *round,
 		    const struct piece *piece)
 {
@@ -147,6 +155,9 @@ static void add_shared(struct fetch *fetch, struct round *round,
 	part->join.buf = piece->buf;
 	part->join.result = 0;
 	fetch->stats.shared_pages += page_of(page_ceil(piece->len_bytes));
+	if (flight->kept)
+		ahead_joined(fetch->ahead,
+			     run_of(piece->raddr, piece->len_bytes));
 	if (flight->state == FLIGHT_HELD) {
 		part->kind = PART_HELD;
 		part->held = flight;
@@ -221,13 +232,6 @@ static void copy_held(struct fetch *fetch, struct round *round)
 	for (unsigned i = 0; i < round->nr_parts; i++)
 		if (round->parts[i].kind == PART_HELD)
 			landing_unpin(&fetch->pump, round->parts[i].held);
-}
-
-static struct prefetch_run run_of(uint64_t raddr, uint64_t len_bytes)
-{
-	struct prefetch_run run = {page_of(raddr), page_of(len_bytes)};
-
-	return run;
 }
 
 /*
@@ -319,6 +323,7 @@ int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
 
 	if (!legal(object, raddr, len_bytes))
 		return -EINVAL;
+	TRACE(fault__begin, object, raddr, len_bytes);
 	(void)pthread_mutex_lock(&pump->lock);
 	fetch->nr_callers++;
 	fetch->stats.demand_reads++;
@@ -327,9 +332,11 @@ int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
 
 	err = read_all(fetch, object, raddr, buf, len_bytes);
 
+	TRACE(fault__end, object, raddr, len_bytes, err);
 	(void)pthread_mutex_lock(&pump->lock);
 	if (object == SOURCE_MEMORY)
 		hist_add(&fetch->demand_ns, io_monotonic_ns() - start_ns);
+	fetch->stats.demand_errors += err != 0;
 	if (--fetch->nr_callers == 0)
 		(void)pthread_cond_broadcast(&fetch->no_callers);
 	(void)pthread_mutex_unlock(&pump->lock);
@@ -409,14 +416,14 @@ void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 	(void)pthread_mutex_lock(&fetch->pump.lock);
 	*ret_stats = fetch->stats;
 	ret_stats->read_bytes = pump->read_bytes;
+	ret_stats->read_took = pump->read_took;
 	ret_stats->retries = pump->retries;
 	ret_stats->reconnects = pump->reconnects;
 	ret_stats->timeouts = pump->timeouts;
 	ret_stats->errors = pump->errors;
 	ret_stats->is_lost = fetch->pump.lost;
 	if (fetch->ahead)
-		ahead_get_stats(fetch->ahead, &ret_stats->prefetch_reads,
-				&ret_stats->prefetch_pages);
+		ahead_get_stats(fetch->ahead, ret_stats);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
 

@@ -20,7 +20,9 @@
 #include <stdint.h>
 
 #include "common/hist.h"
+#include "common/histo.h"
 #include "common/image.h"
+#include "rdmafetch/foreseen.h"
 #include "rdmafetch/prefetch.h"
 #include "rdmafetch/transport.h"
 
@@ -54,9 +56,12 @@ struct fetch_options {
 
 struct fetch_stats {
 	uint64_t demand_reads, demand_pages; /* asked for by callers */
+	uint64_t demand_errors;
 	uint64_t shared_pages; /* of those, found already in flight */
 	uint64_t prefetch_reads, prefetch_pages;
-	uint64_t read_bytes; /* over the transport, all together */
+	struct foreseen_stats foreseen; /* what became of these */
+	struct histo read_took;		/* reads of the transport */
+	uint64_t read_bytes;		/* over the transport, all together */
 	uint64_t retries, reconnects, timeouts, errors;
 	int is_lost; /* no connection, for longer than a read waits */
 };

@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#include "common/io.h"
+#include "common/trace.h"
+
 /* Demand goes before all prefetch that still waits for room. */
 static void enqueue(struct pump *pump, struct flight *flight)
 {
@@ -48,6 +51,15 @@ static void unlink_flight(struct pump *pump, struct flight *flight)
 		TAILQ_REMOVE(&pump->queue, flight, link);
 }
 
+/* deadline_ns is a try's time after its start. */
+static void count_good(struct pump *pump, const struct flight *flight)
+{
+	uint64_t start_ns = flight->deadline_ns - pump_try_ns(pump);
+
+	histo_add(&pump->stats.read_took, io_monotonic_ns() - start_ns);
+	pump->stats.read_bytes += flight->len_bytes;
+}
+
 void landing_land(struct pump *pump, struct flight *flight, int result,
 		  struct flight_list *landed)
 {
@@ -56,7 +68,9 @@ void landing_land(struct pump *pump, struct flight *flight, int result,
 	if (result)
 		pump->stats.errors++;
 	else
-		pump->stats.read_bytes += flight->len_bytes;
+		count_good(pump, flight);
+	TRACE(fetch__end, flight->object, flight->raddr, flight->len_bytes,
+	      result);
 	if (flight->kept && !result) {
 		flight->state = FLIGHT_HELD;
 	} else {

@@ -55,24 +55,30 @@ static uint64_t end_of(const struct image_run *run)
 	return run->first_page + run->nr_pages;
 }
 
-/* Set or clear @nr places from @at on. */
-static void paint(struct pageset *set, uint64_t at, uint64_t nr, bool value)
+/* Set or clear @nr places from @at on; returns how many were not so. */
+static uint64_t paint(struct pageset *set, uint64_t at, uint64_t nr, bool value)
 {
+	uint64_t changed = 0;
+
 	for (; nr; at++, nr--) {
+		uint64_t *word = &set->words[at / WORD_BITS];
 		uint64_t bit = 1ull << (at % WORD_BITS);
 
+		changed += !(*word & bit) == value;
 		if (value)
-			set->words[at / WORD_BITS] |= bit;
+			*word |= bit;
 		else
-			set->words[at / WORD_BITS] &= ~bit;
+			*word &= ~bit;
 	}
+	return changed;
 }
 
-static void change(struct pageset *set, struct prefetch_run range, bool value)
+static uint64_t change(struct pageset *set, struct prefetch_run range,
+		       bool value)
 {
 	const struct image *image = set->image;
 	const struct image_run *run = image_run_after(image, range.first_page);
-	uint64_t end = range.first_page + range.nr_pages;
+	uint64_t end = range.first_page + range.nr_pages, changed = 0;
 
 	for (;
 	     run && run < image->runs + image->nr_runs && run->first_page < end;
@@ -83,20 +89,22 @@ static void change(struct pageset *set, struct prefetch_run range, bool value)
 			from = range.first_page;
 		if (to > end)
 			to = end;
-		paint(set,
-		      set->base[run - image->runs] + from - run->first_page,
-		      to - from, value);
+		changed += paint(set,
+				 set->base[run - image->runs] + from -
+					 run->first_page,
+				 to - from, value);
 	}
+	return changed;
 }
 
-void pageset_add(struct pageset *set, struct prefetch_run run)
+uint64_t pageset_add(struct pageset *set, struct prefetch_run run)
 {
-	change(set, run, true);
+	return change(set, run, true);
 }
 
-void pageset_del(struct pageset *set, struct prefetch_run run)
+uint64_t pageset_del(struct pageset *set, struct prefetch_run run)
 {
-	change(set, run, false);
+	return change(set, run, false);
 }
 
 static bool has(const struct pageset *set, uint64_t at)

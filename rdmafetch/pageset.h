@@ -22,9 +22,9 @@ int pageset_new(const struct image *image, struct pageset **ret);
 /* NULL is allowed. */
 void pageset_free(struct pageset *set);
 
-/* Enter, or take out, the present pages of @run. */
-void pageset_add(struct pageset *set, struct prefetch_run run);
-void pageset_del(struct pageset *set, struct prefetch_run run);
+/* Enter, or take out, the present pages of @run: how many that changed. */
+uint64_t pageset_add(struct pageset *set, struct prefetch_run run);
+uint64_t pageset_del(struct pageset *set, struct prefetch_run run);
 
 /*
  * The first run inside @range of at most @max_pages pages that the image has

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "common/trace.h"
 #include "rdmafetch/landing.h"
 #include "rdmafetch/mend.h"
 
@@ -52,6 +53,8 @@ static void start_try(struct pump *pump, struct flight *flight, uint64_t now)
 		flight->give_up_ns = now + try_ns * pump->options.tries;
 	flight->deadline_ns = now + try_ns;
 	flight->nr_tries++;
+	TRACE(fetch__begin, flight->object, flight->raddr, flight->len_bytes,
+	      flight->kept);
 	flight->state = FLIGHT_UNDERWAY;
 	TAILQ_REMOVE(&pump->queue, flight, link);
 	TAILQ_INSERT_TAIL(&pump->underway, flight, link);

@@ -345,6 +345,24 @@ static void status_json_is_made_at_its_open(void **state)
 				strstr(second, "\"reads_demand\""));
 }
 
+static void metrics_are_live(void **state)
+{
+	char text[16384];
+	int fd = open_at("metrics", O_RDONLY);
+	ssize_t len = 0, got;
+
+	while ((got = pread(fd, text + len, 100, len)) > 0)
+		len += got;
+	assert_int_equal(got, 0);
+	text[len] = '\0';
+	assert_non_null(strstr(text, "\nmitosisfs_faults_total "));
+	assert_non_null(strstr(text, ",transport=\"null\"} 1\n"));
+	assert_non_null(
+		strstr(text, "\nmitosisfs_image_present_bytes 28672\n"));
+	assert_int_equal(text[len - 1], '\n');
+	close(fd);
+}
+
 static void directories_list_every_name_once(void **state)
 {
 	int fd = open_at("image/vma", O_RDONLY | O_DIRECTORY);
@@ -389,6 +407,7 @@ int main(void)
 		cmocka_unit_test(areas_have_attributes),
 		cmocka_unit_test(status_is_live),
 		cmocka_unit_test(status_json_is_made_at_its_open),
+		cmocka_unit_test(metrics_are_live),
 		cmocka_unit_test(directories_list_every_name_once),
 		cmocka_unit_test(nothing_can_be_written),
 	};

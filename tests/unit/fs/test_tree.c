@@ -46,6 +46,7 @@ static void every_file_is_there(void **state)
 	const char *const paths[] = {
 		"status",
 		"status.json",
+		"metrics",
 		"README",
 		"core",
 		"image/core",

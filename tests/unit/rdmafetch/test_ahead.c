@@ -241,6 +241,71 @@ static void counters_tell_prefetch_from_demand(void **state)
 	fetch_close(fetch);
 }
 
+static void expect_foreseen(struct fetch *fetch, struct foreseen_stats want)
+{
+	struct foreseen_stats got = reader_stats(fetch).foreseen;
+
+	assert_int_equal(got.joined_pages, want.joined_pages);
+	assert_int_equal(got.passed_pages, want.passed_pages);
+	assert_int_equal(got.again_pages, want.again_pages);
+	assert_int_equal(got.lost_pages, want.lost_pages);
+}
+
+/* A stream's next fault tells that what lies before it was of use, once. */
+static void pages_that_a_stream_passed_are_hits(void **state)
+{
+	struct fetch_options options = usual();
+	struct gate *gate;
+	struct fetch *fetch;
+
+	options.policy = &prefetch_next;
+	options.prefetch_pages = 8;
+	fetch = open_gate(&options, true, &gate);
+	gate_let(gate, GATE_ALL, 0);
+	reader_check(fetch, BASE_PAGE, 1);
+	assert_true(sink_wait(&sink, 8, false));
+	expect_foreseen(fetch, (struct foreseen_stats){0});
+	reader_check(fetch, BASE_PAGE + 9, 1);
+	expect_foreseen(fetch, (struct foreseen_stats){.passed_pages = 8});
+	reader_check(fetch, BASE_PAGE + 3, 1);
+	expect_foreseen(fetch, (struct foreseen_stats){.passed_pages = 8});
+	fetch_close(fetch);
+}
+
+static void pages_that_are_demanded_again_are_waste(void **state)
+{
+	struct fetch_options options = usual();
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&options, true, &gate);
+
+	gate_let(gate, GATE_ALL, 0);
+	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 64), 0);
+	assert_true(sink_wait(&sink, 64, false));
+	/* The slot may still hold them: then the first read joins it. */
+	reader_check(fetch, BASE_PAGE + 10, 2);
+	reader_check(fetch, BASE_PAGE + 10, 2);
+	assert_int_equal(reader_stats(fetch).foreseen.again_pages +
+				 reader_stats(fetch).foreseen.joined_pages,
+			 2);
+	fetch_close(fetch);
+}
+
+static void times_are_counted_once_each(void **state)
+{
+	struct fetch_options options = usual();
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch_stats stats;
+
+	gate_let(gate, GATE_ALL, 0);
+	reader_check(fetch, BASE_PAGE, 2);
+	reader_check(fetch, BASE_PAGE + 64, 1);
+	stats = reader_stats(fetch);
+	assert_int_equal(histo_total(&stats.read_took), 2);
+	assert_true(stats.read_took.sum_ns > 0);
+	fetch_close(fetch);
+}
+
 /* ---- demand meets prefetch ---- */
 
 static void check_join(bool has_fd)
@@ -258,6 +323,7 @@ static void check_join(bool has_fd)
 	reader_end(&reader, 0);
 	assert_true(sink_wait(&sink, 64, false));
 	assert_int_equal(gate_nr(gate), 1);
+	expect_foreseen(fetch, (struct foreseen_stats){.joined_pages = 4});
 	fetch_close(fetch);
 }
 
@@ -449,6 +515,9 @@ int main(void)
 		cmocka_unit_test(demanded_pages_are_not_prefetched),
 		cmocka_unit_test(pages_under_way_are_not_prefetched),
 		cmocka_unit_test(counters_tell_prefetch_from_demand),
+		cmocka_unit_test(pages_that_a_stream_passed_are_hits),
+		cmocka_unit_test(pages_that_are_demanded_again_are_waste),
+		cmocka_unit_test(times_are_counted_once_each),
 		cmocka_unit_test(a_demand_joins_a_prefetch_under_way),
 		cmocka_unit_test(demand_never_waits_for_the_sink),
 		cmocka_unit_test(ahead_without_a_sink_is_eopnotsupp),
