@@ -7,6 +7,7 @@
 #include "common/report.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/codec.h"
 
@@ -37,6 +38,20 @@ static void walk_image(struct codec *codec, struct report_image *image)
 	codec_u64(codec, &image->present_bytes);
 	codec_u32(codec, &zero);
 	codec_u32(codec, &zero);
+}
+
+static void walk_histo(struct codec *codec, struct histo *histo)
+{
+	for (unsigned i = 0; i < HISTO_BUCKETS; i++)
+		codec_u64(codec, &histo->count[i]);
+	codec_u64(codec, &histo->sum_ns);
+}
+
+static void walk_refused(struct codec *codec, struct refused *refused)
+{
+	for (unsigned i = 0; i < REFUSED_REQUESTS_END; i++)
+		for (unsigned j = 0; j < REFUSED_REASONS_END; j++)
+			codec_u64(codec, &refused->count[i][j]);
 }
 
 static void walk_status(struct codec *codec, struct report_status *status)
@@ -70,6 +85,12 @@ static void walk_status(struct codec *codec, struct report_status *status)
 	for (size_t i = 0; i < sizeof(rdma_counters) / sizeof(*rdma_counters);
 	     i++)
 		codec_u64(codec, rdma_counters[i]);
+	codec_u64(codec, &status->lease_over);
+	codec_u64(codec, &status->released);
+	codec_u64(codec, &status->died);
+	walk_refused(codec, &status->refusals);
+	walk_histo(codec, &status->pauses);
+	walk_histo(codec, &status->prepares);
 }
 
 static struct codec encode_to(uint8_t *out, size_t len)
@@ -194,17 +215,20 @@ size_t report_put_status(uint8_t *out, const struct report_status *status)
 int report_get_status(const uint8_t *body, size_t len,
 		      struct report_status *ret_status)
 {
+	uint8_t record[REPORT_STATUS_BYTES] = {0};
 	struct report_status status = {0};
 	struct codec codec;
 	uint32_t nr, record_bytes;
 	int error;
 
-	error = get_head(body, len, REPORT_STATUS_BYTES, &nr, &record_bytes);
+	error = get_head(body, len, REPORT_STATUS_LEAST, &nr, &record_bytes);
 	if (error)
 		return error;
 	if (nr != 1)
 		return -EPROTO;
-	codec = decode_from(body + REPORT_HEAD_BYTES, REPORT_STATUS_BYTES);
+	memcpy(record, body + REPORT_HEAD_BYTES,
+	       record_bytes < sizeof(record) ? record_bytes : sizeof(record));
+	codec = decode_from(record, sizeof(record));
 	walk_status(&codec, &status);
 	if (codec.error)
 		return codec.error;

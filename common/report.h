@@ -12,14 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/histo.h"
 #include "common/parse.h"
+#include "common/refused.h"
 
 #define REPORT_COMM_MAX	    16u
 #define REPORT_VERSION_MAX  32u
 #define REPORT_IMAGES_MAX   65536u
 #define REPORT_HEAD_BYTES   8u
 #define REPORT_IMAGE_BYTES  152u
-#define REPORT_STATUS_BYTES 208u
+#define REPORT_STATUS_BYTES 936u
+#define REPORT_STATUS_LEAST 208u /* of the first daemons */
 
 /* One image of LIST. */
 struct report_image {
@@ -49,6 +52,10 @@ struct report_status {
 	uint32_t rdma_clients;
 	uint64_t rdma_requests, rdma_reads, rdma_read_bytes;
 	uint64_t loans, lent_pages; /* images lent to devices, now */
+	/* Of ended: the lease was over, RELEASE, the twin died. */
+	uint64_t lease_over, released, died;
+	struct refused refusals;
+	struct histo pauses, prepares; /* of the images prepared */
 };
 
 /*
@@ -70,6 +77,6 @@ int report_get_images(const uint8_t *body, size_t len,
  * returns the bytes used. */
 size_t report_put_status(uint8_t *out, const struct report_status *status);
 
-/* Returns 0 or -EPROTO. */
+/* Fields that an older daemon does not know are 0.  Returns 0 or -EPROTO. */
 int report_get_status(const uint8_t *body, size_t len,
 		      struct report_status *ret_status);

@@ -147,7 +147,7 @@ void daemon_close(struct daemon *daemon)
 static struct serve_stats sum(const struct serve_stats *stats,
 			      const struct serve_stats *more)
 {
-	return (struct serve_stats){
+	struct serve_stats both = {
 		.clients = stats->clients + more->clients,
 		.strangers = stats->strangers + more->strangers,
 		.accepted = stats->accepted + more->accepted,
@@ -159,7 +159,11 @@ static struct serve_stats sum(const struct serve_stats *stats,
 		.failed_reads = stats->failed_reads + more->failed_reads,
 		.read_bytes = stats->read_bytes + more->read_bytes,
 		.sends = stats->sends + more->sends,
+		.refused = stats->refused,
 	};
+
+	refused_sum(&both.refused, &more->refused);
+	return both;
 }
 
 static void report_rdma(const struct daemon *daemon,
@@ -195,6 +199,12 @@ void daemon_report(const struct daemon *daemon,
 		.prepared = daemon->prepared,
 		.refused = daemon->refused,
 		.ended = daemon->ended,
+		.lease_over = registry_expired(daemon->registry),
+		.released = daemon->released,
+		.died = daemon->died,
+		.refusals = stats.refused,
+		.pauses = daemon->pauses,
+		.prepares = daemon->prepares,
 		.accepted = stats.accepted,
 		.turned_away = stats.turned_away,
 		.broken = stats.broken,

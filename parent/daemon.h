@@ -54,6 +54,8 @@ struct daemon {
 	struct loop_watch *stop_watch;
 	uint64_t started_ns;
 	uint64_t prepared, refused, ended; /* images, ever */
+	uint64_t released, died;	   /* of ended */
+	struct histo pauses, prepares;
 };
 
 /*

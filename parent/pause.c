@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/trace.h"
 #include "parent/capture.h"
 #include "parent/errand.h"
 #include "parent/forkless.h"
@@ -256,6 +257,7 @@ int pause_run(const struct pause_plan *plan, struct image *image,
 	pause.result.shared_fd = -1;
 	hurry(&pause);
 	start_ns = io_monotonic_ns();
+	TRACE(pause__begin, plan->pid);
 	rc = seize_all(plan->pid, plan->trace_options, plan->timeout_ms,
 		       &pause.seized, why);
 	if (rc == 0) {
@@ -263,6 +265,7 @@ int pause_run(const struct pause_plan *plan, struct image *image,
 		seize_release(&pause.seized);
 	}
 	image->pause_ns = io_monotonic_ns() - start_ns;
+	TRACE(pause__end, plan->pid, rc, image->pause_ns);
 	calm_down(&pause);
 	if (rc) {
 		drop(&pause.result);

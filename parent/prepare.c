@@ -9,6 +9,7 @@
 
 #include "common/io.h"
 #include "common/page.h"
+#include "common/trace.h"
 #include "parent/exports.h"
 #include "parent/keeper.h"
 
@@ -120,10 +121,12 @@ static void prepared_end(void *arg)
 			     strerror(-prep->error));
 	if (prep->waited_for && daemon->serve)
 		(void)serve_refuse(&prep->ticket, prep->error, prep->why.why);
-	if (prep->waited_for)
+	if (prep->waited_for) {
 		daemon->refused++;
-	else
+		TRACE(prepare__end, prep->image->pid, prep->error, 0, 0);
+	} else {
 		daemon->ended++;
+	}
 	loop_drop(daemon->loop, NULL, &prep->again);
 	loop_unwatch(daemon->loop, prep->watch);
 	prep->watch = NULL;
@@ -205,6 +208,10 @@ static int finish(struct prepared *prep)
 	if (error)
 		return refuse(&prep->why, error, "no memory");
 	prep->daemon->prepared++;
+	histo_add(&prep->daemon->pauses, result->image->pause_ns);
+	histo_add(&prep->daemon->prepares, result->image->prepare_ns);
+	TRACE(prepare__end, prep->image->pid, 0, result->image->prepare_ns,
+	      result->image->pause_ns);
 	return answer(prep);
 }
 
@@ -213,6 +220,7 @@ static void settle(struct prepared *prep, int error)
 	struct daemon *daemon = prep->daemon;
 
 	if (error) {
+		daemon->died += prep->image->state == REGISTRY_READY;
 		prep->error = error;
 		registry_end(prep->image);
 	}
@@ -271,6 +279,7 @@ static int start_keeper(struct prepared *prep)
 	int error;
 
 	prep->tries++;
+	TRACE(prepare__begin, request.pid, prep->tries);
 	error = keeper_start(&request, &prep->keeper);
 	if (error)
 		return refuse(&prep->why, error,

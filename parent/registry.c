@@ -19,6 +19,7 @@ struct registry {
 	struct registry_image *images;
 	unsigned nr_images;
 	uint64_t nr_claims; /* for names of our own */
+	uint64_t nr_expired;
 };
 
 const struct registry_options registry_defaults = {
@@ -339,12 +340,19 @@ uint64_t registry_expire(struct registry *registry, uint64_t now_ns)
 
 	for (image = registry->images; image; image = next) {
 		next = image->next;
-		if (image->deadline_ns <= now_ns)
+		if (image->deadline_ns <= now_ns) {
+			registry->nr_expired += image->state == REGISTRY_READY;
 			registry_end(image);
-		else if (!first_ns || image->deadline_ns < first_ns)
+		} else if (!first_ns || image->deadline_ns < first_ns) {
 			first_ns = image->deadline_ns;
+		}
 	}
 	return first_ns;
+}
+
+uint64_t registry_expired(const struct registry *registry)
+{
+	return registry->nr_expired;
 }
 
 struct registry_image *registry_first(struct registry *registry)

@@ -156,6 +156,9 @@ void registry_desc_put(struct registry_desc *desc);
 /* End what is past its lease.  Returns the next deadline, 0 for none. */
 uint64_t registry_expire(struct registry *registry, uint64_t now_ns);
 
+/* How many ready images registry_expire() ended, ever. */
+uint64_t registry_expired(const struct registry *registry);
+
 /* The images in no order: the first (NULL: none), then image->next. */
 struct registry_image *registry_first(struct registry *registry);
 unsigned registry_count(const struct registry *registry);

@@ -200,6 +200,7 @@ static void take_release(struct session *session,
 
 	if (!image)
 		return;
+	session->daemon->released += image->state == REGISTRY_READY;
 	registry_end(image);
 	daemon_rearm(session->daemon);
 	(void)serve_answer(ticket, NULL, 0);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "common/trace.h"
+
 const struct serve_options serve_defaults = {
 	.clients_max = 256,
 	.strangers_max = 64,
@@ -26,8 +28,28 @@ int serve_answer_tail(const struct serve_ticket *ticket, const void *body,
 					   body_bytes, tail);
 }
 
+static void count_refusal(const struct serve_ticket *ticket, int error)
+{
+	struct refused *refused = &ticket->server->stats.refused;
+
+	switch (ticket->type) {
+	case WIRE_PREPARE:
+		refused_count(refused, REFUSED_PREPARE, error);
+		break;
+	case WIRE_OPEN:
+	case WIRE_EXPORT:
+	case WIRE_RELEASE:
+	case WIRE_RENEW:
+		refused_count(refused, REFUSED_IMAGE, error);
+		break;
+	default: /* nothing that anybody is refused */
+		break;
+	}
+}
+
 int serve_refuse(const struct serve_ticket *ticket, int error, const char *why)
 {
+	count_refusal(ticket, error);
 	return ticket->server->ops->refuse(ticket->server, ticket, error, why);
 }
 
@@ -63,10 +85,11 @@ int serve_read(const struct serve_ops *ops, void *session,
 	int error;
 
 	error = ops->source(session, read->handle, &source);
-	if (error)
-		return error;
-	return source->read(source, read->object, read->raddr, buf,
-			    read->len_bytes);
+	if (!error)
+		error = source->read(source, read->object, read->raddr, buf,
+				     read->len_bytes);
+	TRACE(serve__read, read->object, read->raddr, read->len_bytes, error);
+	return error;
 }
 
 const char *serve_read_words(int error)
@@ -98,6 +121,7 @@ static int refuse_hello(struct server *server, int error, uint32_t version,
 			       "later, or raise --max-clients",
 			       server->options.clients_max);
 	server->stats.turned_away++;
+	refused_count(&server->stats.refused, REFUSED_HELLO, error);
 	return error;
 }
 

@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "common/refused.h"
 #include "common/source.h"
 #include "common/wire.h"
 
@@ -96,6 +97,7 @@ struct serve_stats {
 	uint64_t accepted, turned_away, broken; /* connections */
 	uint64_t requests, reads, urgent_reads, failed_reads;
 	uint64_t read_bytes, sends;
+	struct refused refused;
 };
 
 /*

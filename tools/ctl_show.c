@@ -2,6 +2,7 @@
 /* ctl_show.c - see ctl_show.h */
 #include "tools/ctl_show.h"
 
+#include <inttypes.h>
 #include <pwd.h>
 #include <string.h>
 
@@ -111,6 +112,7 @@ void show_images(const struct report_image *images, size_t nr, bool json,
 		return;
 	}
 	json_object(&to, NULL);
+	json_u64(&to, "format", SHOW_JSON_FORMAT);
 	json_array(&to, "images");
 	for (size_t i = 0; i < nr; i++)
 		put_image(&to, NULL, &images[i]);
@@ -118,11 +120,36 @@ void show_images(const struct report_image *images, size_t nr, bool json,
 	json_end(&to);
 }
 
+/* By request and reason; reasons that nobody met are left out. */
+static void put_refusals(struct json *json, const struct refused *refused)
+{
+	json_object(json, "refusals");
+	for (unsigned i = 0; i < REFUSED_REQUESTS_END; i++) {
+		json_object(json, refused_request_name(i));
+		for (unsigned j = 0; j < REFUSED_REASONS_END; j++)
+			if (refused->count[i][j])
+				json_u64(json, refused_reason_name(j),
+					 refused->count[i][j]);
+		json_end(json);
+	}
+	json_end(json);
+}
+
+static void put_times(struct json *json, const char *key,
+		      const struct histo *histo)
+{
+	json_object(json, key);
+	json_u64(json, "count", histo_total(histo));
+	json_u64(json, "sum_ns", histo->sum_ns);
+	json_end(json);
+}
+
 static void put_status(const struct report_status *status, FILE *out)
 {
 	struct json json = json_to(out);
 
 	json_object(&json, NULL);
+	json_u64(&json, "format", SHOW_JSON_FORMAT);
 	json_string(&json, "version", status->version);
 	json_i64(&json, "pid", status->pid);
 	json_u64(&json, "uptime_ns", status->uptime_ns);
@@ -150,12 +177,45 @@ static void put_status(const struct report_status *status, FILE *out)
 	json_u64(&json, "rdma_read_bytes", status->rdma_read_bytes);
 	json_u64(&json, "loans", status->loans);
 	json_u64(&json, "lent_pages", status->lent_pages);
+	json_u64(&json, "lease_over", status->lease_over);
+	json_u64(&json, "released", status->released);
+	json_u64(&json, "died", status->died);
+	put_refusals(&json, &status->refusals);
+	put_times(&json, "pauses", &status->pauses);
+	put_times(&json, "prepares", &status->prepares);
 	json_end(&json);
 }
 
 static void print_count(FILE *out, const char *what, uint64_t value)
 {
 	(void)fprintf(out, "  %-14s %llu\n", what, (unsigned long long)value);
+}
+
+static void print_refusals(const struct refused *refused, FILE *out)
+{
+	for (unsigned i = 0; i < REFUSED_REQUESTS_END; i++) {
+		const char *before = "";
+
+		(void)fprintf(out, "  %-14s ", refused_request_name(i));
+		for (unsigned j = 0; j < REFUSED_REASONS_END; j++) {
+			if (!refused->count[i][j])
+				continue;
+			(void)fprintf(out, "%s%s %" PRIu64, before,
+				      refused_reason_name(j),
+				      refused->count[i][j]);
+			before = ", ";
+		}
+		(void)fprintf(out, "%s\n", *before ? "" : "none");
+	}
+}
+
+static void print_mean(const char *what, const struct histo *histo, FILE *out)
+{
+	uint64_t nr = histo_total(histo);
+
+	if (nr)
+		(void)fprintf(out, "  %-14s %.2f ms\n", what,
+			      (double)histo->sum_ns / (double)nr / NS_PER_MS);
 }
 
 static void print_rdma(const struct report_status *status, FILE *out)
@@ -186,8 +246,13 @@ void show_status(const struct report_status *status, bool json, FILE *out)
 	(void)fprintf(out, "images: %u of at most %u\n", status->images,
 		      status->images_max);
 	print_count(out, "prepared", status->prepared);
+	print_mean("mean pause", &status->pauses, out);
+	print_mean("mean prepare", &status->prepares, out);
 	print_count(out, "refused", status->refused);
 	print_count(out, "ended", status->ended);
+	print_count(out, "  lease over", status->lease_over);
+	print_count(out, "  released", status->released);
+	print_count(out, "  died", status->died);
 	(void)fprintf(out, "clients: %u of at most %u\n", status->clients,
 		      status->clients_max);
 	print_count(out, "accepted", status->accepted);
@@ -201,6 +266,8 @@ void show_status(const struct report_status *status, bool json, FILE *out)
 	print_count(out, "failed reads", status->failed_reads);
 	print_count(out, "sends", status->sends);
 	print_rdma(status, out);
+	(void)fprintf(out, "refused, by request:\n");
+	print_refusals(&status->refusals, out);
 }
 
 static void put_prepared(const struct wire_image *image,
@@ -212,6 +279,7 @@ static void put_prepared(const struct wire_image *image,
 	for (unsigned i = 0; i < WIRE_KEY_BYTES; i++)
 		(void)snprintf(key + 2 * i, 3, "%02x", image->key[i]);
 	json_object(&json, NULL);
+	json_u64(&json, "format", SHOW_JSON_FORMAT);
 	json_string(&json, "name", image->name);
 	json_string(&json, "key", key);
 	if (details)
@@ -234,4 +302,29 @@ void show_prepared(const struct wire_image *image,
 			      (double)details->prepare_ns / NS_PER_MS,
 			      (double)details->present_bytes / MIB);
 	(void)fprintf(out, "\n");
+}
+
+void show_released(const char *name, bool json, FILE *out)
+{
+	struct json to = json_to(out);
+
+	if (!json)
+		return;
+	json_object(&to, NULL);
+	json_u64(&to, "format", SHOW_JSON_FORMAT);
+	json_string(&to, "released", name);
+	json_end(&to);
+}
+
+void show_renewed(const char *name, uint32_t lease_s, bool json, FILE *out)
+{
+	struct json to = json_to(out);
+
+	if (!json)
+		return;
+	json_object(&to, NULL);
+	json_u64(&to, "format", SHOW_JSON_FORMAT);
+	json_string(&to, "renewed", name);
+	json_u64(&to, "lease_s", lease_s);
+	json_end(&to);
 }

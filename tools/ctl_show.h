@@ -14,7 +14,10 @@
 #include "common/report.h"
 #include "common/wire.h"
 
-/* A table, or {"images": [...]}. */
+/* Of all JSON here: docs/mitosisctl-json.md. */
+#define SHOW_JSON_FORMAT 1
+
+/* A table, or {"format": 1, "images": [...]}. */
 void show_images(const struct report_image *images, size_t nr, bool json,
 		 FILE *out);
 
@@ -27,3 +30,7 @@ void show_status(const struct report_status *status, bool json, FILE *out);
  */
 void show_prepared(const struct wire_image *image,
 		   const struct report_image *details, bool json, FILE *out);
+
+/* Nothing for people, who asked for it; an object that says so. */
+void show_released(const char *name, bool json, FILE *out);
+void show_renewed(const char *name, uint32_t lease_s, bool json, FILE *out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mitosisctl.c - ask a mitosisd: list, prepare, renew, release, status
+ * mitosisctl.c - ask a mitosisd: ls, prepare, renew, release, status, metrics
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -16,6 +16,7 @@
 #include "common/wire.h"
 #include "config.h"
 #include "rdmafetch/tcp_control.h"
+#include "tools/ctl_metrics.h"
 #include "tools/ctl_show.h"
 #include "tools/opts.h"
 #include "tools/socketpath.h"
@@ -96,22 +97,39 @@ static int run_list(struct tcp_control *control, const char *word)
 	return 0;
 }
 
-static int run_status(struct tcp_control *control, const char *word)
+static int fetch_status(struct tcp_control *control,
+			struct report_status *ret_status)
 {
 	CLEANUP_FREE void *body = NULL;
 	char why[WIRE_WHY_MAX + 1] = "";
-	struct report_status status;
 	size_t len = 0;
 	int error;
 
 	error = tcp_control_call(control, WIRE_STATUS, NULL, 0, &body, &len,
 				 why);
 	if (!error)
-		error = report_get_status(body, len, &status);
-	if (error)
-		return say_failure("ask for the status", error, why);
-	show_status(&status, settings.json, stdout);
-	return 0;
+		error = report_get_status(body, len, ret_status);
+	return error ? say_failure("ask for the status", error, why) : 0;
+}
+
+static int run_status(struct tcp_control *control, const char *word)
+{
+	struct report_status status;
+	int error = fetch_status(control, &status);
+
+	if (!error)
+		show_status(&status, settings.json, stdout);
+	return error;
+}
+
+static int run_metrics(struct tcp_control *control, const char *word)
+{
+	struct report_status status;
+	int error = fetch_status(control, &status);
+
+	if (!error)
+		show_metrics(&status, settings.json, stdout);
+	return error;
 }
 
 /* How long the pause was stands in the list; without it the name will do. */
@@ -187,33 +205,49 @@ static int run_prepare(struct tcp_control *control, const char *word)
 	return 0;
 }
 
-static int ask_by_name(struct tcp_control *control, enum wire_type type,
-		       const char *verb, const char *name)
+static int run_release(struct tcp_control *control, const char *word)
 {
 	char why[WIRE_WHY_MAX + 1] = "", what[PARSE_NAME_MAX + 32];
 	uint8_t body[WIRE_REQUEST_MAX];
 	struct wire_image image = {0};
 	int error;
 
-	(void)snprintf(image.name, sizeof(image.name), "%s", name);
-	(void)snprintf(what, sizeof(what), "%s %s", verb, name);
-	error = tcp_control_call(control, type, body,
+	(void)snprintf(image.name, sizeof(image.name), "%s", word);
+	(void)snprintf(what, sizeof(what), "release %s", word);
+	error = tcp_control_call(control, WIRE_RELEASE, body,
 				 wire_put_image(body, &image), NULL, NULL, why);
-	return error ? say_failure(what, error, why) : 0;
-}
-
-static int run_release(struct tcp_control *control, const char *word)
-{
-	return ask_by_name(control, WIRE_RELEASE, "release", word);
+	if (error)
+		return say_failure(what, error, why);
+	show_released(word, settings.json, stdout);
+	return 0;
 }
 
 static int run_renew(struct tcp_control *control, const char *word)
 {
-	return ask_by_name(control, WIRE_RENEW, "renew", word);
+	char why[WIRE_WHY_MAX + 1] = "", what[PARSE_NAME_MAX + 32];
+	CLEANUP_FREE void *reply = NULL;
+	uint8_t body[WIRE_REQUEST_MAX];
+	struct wire_image image = {0};
+	struct wire_opened lease;
+	size_t len = 0;
+	int error;
+
+	(void)snprintf(image.name, sizeof(image.name), "%s", word);
+	(void)snprintf(what, sizeof(what), "renew %s", word);
+	error = tcp_control_call(control, WIRE_RENEW, body,
+				 wire_put_image(body, &image), &reply, &len,
+				 why);
+	if (!error)
+		error = wire_get_opened(reply, len, &lease);
+	if (error)
+		return say_failure(what, error, why);
+	show_renewed(word, lease.lease_s, settings.json, stdout);
+	return 0;
 }
 
 static const struct command commands[] = {
-	{"list", NULL, "the images you may read", NULL, run_list, TIMEOUT_MS},
+	{"ls", NULL, "the images you may read", NULL, run_list, TIMEOUT_MS},
+	{"list", NULL, "the same", NULL, run_list, TIMEOUT_MS},
 	{"prepare", "PID", "take an image of a process", check_pid, run_prepare,
 	 PREPARE_MS},
 	{"renew", "NAME", "begin an image's lease anew", check_name, run_renew,
@@ -221,6 +255,8 @@ static const struct command commands[] = {
 	{"release", "NAME", "end an image, whoever reads it", check_name,
 	 run_release, TIMEOUT_MS},
 	{"status", NULL, "the daemon itself, in numbers", NULL, run_status,
+	 TIMEOUT_MS},
+	{"metrics", NULL, "the same for Prometheus", NULL, run_metrics,
 	 TIMEOUT_MS},
 	{0},
 };
@@ -245,8 +281,8 @@ static const struct command *find_command(int nr, char **words)
 
 	if (!nr) {
 		say_error(
-			"what is to be done? list, prepare PID, renew NAME, "
-			"release NAME or status");
+			"what is to be done? ls, prepare PID, renew NAME, "
+			"release NAME, status or metrics");
 		return NULL;
 	}
 	while (command->name && strcmp(command->name, words[0]))

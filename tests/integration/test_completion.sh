@@ -26,6 +26,7 @@ offers() {
 	done
 }
 
+offers _mitosisctl 'mitosisctl ' prepare ls metrics status
 offers _mitosisctl 'mitosisctl pre' prepare
 offers _mitosisctl 'mitosisctl --' --socket --json
 offers _mitosisctl "mitosisctl prepare ${$:0:1}" $$

@@ -12,7 +12,7 @@
 #include "common/prom.h"
 
 static const struct prom_label labels[] = {
-	{"source", "a\"b\\c\nd\x1b\xff"}, {"n", "1"}, {0}};
+	{"source", "a\"b\\c\nx\x1b\xff"}, {"n", "1"}, {0}};
 
 static char *write_all(enum prom_form form)
 {
@@ -54,7 +54,7 @@ static void test_text(void **state)
 	expect_line(text, "# HELP x_total How many.");
 	expect_line(text, "# TYPE x_total counter");
 	expect_line(text, "x_total 18446744073709551615");
-	expect_line(text, "x_total{source=\"a\\\"b\\\\c\\nd??\",n=\"1\"} 7");
+	expect_line(text, "x_total{source=\"a\\\"b\\\\c\\nx??\",n=\"1\"} 7");
 	expect_line(text, "x_up_seconds 1000000000.000000001");
 	expect_line(text, "x_seconds_bucket{n=\"1\",le=\"0.000001000\"} 1");
 	expect_line(text, "x_seconds_bucket{n=\"1\",le=\"0.000004000\"} 1");

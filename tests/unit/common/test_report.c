@@ -57,6 +57,13 @@ static const struct report_status status = {
 	.rdma_read_bytes = 24,
 	.loans = 25,
 	.lent_pages = 26,
+	.lease_over = 27,
+	.released = 28,
+	.died = 29,
+	.refusals = {.count = {[REFUSED_HELLO] = {[REFUSED_DENIED] = 30},
+			       [REFUSED_IMAGE] = {[REFUSED_OTHER] = 31}}},
+	.pauses = {.count = {[1] = 32, [HISTO_BUCKETS - 1] = 33}, .sum_ns = 34},
+	.prepares = {.count = {[2] = 35}, .sum_ns = 36},
 };
 
 static uint8_t *encode(size_t nr, size_t *ret_len)
@@ -170,6 +177,41 @@ static void status_comes_back_as_it_was(void **state)
 	assert_int_equal(-EPROTO, report_get_status(body, len, &got));
 }
 
+/* Both ends need not be of one day: what is not told is 0. */
+static void shorter_status_of_an_older_daemon_is_read(void **state)
+{
+	uint8_t body[REPORT_HEAD_BYTES + REPORT_STATUS_BYTES];
+	struct report_status got;
+
+	(void)report_put_status(body, &status);
+	body[4] = REPORT_STATUS_LEAST;
+	body[5] = 0;
+	assert_int_equal(
+		0,
+		report_get_status(body, REPORT_HEAD_BYTES + REPORT_STATUS_LEAST,
+				  &got));
+	assert_int_equal(26, got.lent_pages);
+	assert_int_equal(0, got.lease_over);
+	assert_int_equal(0, histo_total(&got.prepares));
+	body[4]--;
+	assert_int_equal(
+		-EPROTO,
+		report_get_status(body,
+				  REPORT_HEAD_BYTES + REPORT_STATUS_LEAST - 1,
+				  &got));
+}
+
+static void longer_status_of_a_later_daemon_is_read(void **state)
+{
+	uint8_t body[REPORT_HEAD_BYTES + REPORT_STATUS_BYTES + 8];
+	struct report_status got;
+
+	(void)report_put_status(body, &status);
+	body[4] += 8;
+	assert_int_equal(0, report_get_status(body, sizeof(body), &got));
+	assert_memory_equal(&status, &got, sizeof(got));
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -180,6 +222,8 @@ int main(void)
 		cmocka_unit_test(name_that_is_none_is_refused),
 		cmocka_unit_test(longer_records_are_read_as_far_as_known),
 		cmocka_unit_test(status_comes_back_as_it_was),
+		cmocka_unit_test(shorter_status_of_an_older_daemon_is_read),
+		cmocka_unit_test(longer_status_of_a_later_daemon_is_read),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);
