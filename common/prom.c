@@ -105,21 +105,21 @@ static const char *seconds(uint64_t ns, char text[SECONDS_BYTES])
 }
 
 static void text_histogram(struct prom *prom, const struct prom_label *labels,
-			   const struct histo *histo)
+			   const struct timing *timing)
 {
 	char text[SECONDS_BYTES];
 	uint64_t total = 0;
 
-	for (unsigned i = 0; i < HISTO_BUCKETS; i++) {
-		uint64_t bound = histo_bound_ns(i);
+	for (unsigned i = 0; i < TIMING_BUCKETS; i++) {
+		uint64_t bound = timing_bound_ns(i);
 
-		total += histo->count[i];
+		total += timing->count[i];
 		put_name(prom, "_bucket", labels,
 			 bound == UINT64_MAX ? "+Inf" : seconds(bound, text));
 		(void)fprintf(prom->file, "%" PRIu64 "\n", total);
 	}
 	put_name(prom, "_sum", labels, NULL);
-	(void)fprintf(prom->file, "%s\n", seconds(histo->sum_ns, text));
+	(void)fprintf(prom->file, "%s\n", seconds(timing->sum_ns, text));
 	put_name(prom, "_count", labels, NULL);
 	(void)fprintf(prom->file, "%" PRIu64 "\n", total);
 }
@@ -136,23 +136,23 @@ static void begin_sample(struct prom *prom, const struct prom_label *labels)
 }
 
 static void json_histogram(struct prom *prom, const struct prom_label *labels,
-			   const struct histo *histo)
+			   const struct timing *timing)
 {
 	struct json *json = &prom->json;
 	uint64_t total = 0;
 
 	begin_sample(prom, labels);
 	json_array(json, "buckets");
-	for (unsigned i = 0; i < HISTO_BUCKETS - 1; i++) {
-		total += histo->count[i];
+	for (unsigned i = 0; i < TIMING_BUCKETS - 1; i++) {
+		total += timing->count[i];
 		json_object(json, NULL);
-		json_seconds(json, "le", histo_bound_ns(i));
+		json_seconds(json, "le", timing_bound_ns(i));
 		json_u64(json, "count", total);
 		json_end(json);
 	}
 	json_end(json);
-	json_seconds(json, "sum", histo->sum_ns);
-	json_u64(json, "count", histo_total(histo));
+	json_seconds(json, "sum", timing->sum_ns);
+	json_u64(json, "count", timing_total(timing));
 	json_end(json);
 }
 
@@ -187,12 +187,12 @@ void prom_seconds(struct prom *prom, const struct prom_label *labels,
 }
 
 void prom_histogram(struct prom *prom, const struct prom_label *labels,
-		    const struct histo *histo)
+		    const struct timing *timing)
 {
 	if (prom->form == PROM_TEXT)
-		text_histogram(prom, labels, histo);
+		text_histogram(prom, labels, timing);
 	else
-		json_histogram(prom, labels, histo);
+		json_histogram(prom, labels, timing);
 }
 
 void prom_end(struct prom *prom)

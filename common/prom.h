@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "common/histo.h"
+#include "common/timing.h"
 #include "common/json.h"
 
 /* Of the JSON, see docs/metrics.md. */
@@ -59,7 +59,7 @@ void prom_seconds(struct prom *prom, const struct prom_label *labels,
 
 /* All buckets, the sum in seconds, and the count. */
 void prom_histogram(struct prom *prom, const struct prom_label *labels,
-		    const struct histo *histo);
+		    const struct timing *timing);
 
 /* After the last family. */
 void prom_end(struct prom *prom);

@@ -40,11 +40,11 @@ static void walk_image(struct codec *codec, struct report_image *image)
 	codec_u32(codec, &zero);
 }
 
-static void walk_histo(struct codec *codec, struct histo *histo)
+static void walk_timing(struct codec *codec, struct timing *timing)
 {
-	for (unsigned i = 0; i < HISTO_BUCKETS; i++)
-		codec_u64(codec, &histo->count[i]);
-	codec_u64(codec, &histo->sum_ns);
+	for (unsigned i = 0; i < TIMING_BUCKETS; i++)
+		codec_u64(codec, &timing->count[i]);
+	codec_u64(codec, &timing->sum_ns);
 }
 
 static void walk_refused(struct codec *codec, struct refused *refused)
@@ -89,8 +89,8 @@ static void walk_status(struct codec *codec, struct report_status *status)
 	codec_u64(codec, &status->released);
 	codec_u64(codec, &status->died);
 	walk_refused(codec, &status->refusals);
-	walk_histo(codec, &status->pauses);
-	walk_histo(codec, &status->prepares);
+	walk_timing(codec, &status->pauses);
+	walk_timing(codec, &status->prepares);
 }
 
 static struct codec encode_to(uint8_t *out, size_t len)

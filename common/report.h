@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/histo.h"
+#include "common/timing.h"
 #include "common/parse.h"
 #include "common/refused.h"
 
@@ -55,7 +55,7 @@ struct report_status {
 	/* Of ended: the lease was over, RELEASE, the twin died. */
 	uint64_t lease_over, released, died;
 	struct refused refusals;
-	struct histo pauses, prepares; /* of the images prepared */
+	struct timing pauses, prepares; /* of the images prepared */
 };
 
 /*

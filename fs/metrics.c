@@ -125,11 +125,11 @@ static void put_foreseen(struct prom *prom, const struct foreseen_stats *stats)
 
 static void put_faults(struct prom *prom, struct fetch *fetch)
 {
-	struct histo faults = {0};
+	struct timing faults = {0};
 	struct hist latency;
 
 	fetch_get_latency(fetch, &latency);
-	histo_add_all(&faults, &latency);
+	timing_add_all(&faults, &latency);
 	prom_family(prom, "mitosisfs_fault_duration_seconds", PROM_HISTOGRAM,
 		    "How long those who waited for memory waited.");
 	prom_histogram(prom, NULL, &faults);
@@ -139,7 +139,7 @@ static void put_fetches(struct prom *prom, const struct fetch_stats *stats)
 {
 	prom_family(prom, "mitosisfs_fetches_total", PROM_COUNTER,
 		    "Good reads over the transport, ahead of demand or not.");
-	prom_u64(prom, NULL, histo_total(&stats->read_took));
+	prom_u64(prom, NULL, timing_total(&stats->read_took));
 	prom_family(prom, "mitosisfs_fetch_duration_seconds", PROM_HISTOGRAM,
 		    "How long good reads over the transport took.");
 	prom_histogram(prom, NULL, &stats->read_took);

@@ -55,7 +55,7 @@ struct daemon {
 	uint64_t started_ns;
 	uint64_t prepared, refused, ended; /* images, ever */
 	uint64_t released, died;	   /* of ended */
-	struct histo pauses, prepares;
+	struct timing pauses, prepares;
 };
 
 /*

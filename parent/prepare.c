@@ -208,8 +208,8 @@ static int finish(struct prepared *prep)
 	if (error)
 		return refuse(&prep->why, error, "no memory");
 	prep->daemon->prepared++;
-	histo_add(&prep->daemon->pauses, result->image->pause_ns);
-	histo_add(&prep->daemon->prepares, result->image->prepare_ns);
+	timing_add(&prep->daemon->pauses, result->image->pause_ns);
+	timing_add(&prep->daemon->prepares, result->image->prepare_ns);
 	TRACE(prepare__end, prep->image->pid, 0, result->image->prepare_ns,
 	      result->image->pause_ns);
 	return answer(prep);

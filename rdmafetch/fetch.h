@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "common/hist.h"
-#include "common/histo.h"
+#include "common/timing.h"
 #include "common/image.h"
 #include "rdmafetch/foreseen.h"
 #include "rdmafetch/prefetch.h"
@@ -60,7 +60,7 @@ struct fetch_stats {
 	uint64_t shared_pages; /* of those, found already in flight */
 	uint64_t prefetch_reads, prefetch_pages;
 	struct foreseen_stats foreseen; /* what became of these */
-	struct histo read_took;		/* reads of the transport */
+	struct timing read_took;	/* reads of the transport */
 	uint64_t read_bytes;		/* over the transport, all together */
 	uint64_t retries, reconnects, timeouts, errors;
 	int is_lost; /* no connection, for longer than a read waits */

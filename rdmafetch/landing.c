@@ -56,7 +56,7 @@ static void count_good(struct pump *pump, const struct flight *flight)
 {
 	uint64_t start_ns = flight->deadline_ns - pump_try_ns(pump);
 
-	histo_add(&pump->stats.read_took, io_monotonic_ns() - start_ns);
+	timing_add(&pump->stats.read_took, io_monotonic_ns() - start_ns);
 	pump->stats.read_bytes += flight->len_bytes;
 }
 

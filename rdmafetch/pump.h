@@ -24,7 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/histo.h"
+#include "common/timing.h"
 #include "rdmafetch/inflight.h"
 #include "rdmafetch/transport.h"
 #include "rdmafetch/waiter.h"
@@ -46,7 +46,7 @@ struct pump_buffer {
 
 struct pump_stats {
 	uint64_t read_bytes, retries, reconnects, timeouts, errors;
-	struct histo read_took; /* of good reads, their last try */
+	struct timing read_took; /* of good reads, their last try */
 };
 
 struct pump {

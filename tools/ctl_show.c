@@ -136,11 +136,11 @@ static void put_refusals(struct json *json, const struct refused *refused)
 }
 
 static void put_times(struct json *json, const char *key,
-		      const struct histo *histo)
+		      const struct timing *timing)
 {
 	json_object(json, key);
-	json_u64(json, "count", histo_total(histo));
-	json_u64(json, "sum_ns", histo->sum_ns);
+	json_u64(json, "count", timing_total(timing));
+	json_u64(json, "sum_ns", timing->sum_ns);
 	json_end(json);
 }
 
@@ -209,13 +209,13 @@ static void print_refusals(const struct refused *refused, FILE *out)
 	}
 }
 
-static void print_mean(const char *what, const struct histo *histo, FILE *out)
+static void print_mean(const char *what, const struct timing *timing, FILE *out)
 {
-	uint64_t nr = histo_total(histo);
+	uint64_t nr = timing_total(timing);
 
 	if (nr)
 		(void)fprintf(out, "  %-14s %.2f ms\n", what,
-			      (double)histo->sum_ns / (double)nr / NS_PER_MS);
+			      (double)timing->sum_ns / (double)nr / NS_PER_MS);
 }
 
 static void print_rdma(const struct report_status *status, FILE *out)

@@ -16,16 +16,16 @@ static const struct prom_label labels[] = {
 
 static char *write_all(enum prom_form form)
 {
-	struct histo histo = {0};
+	struct timing timing = {0};
 	char *text = NULL;
 	size_t len;
 	FILE *file = open_memstream(&text, &len);
 	struct prom prom;
 
 	assert_non_null(file);
-	histo_add(&histo, 1000);
-	histo_add(&histo, 5000);
-	histo_add(&histo, 20000000000);
+	timing_add(&timing, 1000);
+	timing_add(&timing, 5000);
+	timing_add(&timing, 20000000000);
 	prom = prom_to(file, form);
 	prom_family(&prom, "x_total", PROM_COUNTER, "How many.");
 	prom_u64(&prom, NULL, UINT64_MAX);
@@ -33,7 +33,7 @@ static char *write_all(enum prom_form form)
 	prom_family(&prom, "x_up_seconds", PROM_GAUGE, "How long.");
 	prom_seconds(&prom, NULL, 1000000000000000001);
 	prom_family(&prom, "x_seconds", PROM_HISTOGRAM, "Times.");
-	prom_histogram(&prom, labels + 1, &histo);
+	prom_histogram(&prom, labels + 1, &timing);
 	prom_end(&prom);
 	assert_int_equal(fclose(file), 0);
 	return text;

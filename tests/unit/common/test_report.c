@@ -62,7 +62,8 @@ static const struct report_status status = {
 	.died = 29,
 	.refusals = {.count = {[REFUSED_HELLO] = {[REFUSED_DENIED] = 30},
 			       [REFUSED_IMAGE] = {[REFUSED_OTHER] = 31}}},
-	.pauses = {.count = {[1] = 32, [HISTO_BUCKETS - 1] = 33}, .sum_ns = 34},
+	.pauses = {.count = {[1] = 32, [TIMING_BUCKETS - 1] = 33},
+		   .sum_ns = 34},
 	.prepares = {.count = {[2] = 35}, .sum_ns = 36},
 };
 
@@ -192,7 +193,7 @@ static void shorter_status_of_an_older_daemon_is_read(void **state)
 				  &got));
 	assert_int_equal(26, got.lent_pages);
 	assert_int_equal(0, got.lease_over);
-	assert_int_equal(0, histo_total(&got.prepares));
+	assert_int_equal(0, timing_total(&got.prepares));
 	body[4]--;
 	assert_int_equal(
 		-EPROTO,

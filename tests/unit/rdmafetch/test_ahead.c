@@ -301,7 +301,7 @@ static void times_are_counted_once_each(void **state)
 	reader_check(fetch, BASE_PAGE, 2);
 	reader_check(fetch, BASE_PAGE + 64, 1);
 	stats = reader_stats(fetch);
-	assert_int_equal(histo_total(&stats.read_took), 2);
+	assert_int_equal(timing_total(&stats.read_took), 2);
 	assert_true(stats.read_took.sum_ns > 0);
 	fetch_close(fetch);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * histo.h - how often something took how long, in buckets that double
+ * timing.h - how often something took how long, in few buckets that double
  *
  *     bucket   0      1        2        ...  23       24
  *     up to    1 us   2 us     4 us          8.4 s    any
@@ -14,21 +14,21 @@
 
 #include "common/hist.h"
 
-#define HISTO_BUCKETS 25u
+#define TIMING_BUCKETS 25u
 
-struct histo {
-	uint64_t count[HISTO_BUCKETS]; /* of each bucket alone */
+struct timing {
+	uint64_t count[TIMING_BUCKETS]; /* of each bucket alone */
 	uint64_t sum_ns;
 };
 
 /* Count one of @ns. */
-void histo_add(struct histo *histo, uint64_t ns);
+void timing_add(struct timing *timing, uint64_t ns);
 
 /* Count all samples of @hist, as nanoseconds: to 1.6 % in their buckets. */
-void histo_add_all(struct histo *histo, const struct hist *hist);
+void timing_add_all(struct timing *timing, const struct hist *hist);
 
 /* The longest time of @bucket; UINT64_MAX of the last one. */
-uint64_t histo_bound_ns(unsigned bucket);
+uint64_t timing_bound_ns(unsigned bucket);
 
 /* How many there are in all buckets. */
-uint64_t histo_total(const struct histo *histo);
+uint64_t timing_total(const struct timing *timing);
