@@ -46,7 +46,15 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
 	conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
 }
 
-static void entry_of(const struct tree *tree, const struct tree_node *node,
+static void stat_of(fuse_req_t req, const struct tree_node *node,
+		    struct stat *ret_stat)
+{
+	tree_stat(context(req)->tree, node, ret_stat);
+	ret_stat->st_uid = context(req)->uid;
+	ret_stat->st_gid = context(req)->gid;
+}
+
+static void entry_of(fuse_req_t req, const struct tree_node *node,
 		     struct fuse_entry_param *ret_entry)
 {
 	*ret_entry = (struct fuse_entry_param){
@@ -54,7 +62,7 @@ static void entry_of(const struct tree *tree, const struct tree_node *node,
 		.attr_timeout = age_of(node),
 		.entry_timeout = FOREVER_S,
 	};
-	tree_stat(tree, node, &ret_entry->attr);
+	stat_of(req, node, &ret_entry->attr);
 }
 
 static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -67,22 +75,21 @@ static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		node = tree_lookup(tree, dir, name);
 	/* An entry of inode 0 makes the kernel remember the absence. */
 	if (node)
-		entry_of(tree, node, &entry);
+		entry_of(req, node, &entry);
 	(void)fuse_reply_entry(req, &entry);
 }
 
 static void ops_getattr(fuse_req_t req, fuse_ino_t ino,
 			struct fuse_file_info *file)
 {
-	const struct tree *tree = context(req)->tree;
-	const struct tree_node *node = tree_get(tree, ino);
+	const struct tree_node *node = tree_get(context(req)->tree, ino);
 	struct stat st;
 
 	if (!node) {
 		(void)fuse_reply_err(req, ENOENT);
 		return;
 	}
-	tree_stat(tree, node, &st);
+	stat_of(req, node, &st);
 	(void)fuse_reply_attr(req, &st, age_of(node));
 }
 
@@ -317,7 +324,7 @@ static int add_entry(struct listing *listing, const struct tree_node *node,
 	char *at = listing->buf + listing->used;
 	struct fuse_entry_param entry;
 
-	entry_of(context(listing->req)->tree, node, &entry);
+	entry_of(listing->req, node, &entry);
 	if (name[0] == '.') /* the kernel wants no lookup of "." and ".." */
 		entry.ino = 0;
 	bytes = listing->plus ? fuse_add_direntry_plus(listing->req, at, left,
@@ -415,9 +422,12 @@ static void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	reply_xattr(req, list, len, size);
 }
 
+/* As large as what the image holds, and full: nothing can be added. */
 static void ops_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct statvfs st = {
+		.f_blocks = image_present_pages(context(req)->origin->image, 0,
+						UINT64_MAX >> PAGE_SHIFT),
 		.f_bsize = PAGE_BYTES,
 		.f_frsize = PAGE_BYTES,
 		.f_namemax = 255,

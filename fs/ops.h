@@ -25,6 +25,8 @@ struct ops_context {
 	const struct tree *tree;
 	struct fetch *fetch;
 	const struct status_origin *origin; /* what /status speaks of */
+	uid_t uid; /* who files are shown to belong to */
+	gid_t gid;
 };
 
 /* The table for fuse_session_new(), whose userdata is a struct ops_context. */

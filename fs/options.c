@@ -11,11 +11,13 @@
 #include <fuse_opt.h>
 
 #include "common/wire.h"
+#include "fs/mountwords.h"
 #include "rdmafetch/prefetch.h"
 #include "rdmafetch/verbs_address.h"
 
 #define TIMEO_MAX_DS	 6000u
 #define RETRANS_MAX	 100u
+#define RETRY_MAX_M	 10000u /* about a week: nfs(5) */
 #define LEASE_MAX_S	 (30u * 24 * 3600)
 #define READAHEAD_MAX_KB 16384u
 #define THREADS_MAX	 64u
@@ -37,15 +39,28 @@ enum {
 		text, offsetof(struct options, member), value                  \
 	}
 
+/* NAME=N, decimal to its last character. */
+static const struct number {
+	const char *name;
+	size_t offset;
+	unsigned min, max;
+} numbers[] = {
+	{"port", offsetof(struct options, port), 1, 65535},
+	{"timeo", offsetof(struct options, timeo_ds), 1, TIMEO_MAX_DS},
+	{"retrans", offsetof(struct options, retrans), 0, RETRANS_MAX},
+	{"retry", offsetof(struct options, retry_m), 0, RETRY_MAX_M},
+	{"lease", offsetof(struct options, lease_s), 0, LEASE_MAX_S},
+	{"uid", offsetof(struct options, uid), 0, OPTIONS_SELF - 1},
+	{"gid", offsetof(struct options, gid), 0, OPTIONS_SELF - 1},
+	{"prefetch_pages", offsetof(struct options, prefetch_pages), 1,
+	 PREFETCH_PAGES_MAX},
+	{"readahead", offsetof(struct options, readahead_kb), 4,
+	 READAHEAD_MAX_KB},
+	{"threads", offsetof(struct options, threads), 1, THREADS_MAX},
+};
+
 static const struct fuse_opt table[] = {
-	OPTION("port=%u", port, 0),
-	OPTION("timeo=%u", timeo_ds, 0),
-	OPTION("retrans=%u", retrans, 0),
-	OPTION("lease=%u", lease_s, 0),
 	OPTION("prefetch=%s", prefetch, 0),
-	OPTION("prefetch_pages=%u", prefetch_pages, 0),
-	OPTION("readahead=%u", readahead_kb, 0),
-	OPTION("threads=%u", threads, 0),
 	OPTION("socket=%s", socket, 0),
 	OPTION("proto=%s", proto_text, 0),
 	OPTION("rdma_dev=%s", rdma_dev, 0),
@@ -55,9 +70,10 @@ static const struct fuse_opt table[] = {
 	OPTION("--foreground", foreground, 1),
 	OPTION("-d", debug, 1),
 	OPTION("debug", debug, 1),
-	OPTION("noexec", noexec, 1),
-	OPTION("remount", remount, 1),
-	OPTION("sync", writable, 0), /* accepted: nothing is ever written */
+	OPTION("auto_unmount", auto_unmount, 1),
+	OPTION("soft", hard, 0),
+	OPTION("hard", hard, 1),
+	OPTION("reconnect", reconnect, 1),
 
 	FUSE_OPT_KEY("-h", KEY_HELP),
 	FUSE_OPT_KEY("--help", KEY_HELP),
@@ -67,42 +83,13 @@ static const struct fuse_opt table[] = {
 	FUSE_OPT_KEY("-f", KEY_FAKE_OR_FOREGROUND),
 	FUSE_OPT_KEY("-v", KEY_VERBOSE_OR_VERSION),
 
-	/*
-	 * mount.fuse3 adds "rw,dev,suid" of its own accord, so these three are
-	 * no wish of the user; the mount is ro,nosuid,nodev whatever they say.
-	 */
-	FUSE_OPT_KEY("rw", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("ro", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("dev", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("nodev", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("suid", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("nosuid", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("exec", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("async", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("atime", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("noatime", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("relatime", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("defaults", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("soft", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("-n", FUSE_OPT_KEY_DISCARD),
-
-	/* fstab's own words: mount(8), systemd.mount(5) */
-	FUSE_OPT_KEY("_netdev", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("auto", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("noauto", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("nofail", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("user", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("nouser", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("users", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("comment=", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("fsname=", FUSE_OPT_KEY_DISCARD),
-	FUSE_OPT_KEY("subtype=", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("-n", FUSE_OPT_KEY_DISCARD), /* no mtab: there is none */
 	FUSE_OPT_END,
 };
 
 static const char usage[] =
-	"usage: mitosisfs SOURCE MOUNTPOINT [-f] [-o OPTION[,OPTION...]]\n"
-	"       mount -t fuse.mitosisfs SOURCE MOUNTPOINT [-o ...]\n"
+	"Usage: mitosisfs SOURCE MOUNTPOINT [-f] [-o OPTION[,OPTION...]]\n"
+	"       mount -t mitosisfs SOURCE MOUNTPOINT [-o OPTION[,OPTION...]]\n"
 	"\n"
 	"Shows a point-in-time image of a running process as files.\n"
 	"\n"
@@ -123,6 +110,11 @@ static const char usage[] =
 	"                       again (50)\n"
 	"  -o retrans=N         tries after the first; then reads fail with "
 	"EIO (2)\n"
+	"  -o soft|hard         then fail, or wait until the parent is back "
+	"(soft)\n"
+	"  -o retry=N           minutes to try to mount while the host does "
+	"not\n"
+	"                       answer (0)\n"
 	"  -o lease=N           keep the image N seconds after the last sign "
 	"of\n"
 	"                       this mount (the daemon's choice)\n"
@@ -144,7 +136,12 @@ static const char usage[] =
 	"                       (none)\n"
 	"  -o munge_socket=PATH munged's, where it is not the usual one\n"
 	"  -o allow_other       let other users look (an image holds "
-	"secrets)\n";
+	"secrets)\n"
+	"  -o uid=N             show files as user N's (who mounts)\n"
+	"  -o gid=N             show files as group N's (the same)\n"
+	"  -o auto_unmount      unmount even when mitosisfs is killed\n"
+	"  -o reconnect         accepted: a lost connection is always made "
+	"anew\n";
 
 const char *options_usage(void)
 {
@@ -173,6 +170,41 @@ static int take_word(struct options *options, const char *word)
 	return 0;
 }
 
+static int take_number(struct options *options, const struct number *number,
+		       const char *text)
+{
+	uint64_t value;
+
+	if (parse_u64(text, number->min, number->max, &value)) {
+		(void)snprintf(options->why, sizeof(options->why),
+			       "%s=%.40s: a number from %u to %u is wanted",
+			       number->name, text, number->min, number->max);
+		return -1;
+	}
+	*(unsigned *)((char *)options + number->offset) = (unsigned)value;
+	return 0;
+}
+
+/* A word of -o that is neither a key nor in the table. */
+static int take_option(struct options *options, const char *arg)
+{
+	size_t name_len = strcspn(arg, "=");
+	enum mountword word = mountword_of(arg);
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (arg[name_len] && strlen(numbers[i].name) == name_len &&
+		    !strncmp(arg, numbers[i].name, name_len))
+			return take_number(options, &numbers[i],
+					   arg + name_len + 1);
+	options->said |= 1u << word;
+	if (word != MOUNTWORD_NONE || (options->sloppy && arg[0] != '-'))
+		return 0;
+	return wrong(options,
+		     "option '%s' is not known; mitosisfs --help lists those "
+		     "that are",
+		     arg);
+}
+
 /* fuse_opt calls this for keys and for what the table does not know. */
 static int take(void *data, const char *arg, int key, struct fuse_args *args)
 {
@@ -186,7 +218,9 @@ static int take(void *data, const char *arg, int key, struct fuse_args *args)
 		options->version = 1;
 		return 0;
 	case KEY_SLOPPY_OR_SINGLE:
-		if (!options->is_helper)
+		if (options->is_helper)
+			options->sloppy = 1;
+		else
 			options->threads = 1;
 		return 0;
 	case KEY_FAKE_OR_FOREGROUND:
@@ -202,43 +236,8 @@ static int take(void *data, const char *arg, int key, struct fuse_args *args)
 	case FUSE_OPT_KEY_NONOPT:
 		return take_word(options, arg);
 	default:
-		/* fstab's room for others: systemd.mount(5), mount(8) */
-		if (strncmp(arg, "x-", 2) == 0 || strncmp(arg, "X-", 2) == 0)
-			return 0;
-		return wrong(options,
-			     "option '%s' is not known; mitosisfs --help lists "
-			     "those that are",
-			     arg);
+		return take_option(options, arg);
 	}
-}
-
-static int check_numbers(struct options *options)
-{
-	const struct {
-		const char *name;
-		unsigned value, min, max;
-	} checks[] = {
-		{"port", options->port, 1, 65535},
-		{"timeo", options->timeo_ds, 1, TIMEO_MAX_DS},
-		{"retrans", options->retrans, 0, RETRANS_MAX},
-		{"lease", options->lease_s, 0, LEASE_MAX_S},
-		{"prefetch_pages", options->prefetch_pages, 1,
-		 PREFETCH_PAGES_MAX},
-		{"readahead", options->readahead_kb, 4, READAHEAD_MAX_KB},
-		{"threads", options->threads, 1, THREADS_MAX},
-	};
-
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		if (checks[i].value >= checks[i].min &&
-		    checks[i].value <= checks[i].max)
-			continue;
-		(void)snprintf(options->why, sizeof(options->why),
-			       "%s=%u is out of range: %u to %u",
-			       checks[i].name, checks[i].value, checks[i].min,
-			       checks[i].max);
-		return -EINVAL;
-	}
-	return 0;
 }
 
 static int check_proto(struct options *options)
@@ -268,6 +267,44 @@ static int check_proto(struct options *options)
 	return 0;
 }
 
+static bool said(const struct options *options, enum mountword word)
+{
+	return options->said & (1u << word);
+}
+
+/*
+ * Whether somebody wants to write, or wants devices or setuid.  mount(8) tells
+ * a helper "rw" and mount.fuse3 says "dev,suid" of its own accord, so there
+ * these words are nobody's wish.
+ */
+static bool wants_more(const struct options *options)
+{
+	bool dev = said(options, MOUNTWORD_DEV);
+	bool suid = said(options, MOUNTWORD_SUID);
+
+	if (options->is_helper || (dev && suid))
+		return false;
+	return dev || suid || said(options, MOUNTWORD_RW);
+}
+
+static int check_words(struct options *options)
+{
+	if (said(options, MOUNTWORD_REMOUNT))
+		return wrong(options, "%s",
+			     "remount is not possible: an image never changes; "
+			     "umount and mount again");
+	if (said(options, MOUNTWORD_NOEXEC))
+		return wrong(
+			options, "%s",
+			"noexec would keep children from running the "
+			"image's code; mount without it (fstab: user,exec)");
+	if (wants_more(options))
+		return wrong(options, "%s",
+			     "rw, dev and suid are not possible: an image is "
+			     "always mounted ro,nosuid,nodev");
+	return 0;
+}
+
 static int check(struct options *options)
 {
 	if (options->nr_words < 2)
@@ -279,15 +316,8 @@ static int check(struct options *options)
 			     "source '%s' is not HOST:/pid/N, HOST:/image/NAME "
 			     "or local:/pid/N",
 			     options->source_text);
-	if (options->remount)
-		return wrong(options, "%s",
-			     "remount is not possible: an image never changes; "
-			     "umount and mount again");
-	if (options->noexec)
-		return wrong(
-			options, "%s",
-			"noexec would keep children from running the "
-			"image's code; mount without it (fstab: user,exec)");
+	if (check_words(options))
+		return -1;
 	if (!prefetch_find(options->prefetch))
 		return wrong(options,
 			     "prefetch=%s: no such policy; off, next or seq",
@@ -297,7 +327,7 @@ static int check(struct options *options)
 	if (sec_set(options->sec_text, options->munge_socket, &options->sec,
 		    options->why))
 		return -1;
-	return check_numbers(options);
+	return 0;
 }
 
 static bool named_as_helper(const char *argv0)
@@ -319,6 +349,8 @@ int options_parse(int argc, char **argv, struct options *options)
 		.prefetch_pages = DEFAULT_PREFETCH_PAGES,
 		.readahead_kb = DEFAULT_READAHEAD_KB,
 		.threads = 8,
+		.uid = OPTIONS_SELF,
+		.gid = OPTIONS_SELF,
 		.is_helper = named_as_helper(argv[0]),
 	};
 	options->prefetch = strdup("off");

@@ -5,8 +5,8 @@
  * Two ways in: `mitosisfs SOURCE MOUNTPOINT [-o ...]`, which is also what
  * mount.fuse3 runs, and the helper form `mount.mitosisfs SOURCE MOUNTPOINT
  * [-sfnv] [-o ...]`, where -f means "fake" and -s "sloppy" (mount(8), EXTERNAL
- * HELPERS).  Words that belong to fstab are dropped; any other unknown word is
- * an error.
+ * HELPERS).  Words that belong to fstab are dropped (mountwords.h); any other
+ * unknown word is an error.
  */
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "rdmafetch/sec.h"
 
 #define OPTIONS_WHY_MAX 255
+#define OPTIONS_SELF	UINT32_MAX /* of uid, gid: whoever mounts */
 
 /* How a daemon is reached. */
 enum options_proto {
@@ -31,6 +32,8 @@ struct options {
 	unsigned port;
 	unsigned timeo_ds; /* tenths of a second, as nfs(5) has it */
 	unsigned retrans;  /* tries after the first */
+	unsigned retry_m;  /* minutes in which to try to mount */
+	unsigned uid, gid; /* who files are shown to belong to */
 	unsigned lease_s;  /* 0: the daemon's default */
 	unsigned prefetch_pages;
 	unsigned readahead_kb;
@@ -41,9 +44,12 @@ struct options {
 	struct sec_settings sec;       /* what these two say */
 	char *proto_text, *rdma_dev;   /* owned; rdma_dev may be NULL */
 	enum options_proto proto;      /* what proto_text says */
-	int foreground, debug, fake, allow_other, help, version;
-	int noexec, remount, writable; /* said by the user; each is refused */
-	unsigned nr_words;	       /* of the command line, so far */
+	int foreground, debug, fake, sloppy, help, version;
+	int allow_other, auto_unmount;
+	int hard;	   /* reads wait for a lost parent */
+	int reconnect;	   /* sshfs's word for what is always done */
+	unsigned said;	   /* a bit for each enum mountword */
+	unsigned nr_words; /* of the command line, so far */
 	bool is_helper;
 	char why[OPTIONS_WHY_MAX + 1]; /* the reason of -EINVAL */
 };

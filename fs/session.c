@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/io.h"
@@ -83,22 +84,28 @@ static void escape_into(char *out, const char *text)
 	*out = '\0';
 }
 
-static int new_fuse(struct session *session)
+/* What libfuse is told, of @size bytes at @opts. */
+static void fuse_words(const struct options *options, char *opts, size_t size)
 {
 	char fsname[2 * (PARSE_HOST_MAX + PARSE_NAME_MAX + 32)];
-	char opts[sizeof(fsname) + 128];
+
+	escape_into(fsname, options->source_text);
+	(void)snprintf(
+		opts, size, "ro,nosuid,nodev,fsname=%s,subtype=mitosisfs%s%s%s",
+		fsname,
+		options->allow_other ? ",allow_other,default_permissions" : "",
+		options->auto_unmount ? ",auto_unmount" : "",
+		options->debug ? ",debug" : "");
+}
+
+static int new_fuse(struct session *session)
+{
+	char opts[2 * (PARSE_HOST_MAX + PARSE_NAME_MAX + 32) + 128];
 	char name[] = "mitosisfs", flag[] = "-o";
 	char *argv[] = {name, flag, opts, NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
 
-	escape_into(fsname, session->options->source_text);
-	(void)snprintf(opts, sizeof(opts),
-		       "ro,nosuid,nodev,fsname=%s,subtype=mitosisfs%s%s",
-		       fsname,
-		       session->options->allow_other
-			       ? ",allow_other,default_permissions"
-			       : "",
-		       session->options->debug ? ",debug" : "");
+	fuse_words(session->options, opts, sizeof(opts));
 	session->fuse = fuse_session_new(&args, &ops_table, sizeof(ops_table),
 					 &session->context);
 	fuse_opt_free_args(&args);
@@ -150,6 +157,8 @@ int session_open(const struct options *options,
 	session->context = (struct ops_context){
 		.tree = session->tree,
 		.origin = &session->origin,
+		.uid = options->uid == OPTIONS_SELF ? geteuid() : options->uid,
+		.gid = options->gid == OPTIONS_SELF ? getegid() : options->gid,
 	};
 	r = new_fuse(session);
 	if (r)

@@ -192,23 +192,29 @@ static const struct option_row rows[] = {
 	{"verbose", 'v', NULL,
 	 "tell what is lost, and the time it took; twice: by phases",
 	 set_verbose},
-	{"version", 'V', NULL, "show the version", show_version},
-	{"help", 'h', NULL, "show this", show_help},
+	{"version", 'V', NULL, "the version", show_version},
+	{"help", 'h', NULL, "this text", show_help},
 };
 
 #define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
 
+static void show_row(const struct option_row *row)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "%s%s%s", row->name,
+		       row->arg ? "=" : "", row->arg ? row->arg : "");
+	(void)printf("  -%c, --%-15s  %s\n", row->letter, name, row->help);
+}
+
 static int show_help(struct settings *settings, const char *value)
 {
 	(void)printf(
-		"usage: %s [options] DIR\n"
+		"Usage: %s [OPTION...] DIR\n"
 		"Run the process image in DIR.\n\n",
 		say_name());
 	for (size_t i = 0; i < NR_ROWS; i++)
-		(void)printf("  -%c, --%s%s%-*s %s\n", rows[i].letter,
-			     rows[i].name, rows[i].arg ? "=" : "",
-			     (int)(18 - strlen(rows[i].name)),
-			     rows[i].arg ? rows[i].arg : "", rows[i].help);
+		show_row(&rows[i]);
 	settings->done = true;
 	return 0;
 }
@@ -246,7 +252,7 @@ static int parse(struct settings *settings, int argc, char **argv)
 	if (error || settings->done)
 		return error;
 	if (optind != argc - 1) {
-		say_error("which image? usage: %s [options] DIR", say_name());
+		say_error("which image? usage: %s [OPTION...] DIR", say_name());
 		return -EINVAL;
 	}
 	settings->load.dir = argv[optind];

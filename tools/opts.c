@@ -89,12 +89,29 @@ static int say_wrong(const struct opts_entry *table, int found, int which,
 	return -EINVAL;
 }
 
+/* The two that every program has. */
+static int letter_of(const struct opts_entry *entry)
+{
+	if (!strcmp(entry->name, "help"))
+		return 'h';
+	return strcmp(entry->name, "version") ? 0 : 'V';
+}
+
 static int has_arg(const struct opts_entry *entry)
 {
 	if (!entry->arg)
 		return no_argument;
 	return entry->kind == OPTS_MAYBE ? optional_argument
 					 : required_argument;
+}
+
+/* The entry that has a letter too, or '?'. */
+static int entry_of(const struct opts_entry *table, int letter)
+{
+	for (int i = 0; table[i].name; i++)
+		if (letter_of(&table[i]) == letter)
+			return i;
+	return '?';
 }
 
 int opts_parse(const struct opts_entry *table, int argc, char **argv)
@@ -111,9 +128,11 @@ int opts_parse(const struct opts_entry *table, int argc, char **argv)
 	opterr = 0;
 	for (;;) {
 		at = optind;
-		found = getopt_long(argc, argv, ":", options, NULL);
+		found = getopt_long(argc, argv, ":hV", options, NULL);
 		if (found == -1)
 			return optind;
+		if (found == 'h' || found == 'V')
+			found = entry_of(table, found);
 		if (found == ':' || found == '?')
 			/* optopt is the option's val; 0 when it is unknown. */
 			return say_wrong(table, found, optopt,
@@ -198,15 +217,24 @@ static const char *before_arg(const struct opts_entry *entry)
 	return entry->arg ? " " : "";
 }
 
+static void short_form(const struct opts_entry *entry, char ret[8])
+{
+	ret[0] = '\0';
+	if (letter_of(entry))
+		(void)snprintf(ret, 8, "-%c, ", letter_of(entry));
+}
+
 void opts_help(const struct opts_entry *table, FILE *out)
 {
-	char left[HELP_WIDTH * 2];
+	char left[HELP_WIDTH * 2], letter[8];
 
 	for (; table->name; table++) {
 		if (!table->help)
 			continue;
-		(void)snprintf(left, sizeof(left), "--%s%s%s%s", table->name,
-			       before_arg(table), table->arg ? table->arg : "",
+		short_form(table, letter);
+		(void)snprintf(left, sizeof(left), "%s--%s%s%s%s", letter,
+			       table->name, before_arg(table),
+			       table->arg ? table->arg : "",
 			       table->kind == OPTS_MAYBE ? "]" : "");
 		(void)fprintf(out, "  %-*s %s\n", HELP_WIDTH, left,
 			      table->help);

@@ -2,8 +2,9 @@
 /*
  * opts.h - command lines as tables: one line per option, checked and explained
  *
- * Long options only, "--name value" or "--name=value", in any order with the
- * operands; "--" ends them (getopt_long(3)).
+ * Long options, "--name value" or "--name=value", in any order with the
+ * operands; "--" ends them (getopt_long(3)).  -h and -V stand for --help and
+ * --version where the table has them.
  */
 #pragma once
 

@@ -19,7 +19,7 @@ static const struct bench_parent parents[] = {
 };
 
 static const char usage[] =
-	"usage: mitosis-bench fork [options]\n"
+	"Usage: mitosis-bench fork [OPTION...]\n"
 	"       mitosis-bench rpc --help\n"
 	"       mitosis-bench transport --help\n"
 	"\n"
@@ -31,7 +31,8 @@ static const char usage[] =
 	"  -o OPTIONS         of mitosisfs, for the mount\n"
 	"  -N RUNS            how many runs (9)\n"
 	"  --json             one line of JSON for each measured thing\n"
-	"  --help, --version\n";
+	"  -h, --help         this text\n"
+	"  -V, --version      the version\n";
 
 static const struct option long_options[] = {
 	{"parent", required_argument, NULL, 'p'},

@@ -76,6 +76,33 @@ static void numbers_are_taken(void **state)
 	options_done(&options);
 }
 
+static void words_of_nfs_and_sshfs_are_taken(void **state)
+{
+	struct options options;
+
+	assert_int_equal(parse("mitosisfs h:/pid/1 /mnt", &options), 0);
+	assert_false(options.hard);
+	assert_false(options.auto_unmount);
+	assert_int_equal(options.retry_m, 0);
+	assert_int_equal(options.uid, OPTIONS_SELF);
+	assert_int_equal(options.gid, OPTIONS_SELF);
+	options_done(&options);
+	assert_int_equal(parse("mitosisfs h:/pid/1 /mnt -o hard,retry=2,"
+			       "reconnect,auto_unmount,uid=1000,gid=0",
+			       &options),
+			 0);
+	assert_true(options.hard);
+	assert_true(options.auto_unmount);
+	assert_int_equal(options.retry_m, 2);
+	assert_int_equal(options.uid, 1000);
+	assert_int_equal(options.gid, 0);
+	options_done(&options);
+	assert_int_equal(
+		parse("mitosisfs h:/pid/1 /mnt -o hard,soft", &options), 0);
+	assert_false(options.hard);
+	options_done(&options);
+}
+
 static void sec_is_taken(void **state)
 {
 	struct options options;
@@ -133,10 +160,44 @@ static void what_mount_adds_is_dropped(void **state)
 	options_done(&options);
 	assert_int_equal(parse("mitosisfs local:/pid/1 /mnt -o "
 			       "_netdev,nofail,noauto,user,x-systemd.automount,"
-			       "ro,nosuid,nodev",
+			       "ro,nosuid,nodev,noatime,relatime,comment=a,"
+			       "user=root,users,defaults",
 			       &options),
 			 0);
 	options_done(&options);
+	assert_int_equal(
+		parse("mount.mitosisfs local:/pid/1 /mnt -o rw,suid", &options),
+		0);
+	options_done(&options);
+}
+
+/* mount(8) would not have said this by itself. */
+static void what_cannot_be_is_refused(void **state)
+{
+	assert_refused("mitosisfs local:/pid/1 /mnt -o rw", "ro,nosuid,nodev");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o suid", "ro,nosuid");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o ro,dev", "ro,nosuid");
+	assert_refused("mount.mitosisfs local:/pid/1 /mnt -o rw,noexec",
+		       "noexec");
+	assert_refused("mount.mitosisfs local:/pid/1 /mnt -o rw,remount",
+		       "remount");
+}
+
+/* mount -s, as autofs does it. */
+static void a_sloppy_mount_takes_any_word(void **state)
+{
+	struct options options;
+
+	assert_int_equal(parse("mount.mitosisfs local:/pid/1 /mnt -s -o "
+			       "rw,wsize=8",
+			       &options),
+			 0);
+	options_done(&options);
+	assert_refused("mount.mitosisfs local:/pid/1 /mnt -s -o rw,port=x",
+		       "port=x");
+	assert_refused("mount.mitosisfs local:/pid/1 /mnt -o rw,wsize=8",
+		       "wsize=8");
+	assert_refused("mitosisfs local:/pid/1 /mnt -s -o wsize=8", "wsize");
 }
 
 static void helper_letters_differ(void **state)
@@ -180,6 +241,14 @@ static void wrong_words_are_named(void **state)
 	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo=0", "timeo");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o threads=65", "threads");
 	assert_refused("mitosisfs local:/pid/1 /mnt --frob", "--frob");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo=5x", "timeo=5x");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo", "timeo");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo=", "timeo=");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o retry=10001", "retry");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o uid=-1", "uid=-1");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o uid=4294967295", "uid");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o harder", "harder");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o x", "'x'");
 }
 
 static void help_needs_nothing_else(void **state)
@@ -199,9 +268,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_words_are_taken),
 		cmocka_unit_test(numbers_are_taken),
+		cmocka_unit_test(words_of_nfs_and_sshfs_are_taken),
 		cmocka_unit_test(sec_is_taken),
 		cmocka_unit_test(ways_to_the_daemon_are_taken),
 		cmocka_unit_test(what_mount_adds_is_dropped),
+		cmocka_unit_test(what_cannot_be_is_refused),
+		cmocka_unit_test(a_sloppy_mount_takes_any_word),
 		cmocka_unit_test(helper_letters_differ),
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(help_needs_nothing_else),
