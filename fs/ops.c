@@ -211,6 +211,18 @@ static int read_pages(const struct ops_context *context,
 			  node->raddr + offset, buf, len_bytes);
 }
 
+/* Leave the request to those who wait for a connection: 0, or -errno. */
+static int park(fuse_req_t req, const struct tree_node *node, uint64_t offset,
+		size_t len_bytes)
+{
+	const struct parking_read read = {req, node->ino, len_bytes,
+					  (off_t)offset};
+
+	if (!context(req)->parking)
+		return -ENOTCONN;
+	return parking_add(context(req)->parking, &read);
+}
+
 /*
  * The fetch works in whole pages; a read(2) may begin and end anywhere (direct
  * I/O, and the last page of the executable).
@@ -228,6 +240,8 @@ static void reply_pages(fuse_req_t req, const struct tree_node *node,
 		return;
 	}
 	r = read_pages(context(req), node, first, buf, whole);
+	if (r == -ENOTCONN && !park(req, node, offset, len_bytes))
+		return;
 	if (r) /* one word for all causes: what the caller can act on */
 		(void)fuse_reply_err(req, r == -ENOMEM ? ENOMEM : EIO);
 	else
@@ -277,6 +291,11 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		(void)fuse_reply_buf(req, (const char *)node->bytes + at, size);
 	else
 		reply_pages(req, node, at, size);
+}
+
+void ops_read_again(const struct parking_read *read)
+{
+	ops_read(read->req, read->ino, read->size_bytes, read->offset, NULL);
 }
 
 static void ops_readlink(fuse_req_t req, fuse_ino_t ino)

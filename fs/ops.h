@@ -17,6 +17,7 @@
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
+#include "fs/parking.h"
 #include "fs/status.h"
 #include "fs/tree.h"
 #include "rdmafetch/fetch.h"
@@ -27,7 +28,11 @@ struct ops_context {
 	const struct status_origin *origin; /* what /status speaks of */
 	uid_t uid; /* who files are shown to belong to */
 	gid_t gid;
+	struct parking *parking; /* NULL: a read without connection fails */
 };
 
 /* The table for fuse_session_new(), whose userdata is a struct ops_context. */
 extern const struct fuse_lowlevel_ops ops_table;
+
+/* Answer a read that was parked, as if the kernel asked now. */
+void ops_read_again(const struct parking_read *read);

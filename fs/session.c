@@ -13,6 +13,7 @@
 #include "common/io.h"
 #include "common/page.h"
 #include "fs/ops.h"
+#include "fs/parking.h"
 #include "fs/tree.h"
 #include "rdmafetch/fetch.h"
 
@@ -26,6 +27,7 @@ struct session {
 	struct fetch *fetch;
 	struct fuse_session *fuse;
 	struct ops_context context;
+	struct parking *parking; /* while the loop runs */
 	int is_mounted;
 };
 
@@ -65,6 +67,7 @@ static int open_fetch(struct session *session,
 		.prefetch_pages = options->prefetch_pages,
 		.timeout_ms = (int)options->timeo_ds * 100,
 		.tries = options->retrans + 1,
+		.hard = options->hard,
 		.reopen = image->reopen,
 		.reopen_arg = image->reopen_arg,
 		.sink = sink,
@@ -177,7 +180,7 @@ int session_open(const struct options *options,
 	return 0;
 }
 
-int session_run(struct session *session)
+static int loop(struct session *session)
 {
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
 	int r;
@@ -194,6 +197,19 @@ int session_run(struct session *session)
 	fuse_loop_cfg_destroy(config);
 	/* A positive value is the signal that ended the loop. */
 	return r < 0 ? r : 0;
+}
+
+int session_run(struct session *session)
+{
+	int r = parking_open(session->fuse, session->fetch, ops_read_again,
+			     &session->parking);
+
+	if (r)
+		return r;
+	session->context.parking = session->parking;
+	r = loop(session);
+	parking_close(session->parking);
+	return r;
 }
 
 void session_close(struct session *session)

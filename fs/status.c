@@ -9,15 +9,26 @@
 #include "common/json.h"
 #include "common/page.h"
 
-#define STATE_OF(alive) ((alive) ? "ready" : "gone: reads of new pages fail")
+/* The word for programs, and what it means for people. */
+struct state {
+	const char *word, *meaning;
+};
+
+static const struct state ready = {"ready", ""};
+static const struct state waiting = {
+	"waiting", ": reads of new pages wait for the parent"};
+static const struct state gone = {"gone", ": reads of new pages fail"};
 
 #define STATUS_FORMAT 1
 
-static int is_alive(const struct status_origin *origin,
-		    const struct fetch_stats *stats)
+static const struct state *state_of(const struct status_origin *origin,
+				    const struct fetch_stats *stats)
 {
-	return !stats->is_lost &&
-	       (!origin->alive || origin->alive(origin->arg));
+	if (stats->is_gone || (origin->alive && !origin->alive(origin->arg)))
+		return &gone;
+	if (stats->is_lost)
+		return stats->is_hard ? &waiting : &gone;
+	return &ready;
 }
 
 static uint64_t present_pages(const struct image *image)
@@ -26,7 +37,7 @@ static uint64_t present_pages(const struct image *image)
 }
 
 static void print_image(FILE *out, const struct status_origin *origin,
-			int alive)
+			const struct state *state)
 {
 	const struct image *image = origin->image;
 	char transport[STATUS_TRANSPORT_MAX + 1];
@@ -36,7 +47,7 @@ static void print_image(FILE *out, const struct status_origin *origin,
 	fprintf(out, "transport: %s\n", transport);
 	if (origin->name[0])
 		fprintf(out, "image: %s\n", origin->name);
-	fprintf(out, "state: %s\n", STATE_OF(alive));
+	fprintf(out, "state: %s%s\n", state->word, state->meaning);
 	fprintf(out, "process: %d (%s) of %s\n", image->host_pid, image->comm,
 		image->hostname);
 	fprintf(out, "threads: %u\n", image->nr_threads);
@@ -48,7 +59,7 @@ static void print_image(FILE *out, const struct status_origin *origin,
 }
 
 static void put_image(struct json *json, const struct status_origin *origin,
-		      int alive)
+		      const struct state *state)
 {
 	const struct image *image = origin->image;
 	char transport[STATUS_TRANSPORT_MAX + 1];
@@ -59,7 +70,7 @@ static void put_image(struct json *json, const struct status_origin *origin,
 	json_string(json, "transport", transport);
 	if (origin->name[0])
 		json_string(json, "image", origin->name);
-	json_string(json, "state", alive ? "ready" : "gone");
+	json_string(json, "state", state->word);
 	json_i64(json, "host_pid", image->host_pid);
 	json_string(json, "comm", image->comm);
 	json_string(json, "hostname", image->hostname);
@@ -116,7 +127,7 @@ char *status_text(const struct status_origin *origin, struct fetch *fetch)
 	if (!out)
 		return NULL;
 	fetch_get_stats(fetch, &stats);
-	print_image(out, origin, is_alive(origin, &stats));
+	print_image(out, origin, state_of(origin, &stats));
 	for (size_t i = 0; i < NR_COUNTERS; i++)
 		fprintf(out, "%s: %" PRIu64 "\n", counters[i].name,
 			counter(&stats, i));
@@ -136,7 +147,7 @@ char *status_json(const struct status_origin *origin, struct fetch *fetch)
 	fetch_get_stats(fetch, &stats);
 	json = json_to(out);
 	json_object(&json, NULL);
-	put_image(&json, origin, is_alive(origin, &stats));
+	put_image(&json, origin, state_of(origin, &stats));
 	for (size_t i = 0; i < NR_COUNTERS; i++)
 		json_u64(&json, counters[i].name, counter(&stats, i));
 	json_end(&json);

@@ -154,7 +154,7 @@ static void start_all(struct ahead *ahead)
 	bool started = false;
 
 	if (has_work(ahead))
-		pump_mend(ahead->pump);
+		(void)pump_mend(ahead->pump);
 	while (!ahead->closing && !ahead->pump->broken &&
 	       (slot = free_slot(ahead)) && next_piece(ahead, &piece)) {
 		start_slot(ahead, slot, piece);
@@ -201,7 +201,7 @@ static void drop_slot(struct ahead *ahead, struct slot *slot)
 	(void)pageset_del(ahead->here, run);
 	foreseen_lost(ahead->foreseen, run);
 	slot->busy = false;
-	if (slot->flight.result != -EIO)
+	if (slot->flight.result != -EIO && slot->flight.result != -ENOTCONN)
 		return;
 	if (++ahead->nr_losses < LOSSES_MAX)
 		(void)put_run(&ahead->asked, run); /* no room: let it go */

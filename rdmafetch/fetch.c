@@ -234,6 +234,13 @@ static void copy_held(struct fetch *fetch, struct round *round)
 			landing_unpin(&fetch->pump, round->parts[i].held);
 }
 
+/* Whether @result is no matter of one page. */
+static bool is_everybodys(int result)
+{
+	return !result || result == -EIO || result == -ESTALE ||
+	       result == -ENOTCONN;
+}
+
 /*
  * The worst result of a round's parts, and note what came.  A join that failed
  * for the sake of another's page is -EAGAIN: read it alone.
@@ -252,8 +259,7 @@ static int collect(struct fetch *fetch, const struct round *round)
 		    round->object == SOURCE_MEMORY)
 			ahead_arrived(fetch->ahead,
 				      run_of(own->raddr, own->len_bytes));
-		if (part->kind == PART_JOIN && result && result != -EIO &&
-		    result != -ESTALE)
+		if (part->kind == PART_JOIN && !is_everybodys(result))
 			result = -EAGAIN;
 		if (result && (!err || result == -ESTALE))
 			err = result;
@@ -271,8 +277,13 @@ static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 	find_pieces(fetch, round, raddr, buf, end);
 	if (!round->nr_pieces)
 		return 0;
-	waiter_init(&round->waiter);
 	(void)pthread_mutex_lock(&pump->lock);
+	err = pump->broken ? retry_after_break(pump_manner(pump)) : 0;
+	if (err) {
+		(void)pthread_mutex_unlock(&pump->lock);
+		return err;
+	}
+	waiter_init(&round->waiter);
 	plan(fetch, round);
 	pump_flush(pump);
 	if (round->object == SOURCE_MEMORY)
@@ -300,7 +311,7 @@ static int read_all(struct fetch *fetch, uint32_t object, uint64_t raddr,
 		if (err == -EAGAIN && redone++ < fetch->options.tries)
 			continue;
 		if (err)
-			return err == -ESTALE ? -ESTALE : -EIO;
+			return is_everybodys(err) ? err : -EIO;
 		at = round.end;
 	}
 	return 0;
@@ -391,6 +402,25 @@ int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages)
 	return err;
 }
 
+/* ---- loss ---- */
+
+int fetch_mend(struct fetch *fetch)
+{
+	int err;
+
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	err = pump_mend(&fetch->pump);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+	return err;
+}
+
+void fetch_stop(struct fetch *fetch)
+{
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	pump_stop(&fetch->pump);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+}
+
 /* ---- buffers ---- */
 
 void fetch_prepare_buffer(struct fetch *fetch, void *buf, size_t len_bytes)
@@ -422,6 +452,8 @@ void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 	ret_stats->timeouts = pump->timeouts;
 	ret_stats->errors = pump->errors;
 	ret_stats->is_lost = fetch->pump.lost;
+	ret_stats->is_hard = fetch->options.hard;
+	ret_stats->is_gone = fetch->pump.gone;
 	if (fetch->ahead)
 		ahead_get_stats(fetch->ahead, ret_stats);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
@@ -457,6 +489,7 @@ int fetch_open(struct transport *transport, const struct fetch_options *options,
 		.tries = options->tries,
 		.reopen = options->reopen,
 		.reopen_arg = options->reopen_arg,
+		.hard = options->hard,
 	};
 	struct fetch *fetch = calloc(1, sizeof(*fetch));
 	int err;

@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,11 @@ struct fetch_options {
 	uint32_t prefetch_pages;	      /* the most of one suggestion */
 	int timeout_ms; /* of one try; soft mounts: timeo */
 	unsigned tries; /* 1 + retrans */
+	/*
+	 * Reads do not wait for a lost connection but end with -ENOTCONN at
+	 * once: the caller waits, by fetch_mend(), and reads again.
+	 */
+	bool hard;
 	/*
 	 * Make the connection anew after an error; NULL: never.  Called by one
 	 * thread at a time, with no lock held.  The old one is closed before.
@@ -64,6 +70,8 @@ struct fetch_stats {
 	uint64_t read_bytes;		/* over the transport, all together */
 	uint64_t retries, reconnects, timeouts, errors;
 	int is_lost; /* no connection, for longer than a read waits */
+	int is_hard; /* so reads wait for one */
+	int is_gone; /* the far end is there, and has no such image any more */
 };
 
 /*
@@ -81,8 +89,10 @@ int fetch_open(struct transport *transport, const struct fetch_options *options,
  * timeout_ms * tries, and what options.reopen takes.  Returns 0, or
  *   -EINVAL  not page aligned, or the range wraps
  *   -ESTALE  the image was released at the parent
+ *   -ENOTCONN  with options.hard: there is no connection now
  *   -EIO     the connection broke and could not be rebuilt in time, or the
- *            parent could not read a page that the image should have
+ *            parent could not read a page that the image should have, or
+ *            fetch_stop() was called
  *
  * After an error @buf holds nothing of use, and nobody writes it any more.
  */
@@ -104,6 +114,19 @@ void fetch_release_buffer(struct fetch *fetch, void *buf);
  * when the queue is full, -EOPNOTSUPP without a sink.
  */
 int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages);
+
+/*
+ * Make a lost connection anew, if that can be done now; blocks for as long as
+ * options.reopen does.  Returns 0 when there is one, -ESTALE when the image is
+ * gone for good, or another -errno: try again later.
+ */
+int fetch_mend(struct fetch *fetch);
+
+/*
+ * The mount is gone: end all reads, those to come too, with -EIO, as soon as
+ * the transport lets go of their buffers.  Does not wait for that.
+ */
+void fetch_stop(struct fetch *fetch);
 
 void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats);
 

@@ -12,9 +12,6 @@
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/landing.h"
 
-#define PAUSE_MIN_MS 10u
-#define PAUSE_MAX_MS 1000u
-
 /*
  * End a broken transport.  Nobody enters it any more (pump.broken is set), so
  * when the calls under way have left, closing it takes its hands off all
@@ -91,20 +88,23 @@ static void fail_late(struct pump *pump)
 static void clear_away(struct pump *pump)
 {
 	drop_transport(pump);
-	fail_queued(pump, pump->options.reopen ? 0 : -EIO);
+	fail_queued(pump, retry_after_break(pump_manner(pump)));
 }
 
 /* Fail what a look for a connection that ended with @err has decided. */
 static void fail_unconnected(struct pump *pump, int err, uint64_t look_from_ns)
 {
+	int verdict = retry_after_look(pump_manner(pump), err);
 	uint64_t now = io_monotonic_ns();
 
-	if (err == -ESTALE)
-		fail_queued(pump, -ESTALE);
+	pump->gone = err == -ESTALE;
+	if (verdict)
+		fail_queued(pump, verdict);
 	else if (pump->lost)
 		fail_queued(pump, -EIO);
 	else
 		fail_late(pump);
+	pump->lost |= pump->options.hard;
 	/* Look half of the time at most: a silent host makes each look long. */
 	pump->look_ns = now + (now - look_from_ns);
 }
@@ -116,7 +116,7 @@ static int connect_anew(struct pump *pump)
 	struct flight *flight;
 	int err;
 
-	if (!pump->options.reopen)
+	if (!pump->options.reopen || pump->stopped)
 		return -EIO;
 	if (pump->lost && from_ns < pump->look_ns) {
 		fail_queued(pump, -EIO);
@@ -131,9 +131,9 @@ static int connect_anew(struct pump *pump)
 		return err;
 	}
 	pump->transport = transport;
-	pump->broken = false;
+	pump->broken = pump->stopped;
 	buffers_prepare(pump);
-	pump->lost = false;
+	pump->lost = pump->gone = false;
 	pump->stats.reconnects++;
 	TAILQ_FOREACH(flight, &pump->queue, link)
 	pump->stats.retries += flight->nr_tries > 0;
@@ -157,14 +157,13 @@ static void pause_ms(struct pump *pump, unsigned ms)
 
 void mend_for(struct pump *pump, const struct waiter *waiter)
 {
-	unsigned ms = PAUSE_MIN_MS;
+	unsigned nr_failed = 0;
 
 	clear_away(pump);
 	while (!waiter->ready && connect_anew(pump)) {
 		if (waiter->ready)
 			return;
-		pause_ms(pump, ms);
-		ms = ms * 2 < PAUSE_MAX_MS ? ms * 2 : PAUSE_MAX_MS;
+		pause_ms(pump, retry_pause_ms(nr_failed++));
 		clear_away(pump);
 	}
 }

@@ -5,7 +5,6 @@
 #include "rdmafetch/pump.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,6 +17,7 @@
 
 #define BATCH_READS 64u
 #define NS_PER_MS   1000000ull
+#define SLICE_MS    250 /* of a leader's wait: it must hear of pump_stop() */
 
 uint64_t pump_try_ns(const struct pump *pump)
 {
@@ -139,7 +139,7 @@ static int ms_to_deadline(const struct pump *pump)
 	if (!first || first->deadline_ns <= now)
 		return 0;
 	ms = (first->deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS;
-	return ms < INT_MAX ? (int)ms : INT_MAX;
+	return ms < SLICE_MS ? (int)ms : SLICE_MS;
 }
 
 static void check_deadline(struct pump *pump)
@@ -283,14 +283,37 @@ void pump_watch(struct pump *pump, struct waiter *waiter)
 	pump_elect(pump);
 }
 
-void pump_mend(struct pump *pump)
+int pump_mend(struct pump *pump)
 {
-	if (!pump->broken || pump->leading)
-		return;
+	int err;
+
+	if (!pump->broken)
+		return 0;
+	if (pump->leading)
+		return -EAGAIN;
 	pump->leading = true;
-	(void)mend_once(pump);
+	err = mend_once(pump);
 	pump->leading = false;
 	pump_elect(pump);
+	return err;
+}
+
+void pump_stop(struct pump *pump)
+{
+	pump->stopped = true;
+	pump->broken = true;
+	if (pump->kick_fd >= 0)
+		(void)eventfd_write(pump->kick_fd, 1);
+	pump_elect(pump);
+}
+
+struct retry_manner pump_manner(const struct pump *pump)
+{
+	return (struct retry_manner){
+		.can_reopen = pump->options.reopen != NULL,
+		.hard = pump->options.hard,
+		.stopped = pump->stopped,
+	};
 }
 
 /* ---- life ---- */

@@ -26,6 +26,7 @@
 
 #include "common/timing.h"
 #include "rdmafetch/inflight.h"
+#include "rdmafetch/retry.h"
 #include "rdmafetch/transport.h"
 #include "rdmafetch/waiter.h"
 
@@ -34,6 +35,7 @@ struct pump_options {
 	unsigned tries;					  /* at least 1 */
 	int (*reopen)(void *arg, struct transport **ret); /* or NULL */
 	void *reopen_arg;
+	bool hard; /* reads do not wait for a connection: -ENOTCONN */
 };
 
 #define PUMP_BUFFERS_MAX 96u /* of the threads there may be, and to spare */
@@ -70,6 +72,8 @@ struct pump {
 	struct pump_buffer buffers[PUMP_BUFFERS_MAX];
 	int kick_fd; /* wakes the polling waiter, or -1 */
 	bool leading, broken, full;
+	bool stopped; /* for good: reads end with -EIO */
+	bool gone;    /* the last look found that the image is no more */
 	/*
 	 * A read ran out of time for want of a connection: until there is one
 	 * again each read gets one look for it, so that a dead parent costs a
@@ -115,8 +119,18 @@ void pump_wait(struct pump *pump, struct waiter *waiter);
  */
 void pump_watch(struct pump *pump, struct waiter *waiter);
 
-/* When the connection is broken and nobody leads, try once to rebuild it. */
-void pump_mend(struct pump *pump);
+/*
+ * When the connection is broken and nobody leads, try once to rebuild it.  Lets
+ * the lock go meanwhile.  Returns 0 when it works, -EAGAIN when somebody leads,
+ * else as mend_once().
+ */
+int pump_mend(struct pump *pump);
+
+/* End the connection and, soon, all reads, those to come too: -EIO. */
+void pump_stop(struct pump *pump);
+
+/* How reads take a loss now. */
+struct retry_manner pump_manner(const struct pump *pump);
 
 /* Wake somebody to lead, when nobody does and somebody sleeps. */
 void pump_elect(struct pump *pump);

@@ -24,7 +24,10 @@
 #include "config.h"
 #include "fs/options.h"
 #include "fs/session.h"
+#include "rdmafetch/retry.h"
 #include "tools/origin.h"
+
+#define NS_PER_S 1000000000ull
 
 /* Exit codes of mount(8). */
 enum { EXIT_OK = 0, EXIT_USAGE = 1, EXIT_SYSTEM = 2, EXIT_MOUNT = 32 };
@@ -70,6 +73,7 @@ static void go_to_background(int status_fd)
 	CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	uint8_t status = EXIT_OK;
 
+	(void)prctl(PR_SET_PDEATHSIG, 0);
 	(void)setsid();
 	(void)chdir("/");
 	say_to_syslog();
@@ -77,6 +81,27 @@ static void go_to_background(int status_fd)
 		for (int fd = 0; fd < 3; fd++)
 			(void)dup2(null_fd, fd);
 	(void)io_write_all(status_fd, &status, sizeof(status));
+}
+
+/* Open the origin; where nobody answers, again until retry= is over. */
+static int open_origin(const struct options *options, struct origin **ret,
+		       char *why)
+{
+	uint64_t until_ns =
+		io_monotonic_ns() + options->retry_m * 60 * NS_PER_S;
+	unsigned nr_failed = 0;
+
+	for (;;) {
+		int r = origin_open(options, ret, why);
+
+		if (!retry_may_pass(r) || io_monotonic_ns() >= until_ns)
+			return r;
+		if (!nr_failed)
+			say_note("%s: %s; trying for %u min",
+				 options->source_text,
+				 why[0] ? why : strerror(-r), options->retry_m);
+		(void)usleep(retry_pause_ms(nr_failed++) * 1000);
+	}
 }
 
 /* Everything between the fork and the loop; says its own errors. */
@@ -89,7 +114,7 @@ static int serve(const struct options *options, int status_fd)
 	char why[WIRE_WHY_MAX + 1];
 	int r, code = EXIT_MOUNT;
 
-	r = origin_open(options, &origin, why);
+	r = open_origin(options, &origin, why);
 	if (r) {
 		say_error("%s: %s", options->source_text,
 			  why[0] ? why : strerror(-r));
@@ -131,6 +156,8 @@ static int mount_in_background(const struct options *options)
 	}
 	if (pid == 0) {
 		(void)close(fds[0]);
+		/* Who gives up waiting for us wants no mount any more. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 		return serve(options, fds[1]);
 	}
 	(void)close(fds[1]);

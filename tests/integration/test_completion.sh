@@ -31,7 +31,9 @@ offers _mitosisctl 'mitosisctl pre' prepare
 offers _mitosisctl 'mitosisctl --' --socket --json
 offers _mitosisctl "mitosisctl prepare ${$:0:1}" $$
 offers _mitosisfs 'mitosisfs local:/pid/' "/pid/$$"
-offers _mitosisfs 'mitosisfs local:/pid/1 /mnt -o re' retrans= readahead=
+offers _mitosisfs 'mitosisfs local:/pid/1 /mnt -o re' retrans= readahead= retry= reconnect
+offers _mitosisfs 'mitosisfs local:/pid/1 /mnt -o ha' hard
+offers _mitosisctl 'mitosisctl --v' --version
 offers _mitosisfs 'mitosisfs local:/pid/1 /mnt -o port=1,ti' 1,timeo=
 offers _mitosis_load 'mitosis-load --' --memory --pid-file
 offers _mitosisd 'mitosisd --l' --listen --lease
