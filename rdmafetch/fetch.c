@@ -22,10 +22,10 @@
 #include "rdmafetch/ahead.h"
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/landing.h"
+#include "rdmafetch/pieces.h"
 #include "rdmafetch/pump.h"
 
-#define PIECES_MAX 32u
-#define PARTS_MAX  64u
+#define PARTS_MAX 64u
 
 struct fetch {
 	struct pump pump;
@@ -37,13 +37,6 @@ struct fetch {
 	struct hist demand_ns;
 	unsigned nr_callers;
 	pthread_cond_t no_callers;
-};
-
-/* Bytes that the image has, and where they go. */
-struct piece {
-	uint64_t raddr;
-	uint64_t len_bytes;
-	char *buf;
 };
 
 enum part_kind {
@@ -65,59 +58,10 @@ struct part {
 struct round {
 	uint32_t object;
 	struct waiter waiter;
-	unsigned nr_pieces, nr_parts, nr_held;
-	uint64_t end; /* the round covers all before this */
-	struct piece pieces[PIECES_MAX];
+	unsigned nr_parts, nr_held;
+	struct pieces pieces;
 	struct part parts[PARTS_MAX];
 };
-
-/* ---- what is present ---- */
-
-/*
- * The first run of bytes at or behind @raddr, below @end, that must be fetched:
- * *@ret_from to *@ret_to, both @end when there is none.
- */
-static void next_present(const struct fetch *fetch, uint32_t object,
-			 const uint64_t range[2], uint64_t ret[2])
-{
-	const struct image *image = fetch->options.image;
-	const struct image_run *run;
-	uint64_t from = range[0], to = range[1];
-
-	if (object == SOURCE_EXE) {
-		to = image->exe_bytes;
-	} else {
-		run = image_run_after(image, page_of(from));
-		if (run && from < run->first_page << PAGE_SHIFT)
-			from = run->first_page << PAGE_SHIFT;
-		to = run ? (run->first_page + run->nr_pages) << PAGE_SHIFT : 0;
-	}
-	ret[1] = to < range[1] ? to : range[1];
-	ret[0] = from;
-	if (from >= ret[1])
-		ret[0] = ret[1] = range[1];
-}
-
-/* Zero the holes of the range and list its pieces, as far as they fit. */
-static void find_pieces(const struct fetch *fetch, struct round *round,
-			uint64_t raddr, char *buf, uint64_t end)
-{
-	uint64_t at[2] = {raddr, end}, found[2];
-
-	round->nr_pieces = 0;
-	while (at[0] < end && round->nr_pieces < PIECES_MAX) {
-		struct piece *piece = &round->pieces[round->nr_pieces];
-
-		next_present(fetch, round->object, at, found);
-		memset(buf + (at[0] - raddr), 0, found[0] - at[0]);
-		piece->raddr = found[0];
-		piece->len_bytes = found[1] - found[0];
-		piece->buf = buf + (found[0] - raddr);
-		round->nr_pieces += piece->len_bytes > 0;
-		at[0] = found[1];
-	}
-	round->end = at[0];
-}
 
 /* ---- who brings it ---- */
 
@@ -199,13 +143,13 @@ static void plan(struct fetch *fetch, struct round *round)
 {
 	round->nr_parts = 0;
 	round->nr_held = 0;
-	for (unsigned i = 0; i < round->nr_pieces; i++) {
-		struct piece *piece = &round->pieces[i];
+	for (unsigned i = 0; i < round->pieces.nr; i++) {
+		struct piece *piece = &round->pieces.at[i];
 
 		while (piece->len_bytes && round->nr_parts < PARTS_MAX)
 			plan_part(fetch, round, piece);
 		if (piece->len_bytes) {
-			round->end = piece->raddr; /* the next round's */
+			round->pieces.end = piece->raddr; /* the next round's */
 			return;
 		}
 	}
@@ -267,15 +211,17 @@ static int collect(struct fetch *fetch, const struct round *round)
 	return err;
 }
 
-/* Read from @raddr on as far as one round goes: to round->end. */
+/* Read from @raddr on as far as one round goes: to round->pieces.end. */
 static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 		      char *buf, uint64_t end)
 {
+	const struct piece range = {raddr, end - raddr, buf};
 	struct pump *pump = &fetch->pump;
 	int err;
 
-	find_pieces(fetch, round, raddr, buf, end);
-	if (!round->nr_pieces)
+	pieces_find(fetch->options.image, round->object, &range,
+		    &round->pieces);
+	if (!round->pieces.nr)
 		return 0;
 	(void)pthread_mutex_lock(&pump->lock);
 	err = pump->broken ? retry_after_break(pump_manner(pump)) : 0;
@@ -312,7 +258,7 @@ static int read_all(struct fetch *fetch, uint32_t object, uint64_t raddr,
 			continue;
 		if (err)
 			return is_everybodys(err) ? err : -EIO;
-		at = round.end;
+		at = round.pieces.end;
 	}
 	return 0;
 }
