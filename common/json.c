@@ -86,7 +86,8 @@ static void put_text(FILE *file, const uint8_t *at, size_t len)
 
 static void new_line(const struct json *json)
 {
-	(void)fprintf(json->file, "\n%*s", 2 * json->depth, "");
+	if (!json->one_line)
+		(void)fprintf(json->file, "\n%*s", 2 * json->depth, "");
 }
 
 /* What stands before every value: comma, line, name. */
@@ -97,7 +98,7 @@ static void before_value(struct json *json, const char *key)
 	if (json->depth) {
 		assert(!key == !!(json->arrays & bit));
 		if (json->nonempty & bit)
-			(void)putc(',', json->file);
+			(void)fputs(json->one_line ? ", " : ",", json->file);
 		new_line(json);
 	}
 	json->nonempty |= bit;

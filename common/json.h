@@ -32,6 +32,7 @@ struct json {
 	int depth;	   /* containers open */
 	uint32_t arrays;   /* bit n: the container at depth n is an array */
 	uint32_t nonempty; /* bit n: it has a member already */
+	bool one_line;	   /* set it before the first value */
 };
 
 /* A writer on @file, which stays the caller's. */

@@ -206,6 +206,8 @@ static int read_pages(const struct ops_context *context,
 {
 	if (node->kind == TREE_CORE)
 		return read_core(context, offset, buf, len_bytes);
+	if (node == tree_space(context->tree))
+		return fetch_fault(context->fetch, offset, buf, len_bytes);
 	return fetch_read(context->fetch,
 			  node->kind == TREE_EXE ? SOURCE_EXE : SOURCE_MEMORY,
 			  node->raddr + offset, buf, len_bytes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/options.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,19 +13,13 @@
 
 #include "common/wire.h"
 #include "fs/mountwords.h"
-#include "rdmafetch/prefetch.h"
 #include "rdmafetch/verbs_address.h"
 
-#define TIMEO_MAX_DS	 6000u
-#define RETRANS_MAX	 100u
-#define RETRY_MAX_M	 10000u /* about a week: nfs(5) */
-#define LEASE_MAX_S	 (30u * 24 * 3600)
-#define READAHEAD_MAX_KB 16384u
-#define THREADS_MAX	 64u
-
-/* Measured: docs/performance.md, "What is fetched ahead". */
-#define DEFAULT_READAHEAD_KB   128u
-#define DEFAULT_PREFETCH_PAGES 64u
+#define TIMEO_MAX_DS 6000u
+#define RETRANS_MAX  100u
+#define RETRY_MAX_M  10000u /* about a week: nfs(5) */
+#define LEASE_MAX_S  (30u * 24 * 3600)
+#define THREADS_MAX  64u
 
 enum {
 	KEY_HELP,
@@ -54,12 +49,14 @@ static const struct number {
 	{"gid", offsetof(struct options, gid), 0, OPTIONS_SELF - 1},
 	{"prefetch_pages", offsetof(struct options, prefetch_pages), 1,
 	 PREFETCH_PAGES_MAX},
-	{"readahead", offsetof(struct options, readahead_kb), 4,
-	 READAHEAD_MAX_KB},
+	{"readahead", offsetof(struct options, readahead_kb),
+	 MODES_AHEAD_MIN_KB, MODES_AHEAD_MAX_KB},
 	{"threads", offsetof(struct options, threads), 1, THREADS_MAX},
 };
 
 static const struct fuse_opt table[] = {
+	OPTION("mode=%s", mode, 0),
+	OPTION("eager=%s", eager, 0),
 	OPTION("prefetch=%s", prefetch, 0),
 	OPTION("socket=%s", socket, 0),
 	OPTION("proto=%s", proto_text, 0),
@@ -117,9 +114,16 @@ static const char usage[] =
 	"  -o lease=N           keep the image N seconds after the last sign "
 	"of\n"
 	"                       this mount (the daemon's choice)\n"
-	"  -o prefetch=POLICY   off, next or seq: what to bring before it is "
-	"asked\n"
-	"                       for (off)\n"
+	"  -o mode=MODE         cow: one page a fault; prefetch: what is "
+	"around it\n"
+	"                       too; eager: everything, in the background "
+	"(prefetch)\n"
+	"  -o eager=WHEN        background, or wait: mount when all is here "
+	"(background)\n"
+	"  -o prefetch=POLICY   off, next, seq or N pages: what to bring "
+	"before "
+	"it is\n"
+	"                       asked for (off)\n"
 	"  -o prefetch_pages=N  the most pages of one prefetch (64)\n"
 	"  -o readahead=N       KiB that the kernel reads around a fault "
 	"(128)\n"
@@ -304,6 +308,20 @@ static int check_words(struct options *options)
 	return 0;
 }
 
+static int check_modes(struct options *options)
+{
+	const struct modes_wish wish = {
+		.mode = options->mode,
+		.prefetch = options->prefetch,
+		.eager = options->eager,
+		.prefetch_pages = options->prefetch_pages,
+		.readahead_kb = options->readahead_kb,
+	};
+
+	static_assert(OPTIONS_WHY_MAX >= MODES_WHY_MAX, "room for the reason");
+	return modes_decide(&wish, &options->modes, options->why);
+}
+
 static int check(struct options *options)
 {
 	if (options->nr_words < 2)
@@ -315,12 +333,8 @@ static int check(struct options *options)
 			     "source '%s' is not HOST:/pid/N, HOST:/image/NAME "
 			     "or local:/pid/N",
 			     options->source_text);
-	if (check_words(options))
+	if (check_words(options) || check_modes(options))
 		return -1;
-	if (!prefetch_find(options->prefetch))
-		return wrong(options,
-			     "prefetch=%s: no such policy; off, next or seq",
-			     options->prefetch);
 	if (check_proto(options))
 		return -1;
 	if (sec_set(options->sec_text, options->munge_socket, &options->sec,
@@ -345,16 +359,13 @@ int options_parse(int argc, char **argv, struct options *options)
 		.port = WIRE_PORT,
 		.timeo_ds = 50,
 		.retrans = 2,
-		.prefetch_pages = DEFAULT_PREFETCH_PAGES,
-		.readahead_kb = DEFAULT_READAHEAD_KB,
+		.prefetch_pages = MODES_UNSET,
+		.readahead_kb = MODES_UNSET,
 		.threads = 8,
 		.uid = OPTIONS_SELF,
 		.gid = OPTIONS_SELF,
 		.is_helper = named_as_helper(argv[0]),
 	};
-	options->prefetch = strdup("off");
-	if (!options->prefetch)
-		return -ENOMEM;
 	r = fuse_opt_parse(&args, options, table, take);
 	fuse_opt_free_args(&args);
 	if (r) {
@@ -373,7 +384,9 @@ void options_done(struct options *options)
 {
 	free(options->source_text);
 	free(options->mountpoint);
+	free(options->mode);
 	free(options->prefetch);
+	free(options->eager);
 	free(options->socket);
 	free(options->proto_text);
 	free(options->rdma_dev);

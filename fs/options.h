@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/parse.h"
+#include "fs/modes.h"
 #include "rdmafetch/sec.h"
 
 #define OPTIONS_WHY_MAX 255
@@ -35,11 +36,11 @@ struct options {
 	unsigned retry_m;  /* minutes in which to try to mount */
 	unsigned uid, gid; /* who files are shown to belong to */
 	unsigned lease_s;  /* 0: the daemon's default */
-	unsigned prefetch_pages;
-	unsigned readahead_kb;
 	unsigned threads;
-	char *prefetch; /* policy name, owned */
-	char *socket;	/* of the daemon, for unix: sources, owned */
+	char *mode, *prefetch, *eager;	       /* owned; NULL: not said */
+	unsigned prefetch_pages, readahead_kb; /* MODES_UNSET: not said */
+	struct modes modes;		       /* what these five say */
+	char *socket; /* of the daemon, for unix: sources, owned */
 	char *sec_text, *munge_socket; /* owned */
 	struct sec_settings sec;       /* what these two say */
 	char *proto_text, *rdma_dev;   /* owned; rdma_dev may be NULL */

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +15,10 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "common/page.h"
+#include "fs/eager.h"
 #include "fs/ops.h"
 #include "fs/parking.h"
+#include "fs/teller.h"
 #include "fs/tree.h"
 #include "rdmafetch/fetch.h"
 
@@ -28,7 +33,12 @@ struct session {
 	struct fuse_session *fuse;
 	struct ops_context context;
 	struct parking *parking; /* while the loop runs */
-	int is_mounted;
+	struct teller *teller;
+	char space_path[PATH_MAX];
+	void (*ready)(void *arg);
+	void *ready_arg;
+	int is_mounted, eager_result;
+	atomic_int is_closing;
 };
 
 /*
@@ -36,8 +46,8 @@ struct session {
  * thread comes here: notify_store waits for the lock of a page whose READ is
  * pending, so the thread that must answer that READ may never call it.
  */
-static void sink(void *arg, uint64_t first_page, uint64_t nr_pages,
-		 const void *buf)
+static int sink(void *arg, uint64_t first_page, uint64_t nr_pages,
+		const void *buf)
 {
 	struct session *session = arg;
 	uint64_t raddr = first_page << PAGE_SHIFT;
@@ -46,15 +56,19 @@ static void sink(void *arg, uint64_t first_page, uint64_t nr_pages,
 	while (left) {
 		size_t now = left < STORE_BYTES ? left : STORE_BYTES;
 		struct fuse_bufvec vec = FUSE_BUFVEC_INIT(now);
+		int r;
 
 		vec.buf[0].mem = (char *)buf + done;
 		/* A page that cannot be stored is fetched on demand. */
-		(void)fuse_lowlevel_notify_store(
-			session->fuse, tree_space(session->tree)->ino,
-			(off_t)(raddr + done), &vec, 0);
+		r = fuse_lowlevel_notify_store(session->fuse,
+					       tree_space(session->tree)->ino,
+					       (off_t)(raddr + done), &vec, 0);
+		if (r)
+			return r;
 		done += now;
 		left -= now;
 	}
+	return 0;
 }
 
 static int open_fetch(struct session *session,
@@ -63,8 +77,8 @@ static int open_fetch(struct session *session,
 	const struct options *options = session->options;
 	struct fetch_options fetch = {
 		.image = image->image,
-		.policy = prefetch_find(options->prefetch),
-		.prefetch_pages = options->prefetch_pages,
+		.policy = options->modes.policy,
+		.prefetch_pages = options->modes.prefetch_pages,
 		.timeout_ms = (int)options->timeo_ds * 100,
 		.tries = options->retrans + 1,
 		.hard = options->hard,
@@ -134,7 +148,13 @@ static void set_readahead(const struct session *session)
 		       st.stx_dev_major, st.stx_dev_minor);
 	knob = fopen(path, "we");
 	if (knob)
-		(void)fprintf(knob, "%u\n", session->options->readahead_kb);
+		(void)fprintf(knob, "%u\n",
+			      session->options->modes.readahead_kb);
+}
+
+static void loop_configp(struct fuse_loop_config **config)
+{
+	fuse_loop_cfg_destroy(*config);
 }
 
 static void session_closep(struct session **session)
@@ -153,6 +173,7 @@ int session_open(const struct options *options,
 		return -ENOMEM;
 	session->options = options;
 	session->origin = image->origin;
+	session->origin.mode = modes_name(options->modes.kind);
 	r = tree_new(image->image, image->desc, image->desc_bytes,
 		     &session->tree);
 	if (r)
@@ -180,8 +201,78 @@ int session_open(const struct options *options,
 	return 0;
 }
 
+/* ---- eager ---- */
+
+static void tell_ready(struct session *session)
+{
+	if (!session->options->foreground)
+		teller_hush(session->teller);
+	session->ready(session->ready_arg);
+}
+
+/* In the eager thread.  Without all pages there shall be no mount: end it. */
+static void eager_done(void *arg, int result)
+{
+	struct session *session = arg;
+
+	teller_over(session->teller);
+	if (!session->options->modes.waits)
+		return;
+	session->eager_result = result;
+	if (result && !session->is_closing)
+		(void)kill(getpid(), SIGTERM);
+	if (!result)
+		tell_ready(session);
+}
+
+/* What the teller wants to know. */
+static void get_progress(void *arg, struct progress *ret_progress)
+{
+	struct session *session = arg;
+	struct eager_state state = {0};
+	struct fetch_stats stats;
+
+	if (session->origin.eager)
+		eager_get_state(session->origin.eager, &state);
+	fetch_get_stats(session->fetch, &stats);
+	*ret_progress = (struct progress){
+		.what = session->origin.source,
+		.state = session->origin.eager ? status_eager_word(&state)
+					       : session->origin.mode,
+		.done_bytes = stats.here_pages << PAGE_SHIFT,
+		.all_bytes = image_present_pages(session->origin.image, 0,
+						 UINT64_MAX >> PAGE_SHIFT)
+			     << PAGE_SHIFT,
+		.took_ns = state.took_ns,
+	};
+}
+
+/* Before the loop runs: its threads must inherit what the teller blocks. */
+static int start_eager(struct session *session)
+{
+	const struct eager_options options = {
+		.fetch = session->fetch,
+		.image = session->origin.image,
+		.space_path = session->space_path,
+		.done = eager_done,
+		.arg = session,
+	};
+	bool is_eager = session->options->modes.kind == MODES_EAGER;
+	int r = teller_open(get_progress, session, is_eager, &session->teller);
+
+	if (r || !is_eager)
+		return r;
+	(void)snprintf(session->space_path, sizeof(session->space_path),
+		       "%s/image/%s", session->options->mountpoint,
+		       tree_space(session->tree)->name);
+	return eager_open(&options, &session->origin.eager);
+}
+
+/* ---- the loop ---- */
+
 static int loop(struct session *session)
 {
+	CLEANUP(loop_configp)
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
 	int r;
 
@@ -194,12 +285,11 @@ static int loop(struct session *session)
 		r = fuse_session_loop(session->fuse);
 	else
 		r = fuse_session_loop_mt(session->fuse, config);
-	fuse_loop_cfg_destroy(config);
 	/* A positive value is the signal that ended the loop. */
 	return r < 0 ? r : 0;
 }
 
-int session_run(struct session *session)
+int session_run(struct session *session, void (*ready)(void *arg), void *arg)
 {
 	int r = parking_open(session->fuse, session->fetch, ops_read_again,
 			     &session->parking);
@@ -207,8 +297,16 @@ int session_run(struct session *session)
 	if (r)
 		return r;
 	session->context.parking = session->parking;
-	r = loop(session);
+	session->ready = ready;
+	session->ready_arg = arg;
+	r = start_eager(session);
+	if (!r && !session->options->modes.waits)
+		tell_ready(session);
+	if (!r)
+		r = loop(session);
 	parking_close(session->parking);
+	if (!r && session->eager_result && session->eager_result != -ECANCELED)
+		return -EREMOTEIO;
 	return r;
 }
 
@@ -216,10 +314,13 @@ void session_close(struct session *session)
 {
 	if (!session)
 		return;
+	session->is_closing = 1;
 	if (session->is_mounted) {
 		fuse_remove_signal_handlers(session->fuse);
 		fuse_session_unmount(session->fuse);
 	}
+	eager_close(session->origin.eager);
+	teller_close(session->teller);
 	fetch_close(session->fetch);
 	if (session->fuse)
 		fuse_session_destroy(session->fuse);

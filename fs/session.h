@@ -44,9 +44,15 @@ int session_open(const struct options *options,
 
 /*
  * Answer the kernel until the mount is gone (umount, or SIGTERM, SIGINT,
- * SIGHUP). Returns 0, or -errno when the session failed.
+ * SIGHUP).  @ready is called once, when somebody may be told that the mount is
+ * there: at once, or with eager=wait when every page is, and then from another
+ * thread.  Progress goes to stderr until then; in the foreground after that
+ * too.
+ *
+ * Returns 0, or -errno when the session failed; -EREMOTEIO when eager=wait
+ * found pages that cannot be had.
  */
-int session_run(struct session *session);
+int session_run(struct session *session, void (*ready)(void *arg), void *arg);
 
 /* Unmount when still mounted, and free everything.  NULL is allowed. */
 void session_close(struct session *session);

@@ -82,6 +82,37 @@ static void put_image(struct json *json, const struct status_origin *origin,
 	json_u64(json, "pages_present", present_pages(image));
 }
 
+const char *status_eager_word(const struct eager_state *state)
+{
+	if (!state->is_over)
+		return "running";
+	return state->result ? "failed" : "complete";
+}
+
+static void print_mode(FILE *out, const struct status_origin *origin)
+{
+	struct eager_state state;
+
+	fprintf(out, "mode: %s\n", origin->mode);
+	if (!origin->eager)
+		return;
+	eager_get_state(origin->eager, &state);
+	fprintf(out, "eager: %s\n", status_eager_word(&state));
+	fprintf(out, "eager_us: %" PRIu64 "\n", state.took_ns / 1000);
+}
+
+static void put_mode(struct json *json, const struct status_origin *origin)
+{
+	struct eager_state state;
+
+	json_string(json, "mode", origin->mode);
+	if (!origin->eager)
+		return;
+	eager_get_state(origin->eager, &state);
+	json_string(json, "eager", status_eager_word(&state));
+	json_u64(json, "eager_ns", state.took_ns);
+}
+
 static const struct {
 	const char *name;
 	size_t offset;
@@ -91,6 +122,8 @@ static const struct {
 	{"pages_shared_in_flight", offsetof(struct fetch_stats, shared_pages)},
 	{"reads_prefetch", offsetof(struct fetch_stats, prefetch_reads)},
 	{"pages_prefetch", offsetof(struct fetch_stats, prefetch_pages)},
+	{"pages_here", offsetof(struct fetch_stats, here_pages)},
+	{"pages_faulted", offsetof(struct fetch_stats, faulted_pages)},
 	{"bytes_read", offsetof(struct fetch_stats, read_bytes)},
 	{"retries", offsetof(struct fetch_stats, retries)},
 	{"reconnects", offsetof(struct fetch_stats, reconnects)},
@@ -128,6 +161,7 @@ char *status_text(const struct status_origin *origin, struct fetch *fetch)
 		return NULL;
 	fetch_get_stats(fetch, &stats);
 	print_image(out, origin, state_of(origin, &stats));
+	print_mode(out, origin);
 	for (size_t i = 0; i < NR_COUNTERS; i++)
 		fprintf(out, "%s: %" PRIu64 "\n", counters[i].name,
 			counter(&stats, i));
@@ -148,6 +182,7 @@ char *status_json(const struct status_origin *origin, struct fetch *fetch)
 	json = json_to(out);
 	json_object(&json, NULL);
 	put_image(&json, origin, state_of(origin, &stats));
+	put_mode(&json, origin);
 	for (size_t i = 0; i < NR_COUNTERS; i++)
 		json_u64(&json, counters[i].name, counter(&stats, i));
 	json_end(&json);

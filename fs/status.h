@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/image.h"
+#include "fs/eager.h"
 #include "rdmafetch/fetch.h"
 
 #define STATUS_TRANSPORT_MAX 383u
@@ -21,8 +22,10 @@ struct status_origin {
 	void (*transport)(void *arg, char text[STATUS_TRANSPORT_MAX + 1]);
 	/* 1 while the far end holds the image; NULL: unknown. */
 	int (*alive)(void *arg);
-	void *arg;	   /* of both */
-	uint64_t mount_ns; /* request to ready */
+	void *arg;	     /* of both */
+	uint64_t mount_ns;   /* request to ready */
+	const char *mode;    /* modes_name() */
+	struct eager *eager; /* NULL: everything is not wanted */
 };
 
 /*
@@ -33,3 +36,6 @@ char *status_text(const struct status_origin *origin, struct fetch *fetch);
 
 /* The same as JSON. */
 char *status_json(const struct status_origin *origin, struct fetch *fetch);
+
+/* "running", "complete" or "failed". */
+const char *status_eager_word(const struct eager_state *state);

@@ -25,7 +25,8 @@
  * pieces, and a demand read that joins one waits for all of it.
  */
 #define SLOT_PAGES 64u
-#define SLOTS	   8u
+#define SLOTS	   16u /* more than fly at full size: images have small pieces */
+#define FLYING_MAX (8u * SLOT_PAGES) /* pages: a demand read waits behind */
 #define RUNS_MAX   64u
 #define STREAMS	   8u
 
@@ -47,7 +48,6 @@ struct slot {
 struct ahead {
 	struct pump *pump;
 	struct ahead_options options;
-	struct pageset *here; /* arrived, or on the way ahead of demand */
 	struct foreseen *foreseen;
 	struct run_queue suggested, asked; /* by the policy; by ahead_add() */
 	struct prefetch_state streams[STREAMS]; /* last used first */
@@ -56,7 +56,8 @@ struct ahead {
 	struct waiter waiter;
 	pthread_t thread;
 	uint64_t nr_reads, nr_pages;
-	unsigned nr_losses;
+	unsigned nr_losses, nr_flying; /* flying: pages under way */
+	pthread_cond_t quiet;
 	bool idle, closing; /* idle: asleep without work */
 	bool is_prepared;   /* bufs */
 };
@@ -82,7 +83,7 @@ static bool cut_piece(struct ahead *ahead, struct run_queue *queue,
 	uint64_t end = run->first_page + run->nr_pages, piece_end;
 	const struct flight *other;
 
-	piece = pageset_missing(ahead->here, *run, SLOT_PAGES);
+	piece = pageset_missing(ahead->options.here, *run, SLOT_PAGES);
 	piece_end = piece.nr_pages ? piece.first_page + piece.nr_pages : end;
 	other = inflight_after(&ahead->pump->table, SOURCE_MEMORY,
 			       piece.first_page << PAGE_SHIFT);
@@ -118,6 +119,8 @@ static bool next_piece(struct ahead *ahead, struct prefetch_run *ret_piece)
 
 static struct slot *free_slot(struct ahead *ahead)
 {
+	if (ahead->nr_flying + SLOT_PAGES > FLYING_MAX)
+		return NULL;
 	for (unsigned i = 0; i < SLOTS; i++)
 		if (!ahead->slots[i].busy)
 			return &ahead->slots[i];
@@ -136,7 +139,8 @@ static void start_slot(struct ahead *ahead, struct slot *slot,
 	flight->len_bytes = (uint32_t)(piece.nr_pages << PAGE_SHIFT);
 	flight->buf = slot->buf;
 	flight->kept = true;
-	(void)pageset_add(ahead->here, piece);
+	ahead->nr_flying += (unsigned)piece.nr_pages;
+	(void)pageset_add(ahead->options.here, piece);
 	foreseen_issued(ahead->foreseen, piece);
 	landing_queue(ahead->pump, flight);
 }
@@ -174,20 +178,37 @@ static struct prefetch_run run_of(const struct flight *flight)
 	return run;
 }
 
+static void free_slot_again(struct ahead *ahead, struct slot *slot)
+{
+	ahead->nr_flying -= slot->flight.len_bytes >> PAGE_SHIFT;
+	slot->busy = false;
+}
+
+/*
+ * What the sink cannot take is not here.  Where it takes nothing any more there
+ * is no use in bringing it.
+ */
 static void sink_slot(struct ahead *ahead, struct slot *slot)
 {
 	const struct ahead_options *options = &ahead->options;
 	struct prefetch_run run = run_of(&slot->flight);
+	int err;
 
 	ahead->nr_losses = 0;
-	ahead->nr_reads++;
-	ahead->nr_pages += run.nr_pages;
 	(void)pthread_mutex_unlock(&ahead->pump->lock);
-	options->sink(options->sink_arg, run.first_page, run.nr_pages,
-		      slot->buf);
+	err = options->sink(options->sink_arg, run.first_page, run.nr_pages,
+			    slot->buf);
 	(void)pthread_mutex_lock(&ahead->pump->lock);
 	landing_retire(ahead->pump, &slot->flight);
-	slot->busy = false;
+	free_slot_again(ahead, slot);
+	if (!err) {
+		ahead->nr_reads++;
+		ahead->nr_pages += run.nr_pages;
+		return;
+	}
+	(void)pageset_del(options->here, run);
+	foreseen_lost(ahead->foreseen, run);
+	ahead->asked.nr = ahead->suggested.nr = 0;
 }
 
 /*
@@ -198,9 +219,9 @@ static void drop_slot(struct ahead *ahead, struct slot *slot)
 {
 	struct prefetch_run run = run_of(&slot->flight);
 
-	(void)pageset_del(ahead->here, run);
+	(void)pageset_del(ahead->options.here, run);
 	foreseen_lost(ahead->foreseen, run);
-	slot->busy = false;
+	free_slot_again(ahead, slot);
 	if (slot->flight.result != -EIO && slot->flight.result != -ENOTCONN)
 		return;
 	if (++ahead->nr_losses < LOSSES_MAX)
@@ -234,6 +255,20 @@ static bool any_busy(const struct ahead *ahead)
 	return false;
 }
 
+static struct timespec in_ms(int ms)
+{
+	struct timespec when;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &when);
+	when.tv_sec += ms / 1000;
+	when.tv_nsec += ms % 1000 * 1000000l;
+	if (when.tv_nsec >= 1000000000l) {
+		when.tv_sec++;
+		when.tv_nsec -= 1000000000l;
+	}
+	return when;
+}
+
 /*
  * Sleep until there is something to do; with work left that a lost far end
  * keeps from being done, for a while.
@@ -241,12 +276,12 @@ static bool any_busy(const struct ahead *ahead)
 static void wait_for_work(struct ahead *ahead)
 {
 	bool retry = has_work(ahead);
-	struct timespec until;
+	struct timespec until = in_ms(RETRY_S * 1000);
 	int err = 0;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += RETRY_S;
 	ahead->idle = true;
+	if (!retry)
+		(void)pthread_cond_broadcast(&ahead->quiet);
 	while (!ahead->waiter.ready && !err) {
 		if (retry)
 			err = pthread_cond_clockwait(&ahead->waiter.wake,
@@ -337,18 +372,17 @@ void ahead_demanded(struct ahead *ahead, struct prefetch_run demand)
 	foreseen_again(ahead->foreseen, demand);
 	run = ahead->options.policy->next(stream, demand,
 					  ahead->options.max_pages);
-	if (!run.nr_pages || !pageset_missing(ahead->here, run, 1).nr_pages)
+	if (!run.nr_pages ||
+	    !pageset_missing(ahead->options.here, run, 1).nr_pages)
 		return;
 	if (!put_run(&ahead->suggested, run)) /* full: the thread is behind */
 		wake_thread(ahead);
 }
 
-void ahead_arrived(struct ahead *ahead, struct prefetch_run run)
+void ahead_arrived(struct ahead *ahead)
 {
-	if (!ahead)
-		return;
-	(void)pageset_add(ahead->here, run);
-	if (ahead->idle && has_work(ahead)) /* stopped by a break, now mended */
+	if (ahead && ahead->idle &&
+	    has_work(ahead)) /* stopped by a break, now mended */
 		wake_thread(ahead);
 }
 
@@ -359,6 +393,18 @@ int ahead_add(struct ahead *ahead, struct prefetch_run run)
 	if (!err)
 		wake_thread(ahead);
 	return err;
+}
+
+bool ahead_wait(struct ahead *ahead, int timeout_ms)
+{
+	struct timespec until = in_ms(timeout_ms);
+	int err = 0;
+
+	while (!err &&
+	       (ahead->asked.nr || ahead->suggested.nr || ahead->nr_flying))
+		err = pthread_cond_clockwait(&ahead->quiet, &ahead->pump->lock,
+					     CLOCK_MONOTONIC, &until);
+	return !err;
 }
 
 void ahead_get_stats(const struct ahead *ahead, struct fetch_stats *stats)
@@ -381,9 +427,9 @@ static void ahead_free(struct ahead *ahead)
 	}
 	if (ahead->bufs)
 		(void)munmap(ahead->bufs, SLOTS * SLOT_PAGES * PAGE_BYTES);
-	pageset_free(ahead->here);
 	foreseen_free(ahead->foreseen);
 	waiter_done(&ahead->waiter);
+	(void)pthread_cond_destroy(&ahead->quiet);
 	free(ahead);
 }
 
@@ -434,10 +480,9 @@ int ahead_open(struct pump *pump, const struct ahead_options *options,
 	ahead->pump = pump;
 	ahead->options = *options;
 	waiter_init(&ahead->waiter);
+	(void)pthread_cond_init(&ahead->quiet, NULL);
 	ahead->waiter.any = true;
 	err = map_buffers(ahead);
-	if (!err)
-		err = pageset_new(options->image, &ahead->here);
 	if (!err)
 		err = foreseen_new(options->image, &ahead->foreseen);
 	if (!err)

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "common/image.h"
+#include "rdmafetch/pageset.h"
 #include "rdmafetch/prefetch.h"
 #include "rdmafetch/pump.h"
 
@@ -28,10 +29,11 @@ struct fetch_stats;
 
 struct ahead_options {
 	const struct image *image; /* borrowed */
+	struct pageset *here;	   /* arrived, or on the way ahead; borrowed */
 	const struct prefetch_policy *policy;
 	uint32_t max_pages; /* of one suggestion */
-	void (*sink)(void *arg, uint64_t first_page, uint64_t nr_pages,
-		     const void *buf);
+	int (*sink)(void *arg, uint64_t first_page, uint64_t nr_pages,
+		    const void *buf); /* as of struct fetch_options */
 	void *sink_arg;
 };
 
@@ -45,13 +47,19 @@ void ahead_joined(struct ahead *ahead, struct prefetch_run run);
 /* A demand read of @demand was submitted: ask the policy.  NULL is allowed. */
 void ahead_demanded(struct ahead *ahead, struct prefetch_run demand);
 
-/* These pages are here now.  NULL is allowed. */
-void ahead_arrived(struct ahead *ahead, struct prefetch_run run);
+/* A demand read's pages arrived.  NULL is allowed. */
+void ahead_arrived(struct ahead *ahead);
 
 /* Queue @run for the thread: 0, or -EAGAIN when the queue is full. */
 int ahead_add(struct ahead *ahead, struct prefetch_run run);
 
-/* Fill in the reads and pages that the sink got, and what became of them. */
+/*
+ * Wait, at most @timeout_ms, until nothing is queued or under way: whether that
+ * is so.  Lets the lock go meanwhile.
+ */
+bool ahead_wait(struct ahead *ahead, int timeout_ms);
+
+/* Fill in the reads and pages that the sink took, and what became of them. */
 void ahead_get_stats(const struct ahead *ahead, struct fetch_stats *stats);
 
 /* Let reads under way end, then the thread; call without the lock. */

@@ -22,6 +22,7 @@
 #include "rdmafetch/ahead.h"
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/landing.h"
+#include "rdmafetch/pageset.h"
 #include "rdmafetch/pieces.h"
 #include "rdmafetch/pump.h"
 
@@ -33,6 +34,8 @@ struct fetch {
 	pthread_mutex_t
 		start_lock;	  /* of the prefetch thread; before pump.lock */
 	struct ahead *ahead;	  /* NULL until it is started */
+	struct pageset *here;	  /* where the sink puts pages */
+	struct pageset *faulted;  /* of these, by fetch_fault() */
 	struct fetch_stats stats; /* the demand's own */
 	struct hist demand_ns;
 	unsigned nr_callers;
@@ -57,6 +60,7 @@ struct part {
 /* One round of a read: as much as its arrays can hold. */
 struct round {
 	uint32_t object;
+	bool is_fault;
 	struct waiter waiter;
 	unsigned nr_parts, nr_held;
 	struct pieces pieces;
@@ -199,15 +203,16 @@ static int collect(struct fetch *fetch, const struct round *round)
 		int result = part->kind == PART_OWN ? own->result
 						    : part->join.result;
 
-		if (part->kind == PART_OWN && !result &&
-		    round->object == SOURCE_MEMORY)
-			ahead_arrived(fetch->ahead,
-				      run_of(own->raddr, own->len_bytes));
+		if (part->kind == PART_OWN && !result && round->is_fault)
+			(void)pageset_add(fetch->here,
+					  run_of(own->raddr, own->len_bytes));
 		if (part->kind == PART_JOIN && !is_everybodys(result))
 			result = -EAGAIN;
 		if (result && (!err || result == -ESTALE))
 			err = result;
 	}
+	if (!err)
+		ahead_arrived(fetch->ahead);
 	return err;
 }
 
@@ -232,7 +237,7 @@ static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 	waiter_init(&round->waiter);
 	plan(fetch, round);
 	pump_flush(pump);
-	if (round->object == SOURCE_MEMORY)
+	if (round->is_fault)
 		ahead_demanded(fetch->ahead, run_of(raddr, end - raddr));
 	copy_held(fetch, round);
 	pump_wait(pump, &round->waiter);
@@ -242,23 +247,22 @@ static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 	return err;
 }
 
-static int read_all(struct fetch *fetch, uint32_t object, uint64_t raddr,
-		    char *buf, size_t len_bytes)
+/* Read [@range[0], @range[1]) into @buf, in rounds of @round's kind. */
+static int read_all(struct fetch *fetch, struct round *round,
+		    const uint64_t range[2], char *buf)
 {
-	uint64_t at = raddr, end = raddr + len_bytes;
+	uint64_t at = range[0], end = range[1];
 	unsigned redone = 0;
-	struct round round;
 
-	round.object = object;
 	while (at < end) {
-		int err =
-			read_round(fetch, &round, at, buf + (at - raddr), end);
+		int err = read_round(fetch, round, at, buf + (at - range[0]),
+				     end);
 
 		if (err == -EAGAIN && redone++ < fetch->options.tries)
 			continue;
 		if (err)
 			return is_everybodys(err) ? err : -EIO;
-		at = round.pieces.end;
+		at = round->pieces.end;
 	}
 	return 0;
 }
@@ -271,33 +275,69 @@ static bool legal(uint32_t object, uint64_t raddr, size_t len_bytes)
 	       (raddr % PAGE_BYTES == 0 && len_bytes % PAGE_BYTES == 0);
 }
 
-int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
-	       size_t len_bytes)
+/* What is counted of a read that begins, and of one that ends. */
+static void begin(struct fetch *fetch, size_t len_bytes)
 {
-	struct pump *pump = &fetch->pump;
-	uint64_t start_ns = io_monotonic_ns();
-	int err;
-
-	if (!legal(object, raddr, len_bytes))
-		return -EINVAL;
-	TRACE(fault__begin, object, raddr, len_bytes);
-	(void)pthread_mutex_lock(&pump->lock);
+	(void)pthread_mutex_lock(&fetch->pump.lock);
 	fetch->nr_callers++;
 	fetch->stats.demand_reads++;
 	fetch->stats.demand_pages += page_of(page_ceil(len_bytes));
-	(void)pthread_mutex_unlock(&pump->lock);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+}
 
-	err = read_all(fetch, object, raddr, buf, len_bytes);
-
-	TRACE(fault__end, object, raddr, len_bytes, err);
-	(void)pthread_mutex_lock(&pump->lock);
-	if (object == SOURCE_MEMORY)
-		hist_add(&fetch->demand_ns, io_monotonic_ns() - start_ns);
+static void end(struct fetch *fetch, const struct round *round,
+		const uint64_t range[2], uint64_t took_ns, int err)
+{
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	if (round->object == SOURCE_MEMORY)
+		hist_add(&fetch->demand_ns, took_ns);
+	if (round->is_fault)
+		pageset_add(fetch->faulted,
+			    run_of(range[0], range[1] - range[0]));
 	fetch->stats.demand_errors += err != 0;
 	if (--fetch->nr_callers == 0)
 		(void)pthread_cond_broadcast(&fetch->no_callers);
-	(void)pthread_mutex_unlock(&pump->lock);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+}
+
+static int demand(struct fetch *fetch, struct round *round,
+		  const uint64_t range[2], void *buf)
+{
+	uint64_t start_ns = io_monotonic_ns();
+	int err;
+
+	TRACE(fault__begin, round->object, range[0], range[1] - range[0]);
+	begin(fetch, range[1] - range[0]);
+	err = read_all(fetch, round, range, buf);
+	TRACE(fault__end, round->object, range[0], range[1] - range[0], err);
+	end(fetch, round, range, io_monotonic_ns() - start_ns, err);
 	return err;
+}
+
+int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
+	       size_t len_bytes)
+{
+	const uint64_t range[2] = {raddr, raddr + len_bytes};
+	struct round round;
+
+	if (!legal(object, raddr, len_bytes))
+		return -EINVAL;
+	round.object = object;
+	round.is_fault = false;
+	return demand(fetch, &round, range, buf);
+}
+
+int fetch_fault(struct fetch *fetch, uint64_t raddr, void *buf,
+		size_t len_bytes)
+{
+	const uint64_t range[2] = {raddr, raddr + len_bytes};
+	struct round round;
+
+	if (!legal(SOURCE_MEMORY, raddr, len_bytes))
+		return -EINVAL;
+	round.object = SOURCE_MEMORY;
+	round.is_fault = true;
+	return demand(fetch, &round, range, buf);
 }
 
 /* ---- ahead of demand ---- */
@@ -307,6 +347,7 @@ static int start_ahead(struct fetch *fetch)
 	const struct fetch_options *options = &fetch->options;
 	struct ahead_options ahead_options = {
 		.image = options->image,
+		.here = fetch->here,
 		.policy = options->policy,
 		.max_pages = options->prefetch_pages,
 		.sink = options->sink,
@@ -346,6 +387,16 @@ int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages)
 	err = ahead_add(fetch->ahead, run);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 	return err;
+}
+
+bool fetch_wait_ahead(struct fetch *fetch, int timeout_ms)
+{
+	bool quiet;
+
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	quiet = !fetch->ahead || ahead_wait(fetch->ahead, timeout_ms);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+	return quiet;
 }
 
 /* ---- loss ---- */
@@ -400,6 +451,8 @@ void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 	ret_stats->is_lost = fetch->pump.lost;
 	ret_stats->is_hard = fetch->options.hard;
 	ret_stats->is_gone = fetch->pump.gone;
+	ret_stats->here_pages = pageset_count(fetch->here);
+	ret_stats->faulted_pages = pageset_count(fetch->faulted);
 	if (fetch->ahead)
 		ahead_get_stats(fetch->ahead, ret_stats);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
@@ -422,6 +475,8 @@ void fetch_close(struct fetch *fetch)
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 	ahead_close(fetch->ahead);
 	pump_done(&fetch->pump);
+	pageset_free(fetch->here);
+	pageset_free(fetch->faulted);
 	(void)pthread_cond_destroy(&fetch->no_callers);
 	(void)pthread_mutex_destroy(&fetch->start_lock);
 	free(fetch);
@@ -448,6 +503,10 @@ int fetch_open(struct transport *transport, const struct fetch_options *options,
 	(void)pthread_mutex_init(&fetch->start_lock, NULL);
 	(void)pthread_cond_init(&fetch->no_callers, NULL);
 	err = pump_init(&fetch->pump, transport, &pump_options);
+	if (!err)
+		err = pageset_new(options->image, &fetch->here);
+	if (!err)
+		err = pageset_new(options->image, &fetch->faulted);
 	if (!err && options->sink && fetch->options.policy != &prefetch_off)
 		err = start_ahead(fetch);
 	if (err) {

@@ -54,9 +54,11 @@ struct fetch_options {
 	/*
 	 * Prefetched pages arrived; @buf is the fetch's.  Called from the
 	 * prefetch thread only, with no lock held.  NULL: no prefetch.
+	 * Returns 0, or not: they were not kept, and nothing that was asked
+	 * for ahead so far is brought any more.
 	 */
-	void (*sink)(void *arg, uint64_t first_page, uint64_t nr_pages,
-		     const void *buf);
+	int (*sink)(void *arg, uint64_t first_page, uint64_t nr_pages,
+		    const void *buf);
 	void *sink_arg;
 };
 
@@ -66,6 +68,8 @@ struct fetch_stats {
 	uint64_t shared_pages; /* of those, found already in flight */
 	uint64_t prefetch_reads, prefetch_pages;
 	struct foreseen_stats foreseen; /* what became of these */
+	uint64_t here_pages;		/* different ones, by fault or ahead */
+	uint64_t faulted_pages;		/* different ones, by fault */
 	struct timing read_took;	/* reads of the transport */
 	uint64_t read_bytes;		/* over the transport, all together */
 	uint64_t retries, reconnects, timeouts, errors;
@@ -100,6 +104,14 @@ int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
 	       size_t len_bytes);
 
 /*
+ * The same of memory, for a fault: the caller keeps the pages where the sink
+ * puts those that come ahead.  So they count as here, and the policy hears of
+ * it.
+ */
+int fetch_fault(struct fetch *fetch, uint64_t raddr, void *buf,
+		size_t len_bytes);
+
+/*
  * Reads will land in the @len_bytes at @buf again and again: where the
  * transport writes memory itself (RDMA), it then need not copy.  May block for
  * as long as memory takes to be pinned.  Ends with fetch_release_buffer(),
@@ -129,6 +141,12 @@ int fetch_mend(struct fetch *fetch);
 void fetch_stop(struct fetch *fetch);
 
 void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats);
+
+/*
+ * Wait, at most @timeout_ms, until all that was asked for ahead has come or was
+ * given up: true when that is so.  Blocks; not during fetch_close().
+ */
+bool fetch_wait_ahead(struct fetch *fetch, int timeout_ms);
 
 /*
  * How long each demand read of memory took, in nanoseconds: what a fault waits

@@ -17,6 +17,7 @@ struct pageset {
 	const struct image *image;
 	uint64_t *base; /* of each run: the place of its first page */
 	uint64_t *words;
+	uint64_t nr_in;
 };
 
 int pageset_new(const struct image *image, struct pageset **ret)
@@ -94,7 +95,13 @@ static uint64_t change(struct pageset *set, struct prefetch_run range,
 					 run->first_page,
 				 to - from, value);
 	}
+	set->nr_in += value ? changed : -changed;
 	return changed;
+}
+
+uint64_t pageset_count(const struct pageset *set)
+{
+	return set->nr_in;
 }
 
 uint64_t pageset_add(struct pageset *set, struct prefetch_run run)

@@ -22,6 +22,9 @@ int pageset_new(const struct image *image, struct pageset **ret);
 /* NULL is allowed. */
 void pageset_free(struct pageset *set);
 
+/* How many pages are in it. */
+uint64_t pageset_count(const struct pageset *set);
+
 /* Enter, or take out, the present pages of @run: how many that changed. */
 uint64_t pageset_add(struct pageset *set, struct prefetch_run run);
 uint64_t pageset_del(struct pageset *set, struct prefetch_run run);

@@ -41,5 +41,8 @@ extern const struct prefetch_policy prefetch_seq;
 /* Always the pages right behind the fault. */
 extern const struct prefetch_policy prefetch_next;
 
+/* Their names, for messages. */
+#define PREFETCH_NAMES "off, next or seq"
+
 /* The policy called @name, or NULL. */
 const struct prefetch_policy *prefetch_find(const char *name);

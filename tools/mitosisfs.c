@@ -68,19 +68,18 @@ static int wait_for_status(int status_fd)
 	return status;
 }
 
-static void go_to_background(int status_fd)
+static int go_to_background(int status_fd)
 {
 	CLEANUP_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	uint8_t status = EXIT_OK;
 
-	(void)prctl(PR_SET_PDEATHSIG, 0);
 	(void)setsid();
 	(void)chdir("/");
 	say_to_syslog();
 	if (null_fd >= 0)
 		for (int fd = 0; fd < 3; fd++)
 			(void)dup2(null_fd, fd);
-	(void)io_write_all(status_fd, &status, sizeof(status));
+	return io_write_all(status_fd, &status, sizeof(status));
 }
 
 /* Open the origin; where nobody answers, again until retry= is over. */
@@ -102,6 +101,15 @@ static int open_origin(const struct options *options, struct origin **ret,
 				 why[0] ? why : strerror(-r), options->retry_m);
 		(void)usleep(retry_pause_ms(nr_failed++) * 1000);
 	}
+}
+
+/* Nobody there to be told any more: whoever wanted the mount gave it up. */
+static void mounted(void *arg)
+{
+	const int *status_fd = arg;
+
+	if (*status_fd >= 0 && go_to_background(*status_fd))
+		(void)kill(getpid(), SIGTERM);
 }
 
 /* Everything between the fork and the loop; says its own errors. */
@@ -128,12 +136,16 @@ static int serve(const struct options *options, int status_fd)
 			  options->mountpoint, strerror(-r));
 		image.transport->ops->close(image.transport);
 	} else {
-		if (status_fd >= 0)
-			go_to_background(status_fd);
-		r = session_run(session);
+		/* Only this thread can take it back: it is busy soon. */
+		(void)prctl(PR_SET_PDEATHSIG, 0);
+		r = session_run(session, mounted, &status_fd);
 		if (r)
-			say_error("%s: %s", options->source_text, strerror(-r));
-		code = r ? EXIT_SYSTEM : EXIT_OK;
+			say_error("%s: %s", options->source_text,
+				  r == -EREMOTEIO
+					  ? "not every page could be brought: "
+					    "not mounted (eager=wait)"
+					  : strerror(-r));
+		code = r == -EREMOTEIO ? EXIT_MOUNT : r ? EXIT_SYSTEM : EXIT_OK;
 	}
 	session_close(session);
 	origin_close(origin);
@@ -164,6 +176,16 @@ static int mount_in_background(const struct options *options)
 	return wait_for_status(fds[0]);
 }
 
+/* fs/teller.c waits for it; no thread may die of it before. */
+static void block_question(void)
+{
+	sigset_t question;
+
+	(void)sigemptyset(&question);
+	(void)sigaddset(&question, SIGUSR1);
+	(void)sigprocmask(SIG_BLOCK, &question, NULL);
+}
+
 static void options_donep(struct options *options)
 {
 	options_done(options);
@@ -178,6 +200,7 @@ int main(int argc, char **argv)
 	/* An image is secret: no core of ours, no debugger of another user. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)umask(0077);
+	block_question();
 	r = options_parse(argc, argv, &options);
 	if (r) {
 		say_error("%s", options.why[0] ? options.why : strerror(-r));

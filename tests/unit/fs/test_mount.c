@@ -33,6 +33,10 @@
 static char mountpoint[] = "/tmp/mitosis-fs-test.XXXXXX";
 static pid_t server;
 
+static void nobody_waits(void *arg)
+{
+}
+
 static void null_words(void *arg, char *text)
 {
 	(void)strcpy(text, "null");
@@ -61,7 +65,7 @@ static int serve(int ready_fd)
 		return 1;
 	if (write(ready_fd, "x", 1) != 1)
 		return 1;
-	r = session_run(session);
+	r = session_run(session, nobody_waits, NULL);
 	session_close(session);
 	image_free(image);
 	options_done(&options);

@@ -67,9 +67,9 @@ static void numbers_are_taken(void **state)
 	assert_int_equal(options.timeo_ds, 7);
 	assert_int_equal(options.retrans, 0);
 	assert_int_equal(options.lease_s, 60);
-	assert_string_equal(options.prefetch, "seq");
-	assert_int_equal(options.prefetch_pages, 16);
-	assert_int_equal(options.readahead_kb, 128);
+	assert_string_equal(options.modes.policy->name, "seq");
+	assert_int_equal(options.modes.prefetch_pages, 16);
+	assert_int_equal(options.modes.readahead_kb, 128);
 	assert_int_equal(options.threads, 3);
 	assert_true(options.allow_other);
 	assert_string_equal(options.source.name, "a");

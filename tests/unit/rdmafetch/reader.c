@@ -54,8 +54,8 @@ void reader_check(struct fetch *fetch, uint64_t page, uint64_t nr_pages)
 	char *buf = malloc(nr_pages << PAGE_SHIFT);
 
 	memset(buf, 0x5a, nr_pages << PAGE_SHIFT);
-	assert_int_equal(fetch_read(fetch, SOURCE_MEMORY, page << PAGE_SHIFT,
-				    buf, nr_pages << PAGE_SHIFT),
+	assert_int_equal(fetch_fault(fetch, page << PAGE_SHIFT, buf,
+				     nr_pages << PAGE_SHIFT),
 			 0);
 	assert_true(reader_pages_right(page, buf, nr_pages));
 	free(buf);
@@ -65,9 +65,8 @@ static void *reader_main(void *arg)
 {
 	struct reader *me = arg;
 
-	me->result =
-		fetch_read(me->fetch, SOURCE_MEMORY, me->page << PAGE_SHIFT,
-			   me->buf, me->nr_pages << PAGE_SHIFT);
+	me->result = fetch_fault(me->fetch, me->page << PAGE_SHIFT, me->buf,
+				 me->nr_pages << PAGE_SHIFT);
 	return NULL;
 }
 
@@ -101,9 +100,8 @@ static void *hammer_main(void *arg)
 		uint64_t page = BASE_PAGE + (uint64_t)rand_r(&seed) % 1000;
 		uint64_t nr = 1 + (uint64_t)rand_r(&seed) % me->nr_pages;
 
-		me->result =
-			fetch_read(me->fetch, SOURCE_MEMORY, page << PAGE_SHIFT,
-				   me->buf, nr << PAGE_SHIFT);
+		me->result = fetch_fault(me->fetch, page << PAGE_SHIFT, me->buf,
+					 nr << PAGE_SHIFT);
 		if (!me->result && !reader_pages_right(page, me->buf, nr))
 			me->result = -EBADMSG;
 	}

@@ -32,6 +32,7 @@ struct sink {
 	unsigned times[SPAN];
 	unsigned nr_pages, nr_inside;
 	bool wrong, held_up;
+	int result;
 };
 
 static void sink_init(struct sink *sink)
@@ -41,8 +42,8 @@ static void sink_init(struct sink *sink)
 	(void)pthread_cond_init(&sink->change, NULL);
 }
 
-static void sink_pages(void *arg, uint64_t first_page, uint64_t nr_pages,
-		       const void *buf)
+static int sink_pages(void *arg, uint64_t first_page, uint64_t nr_pages,
+		      const void *buf)
 {
 	struct sink *sink = arg;
 
@@ -60,6 +61,7 @@ static void sink_pages(void *arg, uint64_t first_page, uint64_t nr_pages,
 	}
 	(void)pthread_cond_broadcast(&sink->change);
 	(void)pthread_mutex_unlock(&sink->lock);
+	return sink->result;
 }
 
 static void sink_hold(struct sink *sink, bool held_up)
@@ -230,7 +232,7 @@ static void counters_tell_prefetch_from_demand(void **state)
 
 	gate_let(gate, GATE_ALL, 0);
 	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 128), 0);
-	assert_true(sink_wait(&sink, 128, false));
+	assert_true(fetch_wait_ahead(fetch, 10000));
 	reader_check(fetch, BASE_PAGE + 200, 2);
 	stats = reader_stats(fetch);
 	assert_int_equal(stats.prefetch_reads, 2);
@@ -373,7 +375,67 @@ static void demand_never_waits_for_the_sink(void **state)
 	both_ways(check_held_up);
 }
 
+/* What other files of the mount read is not where the sink puts its pages. */
+static void only_faults_are_here_and_teach(void **state)
+{
+	struct fetch_options options = usual();
+	struct gate *gate;
+	struct fetch *fetch;
+	char buf[2 * PAGE_BYTES];
+
+	options.policy = &prefetch_next;
+	options.prefetch_pages = 8;
+	fetch = open_gate(&options, true, &gate);
+	gate_let(gate, GATE_ALL, 0);
+	assert_int_equal(
+		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, sizeof(buf)), 0);
+	assert_int_equal(reader_stats(fetch).here_pages, 0);
+	assert_int_equal(gate_nr(gate), 1);
+	reader_check(fetch, BASE_PAGE, 1);
+	assert_true(fetch_wait_ahead(fetch, 10000));
+	assert_int_equal(reader_stats(fetch).here_pages, 9);
+	assert_int_equal(reader_stats(fetch).faulted_pages, 1);
+	reader_check(fetch, BASE_PAGE, 1);
+	assert_int_equal(reader_stats(fetch).faulted_pages, 1);
+	fetch_close(fetch);
+}
+
+static void eager_is_over_when_all_is_in_the_sink(void **state)
+{
+	struct fetch_options options = usual();
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&options, true, &gate);
+
+	assert_true(fetch_wait_ahead(fetch, 0)); /* nothing was asked for */
+	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 10000), 0);
+	assert_false(fetch_wait_ahead(fetch, 20));
+	gate_let(gate, GATE_ALL, 0);
+	assert_true(fetch_wait_ahead(fetch, 10000));
+	assert_int_equal(sink.nr_pages, READER_PRESENT_PAGES);
+	assert_int_equal(reader_stats(fetch).here_pages, READER_PRESENT_PAGES);
+	fetch_close(fetch);
+}
+
 /* ---- limits and failures ---- */
+
+static void what_the_sink_refuses_is_not_here(void **state)
+{
+	struct fetch_options options = usual();
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&options, true, &gate);
+
+	sink.result = -ENOENT;
+	gate_let(gate, GATE_ALL, 0);
+	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 10000), 0);
+	assert_true(fetch_wait_ahead(fetch, 10000));
+	assert_int_equal(reader_stats(fetch).here_pages, 0);
+	assert_int_equal(reader_stats(fetch).prefetch_pages, 0);
+	sink.result = 0;
+	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 10000), 0);
+	assert_true(fetch_wait_ahead(fetch, 10000));
+	assert_int_equal(reader_stats(fetch).here_pages, READER_PRESENT_PAGES);
+	fetch_close(fetch);
+}
 
 static void ahead_without_a_sink_is_eopnotsupp(void **state)
 {
@@ -520,6 +582,9 @@ int main(void)
 		cmocka_unit_test(times_are_counted_once_each),
 		cmocka_unit_test(a_demand_joins_a_prefetch_under_way),
 		cmocka_unit_test(demand_never_waits_for_the_sink),
+		cmocka_unit_test(only_faults_are_here_and_teach),
+		cmocka_unit_test(eager_is_over_when_all_is_in_the_sink),
+		cmocka_unit_test(what_the_sink_refuses_is_not_here),
 		cmocka_unit_test(ahead_without_a_sink_is_eopnotsupp),
 		cmocka_unit_test(a_full_queue_is_eagain_and_drains),
 		cmocka_unit_test(a_failed_prefetch_is_left_to_demand),

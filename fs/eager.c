@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/eager.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "common/io.h"
+
+/*
+ * The kernel may forget a file that nobody holds, and its pages with it: then
+ * what is stored is refused, and we begin again.
+ */
+#define ROUNDS	8
+#define LOOK_MS 200 /* how soon an end is noticed */
+
+struct eager {
+	struct eager_options options;
+	pthread_t thread;
+	pthread_mutex_t lock; /* of what follows; taken before the fetch's */
+	uint64_t all_pages, start_ns, end_ns;
+	int must_end, result;
+};
+
+static int must_end(struct eager *eager)
+{
+	int result;
+
+	(void)pthread_mutex_lock(&eager->lock);
+	result = eager->must_end;
+	(void)pthread_mutex_unlock(&eager->lock);
+	return result;
+}
+
+static uint64_t here_pages(const struct eager *eager)
+{
+	struct fetch_stats stats;
+
+	fetch_get_stats(eager->options.fetch, &stats);
+	return stats.here_pages;
+}
+
+static int bring_all(struct eager *eager)
+{
+	const struct eager_options *options = &eager->options;
+	struct stat st;
+	int r;
+
+	for (int round = 0; round < ROUNDS && !must_end(eager); round++) {
+		if (stat(options->space_path, &st))
+			return -errno;
+		r = fetch_ahead(options->fetch, 0, UINT64_MAX);
+		if (r && r != -EAGAIN)
+			return r;
+		while (!fetch_wait_ahead(options->fetch, LOOK_MS))
+			if (must_end(eager))
+				return -ECANCELED;
+		if (here_pages(eager) >= eager->all_pages)
+			return 0;
+	}
+	return must_end(eager) ? -ECANCELED : -EIO;
+}
+
+static void *eager_main(void *arg)
+{
+	struct eager *eager = arg;
+	int result = bring_all(eager);
+
+	(void)pthread_mutex_lock(&eager->lock);
+	eager->end_ns = io_monotonic_ns();
+	eager->result = result;
+	(void)pthread_mutex_unlock(&eager->lock);
+	if (eager->options.done)
+		eager->options.done(eager->options.arg, result);
+	return NULL;
+}
+
+void eager_get_state(struct eager *eager, struct eager_state *ret_state)
+{
+	ret_state->here_pages = here_pages(eager);
+	(void)pthread_mutex_lock(&eager->lock);
+	ret_state->all_pages = eager->all_pages;
+	ret_state->is_over = eager->end_ns != 0;
+	ret_state->result = eager->result;
+	ret_state->took_ns =
+		(eager->end_ns ? eager->end_ns : io_monotonic_ns()) -
+		eager->start_ns;
+	(void)pthread_mutex_unlock(&eager->lock);
+}
+
+static int start_thread(struct eager *eager)
+{
+	sigset_t all, old;
+	int err;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&eager->thread, NULL, eager_main, eager);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -err;
+}
+
+int eager_open(const struct eager_options *options, struct eager **ret)
+{
+	struct eager *eager = calloc(1, sizeof(*eager));
+	int err;
+
+	if (!eager)
+		return -ENOMEM;
+	eager->options = *options;
+	eager->all_pages =
+		image_present_pages(options->image, 0, UINT64_MAX >> 12);
+	eager->start_ns = io_monotonic_ns();
+	(void)pthread_mutex_init(&eager->lock, NULL);
+	*ret = eager; /* the thread may ask for it before we return */
+	err = start_thread(eager);
+	if (err) {
+		*ret = NULL;
+		(void)pthread_mutex_destroy(&eager->lock);
+		free(eager);
+		return err;
+	}
+	return 0;
+}
+
+void eager_close(struct eager *eager)
+{
+	if (!eager)
+		return;
+	(void)pthread_mutex_lock(&eager->lock);
+	eager->must_end = 1;
+	(void)pthread_mutex_unlock(&eager->lock);
+	(void)pthread_join(eager->thread, NULL);
+	(void)pthread_mutex_destroy(&eager->lock);
+	free(eager);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/modes.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/parse.h"
+
+#define PREFETCH_PAGES 64u
+
+__attribute__((format(printf, 2, 3))) static int wrong(char *why,
+						       const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(why, MODES_WHY_MAX + 1, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+static const char *const names[] = {
+	[MODES_COW] = "cow",
+	[MODES_PREFETCH] = "prefetch",
+	[MODES_EAGER] = "eager",
+};
+
+const char *modes_name(enum modes_kind kind)
+{
+	return names[kind];
+}
+
+static int take_kind(const struct modes_wish *wish, struct modes *modes,
+		     char *why)
+{
+	const char *mode = wish->mode ? wish->mode : "prefetch";
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], mode) != 0)
+			continue;
+		modes->kind = (enum modes_kind)i;
+		return 0;
+	}
+	return wrong(why, "mode=%.80s: no such mode; cow, prefetch or eager",
+		     mode);
+}
+
+/* "seq" and its like, or a number of pages: so many behind each fault. */
+static int take_policy(const struct modes_wish *wish, struct modes *modes,
+		       char *why)
+{
+	const char *word = wish->prefetch ? wish->prefetch : "off";
+	uint64_t pages;
+
+	modes->policy = prefetch_find(word);
+	modes->prefetch_pages = wish->prefetch_pages == MODES_UNSET
+					? PREFETCH_PAGES
+					: wish->prefetch_pages;
+	if (modes->policy)
+		return 0;
+	if (parse_u64(word, 0, PREFETCH_PAGES_MAX, &pages))
+		return wrong(why,
+			     "prefetch=%.80s: no such policy; %s, or how many "
+			     "pages behind a fault (0 to %u)",
+			     word, PREFETCH_NAMES, PREFETCH_PAGES_MAX);
+	if (wish->prefetch_pages != MODES_UNSET)
+		return wrong(why,
+			     "prefetch=%s says how many pages already: leave "
+			     "out prefetch_pages=%u",
+			     word, wish->prefetch_pages);
+	modes->policy = pages ? &prefetch_next : &prefetch_off;
+	modes->prefetch_pages = pages ? (unsigned)pages : PREFETCH_PAGES;
+	return 0;
+}
+
+static int take_eager(const struct modes_wish *wish, struct modes *modes,
+		      char *why)
+{
+	if (!wish->eager)
+		return 0;
+	if (modes->kind != MODES_EAGER)
+		return wrong(why,
+			     "eager=%.80s is about mode=eager: add that, or "
+			     "leave it out",
+			     wish->eager);
+	modes->waits = !strcmp(wish->eager, "wait");
+	if (modes->waits || !strcmp(wish->eager, "background"))
+		return 0;
+	return wrong(why, "eager=%.80s: background or wait", wish->eager);
+}
+
+static int check_range(const char *name, unsigned value,
+		       const unsigned bounds[2], char *why)
+{
+	if (value == MODES_UNSET || (value >= bounds[0] && value <= bounds[1]))
+		return 0;
+	return wrong(why, "%s=%u is out of range: %u to %u", name, value,
+		     bounds[0], bounds[1]);
+}
+
+static int check_ranges(const struct modes_wish *wish, char *why)
+{
+	static const unsigned pages[] = {1, PREFETCH_PAGES_MAX},
+			      kb[] = {MODES_AHEAD_MIN_KB, MODES_AHEAD_MAX_KB};
+	int r = check_range("prefetch_pages", wish->prefetch_pages, pages, why);
+
+	return r ? r : check_range("readahead", wish->readahead_kb, kb, why);
+}
+
+/* A mode says by itself how much comes: other words about that are refused. */
+static int check_contradictions(const struct modes_wish *wish,
+				const struct modes *modes, char *why)
+{
+	bool has_policy = modes->policy != &prefetch_off;
+
+	if (modes->kind == MODES_COW && wish->readahead_kb != MODES_UNSET)
+		return wrong(why,
+			     "mode=cow brings one page a fault: leave out "
+			     "readahead=%u, or use mode=prefetch",
+			     wish->readahead_kb);
+	if (modes->kind == MODES_COW && has_policy)
+		return wrong(why,
+			     "mode=cow brings nothing ahead: leave out "
+			     "prefetch=%s, or use mode=prefetch",
+			     wish->prefetch);
+	if (modes->kind == MODES_EAGER && has_policy)
+		return wrong(why,
+			     "mode=eager brings every page anyway: leave out "
+			     "prefetch=%s, or use mode=prefetch",
+			     wish->prefetch);
+	if (!has_policy && wish->prefetch_pages != MODES_UNSET)
+		return wrong(why,
+			     "prefetch_pages=%u wants a policy: add "
+			     "prefetch=seq, or leave it out",
+			     wish->prefetch_pages);
+	return 0;
+}
+
+int modes_decide(const struct modes_wish *wish, struct modes *ret_modes,
+		 char *why)
+{
+	struct modes modes = {0};
+	int r = take_kind(wish, &modes, why);
+
+	if (!r)
+		r = check_ranges(wish, why);
+	if (!r)
+		r = take_policy(wish, &modes, why);
+	if (!r)
+		r = take_eager(wish, &modes, why);
+	if (!r)
+		r = check_contradictions(wish, &modes, why);
+	if (r)
+		return r;
+	modes.readahead_kb = wish->readahead_kb;
+	if (wish->readahead_kb == MODES_UNSET)
+		modes.readahead_kb =
+			modes.kind == MODES_COW ? 0 : MODES_AHEAD_KB;
+	*ret_modes = modes;
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * modes.h - the ways in which pages may come, and which of them go together
+ *
+ * Pure: what the user said in, what to do out.  Each way of the ancestor's that
+ * was a build of its own is a word here.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "rdmafetch/prefetch.h"
+
+#define MODES_WHY_MAX	   255
+#define MODES_UNSET	   (~0u)
+#define MODES_AHEAD_MIN_KB 4u
+#define MODES_AHEAD_MAX_KB 16384u
+#define MODES_AHEAD_KB	   128u /* measured: docs/performance.md */
+
+enum modes_kind {
+	MODES_COW,	/* one page a fault, nothing ahead */
+	MODES_PREFETCH, /* what the kernel reads around a fault, and a policy */
+	MODES_EAGER,	/* everything, in the background */
+};
+
+/* As said: NULL or MODES_UNSET for what was not. */
+struct modes_wish {
+	const char *mode, *prefetch, *eager;
+	unsigned prefetch_pages, readahead_kb;
+};
+
+struct modes {
+	enum modes_kind kind;
+	const struct prefetch_policy *policy;
+	unsigned prefetch_pages, readahead_kb;
+	bool waits; /* MODES_EAGER: there is no mount before all is here */
+};
+
+/*
+ * Decide.  Returns 0, or -EINVAL with words in @why (MODES_WHY_MAX + 1 bytes):
+ * an unknown word, or two that contradict each other.
+ */
+int modes_decide(const struct modes_wish *wish, struct modes *ret_modes,
+		 char *why);
+
+/* "cow", "prefetch", "eager". */
+const char *modes_name(enum modes_kind kind);

@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# test_modes.sh - mode=cow, prefetch and eager: what is moved, and what is told
+. "$(dirname "$0")/lib.sh"
+need_tools mitosisfs mitosisd mitosis-load
+
+cat >parent.py <<'END'
+import ctypes, mmap, os, sys, time
+area = mmap.mmap(-1, 4096 * 4096)
+for page in range(0, 4096, 2):          # every other page: single pages
+    area[page * 4096] = page % 251 + 1
+solid = bytearray(8 << 20)
+for at in range(0, len(solid), 4096):
+    solid[at] = at // 4096 % 251 + 1
+base = ctypes.addressof(ctypes.c_char.from_buffer(area))
+os.write(1, b"%x %x\nready\n" % (base, base + len(area)))
+while not os.path.exists(sys.argv[1] + "/go"):
+    time.sleep(0.01)
+os.write(1, b"ok\n" if area[4096 * 4000] == 4000 % 251 + 1 else b"wrong\n")
+END
+
+# touch.py FILE BASE: look at 100 pages of the sparse area, scattered
+cat >touch.py <<'END'
+import mmap, os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+base = int(sys.argv[2], 16)
+with mmap.mmap(fd, 4096 * 4096, mmap.MAP_PRIVATE, mmap.PROT_READ,
+               offset=base) as area:
+    for page in range(0, 4000, 40):
+        assert area[page * 4096] == page % 251 + 1, page
+END
+
+# counter NAME: of the mount's status
+counter() {
+	awk -v name="$1:" '$1 == name { print $2 }' "$mnt/status"
+}
+
+is_complete() {
+	grep -qx 'eager: complete' "$mnt/status"
+}
+
+mkdir work
+start parent /usr/bin/python3 parent.py "$dir/work"
+parent=$pid
+wait_ready parent "$parent"
+base=$(head -1 parent.out | cut -d' ' -f1)
+start_daemon
+source=127.0.0.1:/pid/$parent
+proto=port=$port,proto=tcp
+
+# cow: one page a fault, and nothing else.
+mount_image "$source" "$proto,mode=cow"
+/usr/bin/python3 touch.py "$mnt/image/.space" "$base"
+[ "$(counter reads_demand)" = 100 ] || fail "cow: $(counter reads_demand) reads"
+[ "$(counter pages_demand)" = 100 ] || fail "cow: $(counter pages_demand) pages"
+[ "$(counter bytes_read)" = 409600 ] || fail "cow: $(counter bytes_read) bytes"
+[ "$(counter pages_prefetch)" = 0 ] || fail "cow brings pages ahead"
+[ "$(counter mode)" = cow ] || fail "mode is $(counter mode)"
+umount "$mnt"
+
+# prefetch=1: the ancestor's one page behind each fault.  It is a hole here, for
+# every other page is: nothing is fetched for it.
+mount_image "$source" "$proto,readahead=4,prefetch=1"
+/usr/bin/python3 touch.py "$mnt/image/.space" "$base"
+[ "$(counter bytes_read)" -le 819200 ] || fail "1: $(counter bytes_read) bytes"
+umount "$mnt"
+
+# eager=wait: all is here when the mount returns; progress was told as JSON.
+mkdir -p "$mnt"
+"$tools/mitosisfs" "$source" "$mnt" -o "$proto,mode=eager,eager=wait" 2>wait.txt
+fuse_connections+=("$(mountpoint -d "$mnt" | cut -d: -f2)")
+is_complete || fail "eager=wait returns early"
+[ "$(counter pages_here)" = "$(counter pages_present)" ] || fail "not all is here"
+[ "$(counter bytes_read)" = $(($(counter pages_present) * 4096)) ] ||
+	fail "a hole was fetched, or a page twice"
+/usr/bin/python3 - wait.txt "$(counter bytes_read)" <<'END' || fail "JSON lines"
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert lines[-1]["state"] == "complete", lines
+assert lines[-1]["done_bytes"] == lines[-1]["all_bytes"] == int(sys.argv[2])
+END
+before=$(counter bytes_read)
+/usr/bin/python3 touch.py "$mnt/image/.space" "$base"
+[ "$(counter bytes_read)" = "$before" ] || fail "eager pages were fetched again"
+
+# A child of it needs nobody any more.
+stop_daemon
+start child "$tools/mitosis-load" "$mnt/image"
+child=$pid
+random_pause 300
+touch work/go
+expect_exit "$child" 0 "the child"
+has_line child.out ok || fail "the child did not say ok"
+expect_exit "$parent" 0 "the parent"
+umount "$mnt"
+rm work/go
+
+# On a terminal: a bar, in one line.
+start again /usr/bin/python3 parent.py "$dir/work"
+parent=$pid
+wait_ready again "$parent"
+start_daemon
+source=127.0.0.1:/pid/$parent
+proto=port=$port,proto=tcp
+/usr/bin/python3 - "$tools/mitosisfs" "$source" "$mnt" \
+	-o "$proto,mode=eager,eager=wait" >bar.txt <<'END' || fail "no bar"
+import os, pty, sys
+said = []
+def read(fd):
+    data = os.read(fd, 1024)
+    said.append(data)
+    return data
+status = pty.spawn(sys.argv[1:], read, lambda fd: b"")
+text = b"".join(said)
+assert os.waitstatus_to_exitcode(status) == 0, text
+assert b"100 % " in text and b"[####" in text and b"\r\x1b[K[" in text, text
+assert b"{" not in text, text
+END
+is_complete || fail "no mount behind the bar"
+umount "$mnt"
+
+# In the background; a question is answered where the errors go.
+mkdir -p "$mnt"
+start server "$tools/mitosisfs" -f "$source" "$mnt" -o "$proto,mode=eager"
+server=$pid
+wait_for 30 mountpoint -q "$mnt"
+wait_for 30 is_complete
+kill -USR1 "$server"
+wait_for 20 grep -q '^mitosisfs: .* MiB (100 %) of .* here, complete' server.out
+umount "$mnt"
+expect_exit "$server" 0 "the server"
+mount_image "$source" "$proto,mode=eager"
+wait_for 30 is_complete
+umount "$mnt"
+
+# What contradicts itself is refused, with the reason, and nothing is mounted.
+for wrong in mode=cow,readahead=64 mode=cow,prefetch=seq mode=eager,prefetch=1 \
+	eager=wait mode=fast prefetch=8,prefetch_pages=8; do
+	status=0
+	"$tools/mitosisfs" "$source" "$mnt" -o "$proto,$wrong" 2>why.txt || status=$?
+	[ $status = 1 ] && [ "$(wc -l <why.txt)" = 1 ] ||
+		fail "$wrong: $status, $(cat why.txt)"
+	! mountpoint -q "$mnt" || fail "$wrong was mounted"
+done
+
+touch work/go
+expect_exit "$parent" 0 "the second parent"
+stop_daemon
+expect_nothing_left

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Which words about the coming of pages go together, and what they mean. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "fs/modes.h"
+
+#define UNSET	      MODES_UNSET
+#define SIZE_OF(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+static const struct {
+	struct modes_wish wish;
+	struct modes want;
+} legal[] = {
+	{{NULL, NULL, NULL, UNSET, UNSET},
+	 {MODES_PREFETCH, &prefetch_off, 64, MODES_AHEAD_KB, false}},
+	{{"prefetch", "seq", NULL, 16, 32},
+	 {MODES_PREFETCH, &prefetch_seq, 16, 32, false}},
+	{{NULL, "1", NULL, UNSET, UNSET},
+	 {MODES_PREFETCH, &prefetch_next, 1, MODES_AHEAD_KB, false}},
+	{{NULL, "0", NULL, UNSET, 4},
+	 {MODES_PREFETCH, &prefetch_off, 64, 4, false}},
+	{{"cow", NULL, NULL, UNSET, UNSET},
+	 {MODES_COW, &prefetch_off, 64, 0, false}},
+	{{"cow", "off", NULL, UNSET, UNSET},
+	 {MODES_COW, &prefetch_off, 64, 0, false}},
+	{{"eager", NULL, NULL, UNSET, UNSET},
+	 {MODES_EAGER, &prefetch_off, 64, MODES_AHEAD_KB, false}},
+	{{"eager", "off", "background", UNSET, 512},
+	 {MODES_EAGER, &prefetch_off, 64, 512, false}},
+	{{"eager", NULL, "wait", UNSET, UNSET},
+	 {MODES_EAGER, &prefetch_off, 64, MODES_AHEAD_KB, true}},
+};
+
+static void legal_words_mean_what_they_say(void **state)
+{
+	for (size_t i = 0; i < SIZE_OF(legal); i++) {
+		const struct modes *want = &legal[i].want;
+		char why[MODES_WHY_MAX + 1] = "";
+		struct modes modes;
+
+		if (modes_decide(&legal[i].wish, &modes, why))
+			fail_msg("row %zu: %s", i, why);
+		assert_int_equal(modes.kind, want->kind);
+		assert_ptr_equal(modes.policy, want->policy);
+		assert_int_equal(modes.prefetch_pages, want->prefetch_pages);
+		assert_int_equal(modes.readahead_kb, want->readahead_kb);
+		assert_int_equal(modes.waits, want->waits);
+	}
+}
+
+/* A refusal names what was said, and says what to do. */
+static const struct {
+	struct modes_wish wish;
+	const char *words[2];
+} illegal[] = {
+	{{"cows", NULL, NULL, UNSET, UNSET}, {"mode=cows", "eager"}},
+	{{NULL, "most", NULL, UNSET, UNSET}, {"prefetch=most", "seq"}},
+	{{NULL, "257", NULL, UNSET, UNSET}, {"prefetch=257", "256"}},
+	{{NULL, "-1", NULL, UNSET, UNSET}, {"prefetch=-1", "256"}},
+	{{NULL, "8", NULL, 9, UNSET}, {"prefetch=8", "prefetch_pages=9"}},
+	{{NULL, NULL, NULL, 9, UNSET}, {"prefetch_pages=9", "prefetch=seq"}},
+	{{NULL, "seq", NULL, 0, UNSET}, {"prefetch_pages=0", "1 to 256"}},
+	{{NULL, NULL, NULL, UNSET, 3}, {"readahead=3", "4 to 16384"}},
+	{{"cow", NULL, NULL, UNSET, 64}, {"readahead=64", "mode=prefetch"}},
+	{{"cow", "seq", NULL, UNSET, UNSET}, {"prefetch=seq", "mode=prefetch"}},
+	{{"cow", "1", NULL, UNSET, UNSET}, {"prefetch=1", "mode=prefetch"}},
+	{{"eager", "next", NULL, UNSET, UNSET}, {"prefetch=next", "leave out"}},
+	{{"eager", NULL, "soon", UNSET, UNSET}, {"eager=soon", "wait"}},
+	{{NULL, NULL, "wait", UNSET, UNSET}, {"eager=wait", "mode=eager"}},
+	{{"cow", NULL, "wait", UNSET, UNSET}, {"eager=wait", "mode=eager"}},
+};
+
+static void illegal_words_are_refused_with_the_reason(void **state)
+{
+	for (size_t i = 0; i < SIZE_OF(illegal); i++) {
+		char why[MODES_WHY_MAX + 1] = "";
+		struct modes modes = {.prefetch_pages = 12345};
+
+		assert_int_equal(modes_decide(&illegal[i].wish, &modes, why),
+				 -EINVAL);
+		for (int word = 0; word < 2; word++)
+			if (!strstr(why, illegal[i].words[word]))
+				fail_msg("row %zu: '%s' does not say '%s'", i,
+					 why, illegal[i].words[word]);
+		assert_int_equal(modes.prefetch_pages, 12345);
+	}
+}
+
+static void a_mode_has_the_name_it_is_called_by(void **state)
+{
+	for (size_t i = 0; i < SIZE_OF(legal); i++)
+		if (legal[i].wish.mode)
+			assert_string_equal(modes_name(legal[i].want.kind),
+					    legal[i].wish.mode);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(legal_words_mean_what_they_say),
+		cmocka_unit_test(illegal_words_are_refused_with_the_reason),
+		cmocka_unit_test(a_mode_has_the_name_it_is_called_by),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
