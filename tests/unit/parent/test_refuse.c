@@ -169,11 +169,12 @@ static void does_not_stop(void **state)
 	end_vfork(pid);
 }
 
+/* Ready only when it dies with its parent: the test may kill that at once. */
 static int sharer_main(void *arg)
 {
-	(void)arg;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return pause();
+	ready_and_wait(*(const int *)arg);
+	return 0;
 }
 
 static void sharing_body(int ready_fd)
@@ -181,8 +182,9 @@ static void sharing_body(int ready_fd)
 	static char stack[65536];
 
 	(void)clone(sharer_main, stack + sizeof(stack), CLONE_VM | SIGCHLD,
-		    NULL);
-	ready_and_wait(ready_fd);
+		    &ready_fd);
+	for (;;)
+		(void)pause();
 }
 
 static void shared_memory_map(void **state)
