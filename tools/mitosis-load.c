@@ -20,8 +20,10 @@
 #include "common/io.h"
 #include "common/page.h"
 #include "common/parse.h"
+#include "common/progress.h"
 #include "common/say.h"
 #include "config.h"
+#include "loader/eager.h"
 #include "loader/load.h"
 #include "loader/phases.h"
 #include "loader/supervise.h"
@@ -34,7 +36,7 @@
 struct settings {
 	struct load_options load;
 	struct supervise_options supervise;
-	bool detach, done;
+	bool detach, eager, done;
 	unsigned verbose;
 	int status_fd; /* of --detach: tells the waiting process, or -1 */
 	uint64_t began_ns;
@@ -162,6 +164,12 @@ static int set_detach(struct settings *settings, const char *value)
 	return 0;
 }
 
+static int set_eager(struct settings *settings, const char *value)
+{
+	settings->eager = true;
+	return 0;
+}
+
 static int set_verbose(struct settings *settings, const char *value)
 {
 	settings->verbose++;
@@ -187,6 +195,8 @@ static const struct option_row rows[] = {
 	{"fd", 'f', "N=PATH", "what descriptor N shall be (or N=M: our M)",
 	 set_fd},
 	{"port", 't', "OLD=NEW", "move a listener to another port", set_port},
+	{"eager", 'E', NULL, "bring every page first; shows progress",
+	 set_eager},
 	{"exe", 'e', "PATH", "where the program is", set_exe},
 	{"cwd", 'C', "PATH", "the working directory", set_cwd},
 	{"verbose", 'v', NULL,
@@ -357,6 +367,38 @@ static int begin(struct settings *settings, struct init **ret_init,
 		       : supervise_begin(&settings->load, ret_init, why);
 }
 
+struct bringing {
+	struct progress progress;
+	struct progress_show show;
+	uint64_t start_ns;
+};
+
+static void tell_progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
+{
+	struct bringing *bringing = arg;
+
+	bringing->progress.done_bytes = done_bytes;
+	bringing->progress.all_bytes = all_bytes;
+	bringing->progress.took_ns = io_monotonic_ns() - bringing->start_ns;
+	progress_tell(&bringing->show, &bringing->progress, false);
+}
+
+/* --eager: no child before every page is here. */
+static int bring_all(const struct load *load, struct why *why)
+{
+	struct bringing bringing = {
+		.progress = {.what = load->dir->path, .state = "running"},
+		.show = progress_to(STDERR_FILENO),
+		.start_ns = io_monotonic_ns(),
+	};
+	const struct eager_watch watch = {tell_progress, &bringing};
+	int error = eager_bring(load->dir, &watch, why);
+
+	bringing.progress.state = error ? "failed" : "complete";
+	progress_tell(&bringing.show, &bringing.progress, true);
+	return error;
+}
+
 static int run(struct settings *settings)
 {
 	struct init *init = NULL;
@@ -366,8 +408,11 @@ static int run(struct settings *settings)
 
 	if (!error)
 		error = load_open(&settings->load, &load, &why);
+	if (!error && settings->eager)
+		error = bring_all(load, &why);
 	if (error) {
 		init_abandon(init);
+		load_close(load);
 		say_error("%s", why.text);
 		tell_waiting(settings, SUPERVISE_NOT_LOADED);
 		return SUPERVISE_NOT_LOADED;
