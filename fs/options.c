@@ -200,12 +200,13 @@ static int take_option(struct options *options, const char *arg)
 			return take_number(options, &numbers[i],
 					   arg + name_len + 1);
 	options->said |= 1u << word;
-	if (word != MOUNTWORD_NONE || (options->sloppy && arg[0] != '-'))
-		return 0;
-	return wrong(options,
-		     "option '%s' is not known; mitosisfs --help lists those "
-		     "that are",
-		     arg);
+	if (word == MOUNTWORD_NONE && !options->why[0] &&
+	    (!options->sloppy || arg[0] == '-'))
+		(void)wrong(options,
+			    "option '%s' is not known; mitosisfs --help lists "
+			    "those that are",
+			    arg);
+	return 0;
 }
 
 /* fuse_opt calls this for keys and for what the table does not know. */
@@ -290,12 +291,15 @@ static bool wants_more(const struct options *options)
 	return dev || suid || said(options, MOUNTWORD_RW);
 }
 
+/* remount goes first: mount(8) then says all that the kernel shows, too. */
 static int check_words(struct options *options)
 {
 	if (said(options, MOUNTWORD_REMOUNT))
 		return wrong(options, "%s",
 			     "remount is not possible: an image never changes; "
 			     "umount and mount again");
+	if (options->why[0])
+		return -1;
 	if (said(options, MOUNTWORD_NOEXEC))
 		return wrong(
 			options, "%s",
@@ -324,6 +328,8 @@ static int check_modes(struct options *options)
 
 static int check(struct options *options)
 {
+	if (check_words(options))
+		return -1;
 	if (options->nr_words < 2)
 		return wrong(options, "%s",
 			     "need a source and a mount point: mitosisfs "
@@ -333,7 +339,7 @@ static int check(struct options *options)
 			     "source '%s' is not HOST:/pid/N, HOST:/image/NAME "
 			     "or local:/pid/N",
 			     options->source_text);
-	if (check_words(options) || check_modes(options))
+	if (check_modes(options))
 		return -1;
 	if (check_proto(options))
 		return -1;

@@ -219,6 +219,10 @@ static void helper_letters_differ(void **state)
 static void wrong_words_are_named(void **state)
 {
 	assert_refused("mitosisfs", "source");
+	assert_refused("mitosisfs --frob", "--frob");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o first,second", "first");
+	assert_refused("mount.mitosisfs h:/pid/1 /mnt -o user_id=0,remount",
+		       "remount");
 	assert_refused("mitosisfs local:/pid/1", "mount point");
 	assert_refused("mitosisfs local:/pid/1 /mnt more", "more");
 	assert_refused("mitosisfs nonsense /mnt", "nonsense");
