@@ -164,12 +164,13 @@ static void *mender_main(void *arg)
 		(void)pthread_mutex_unlock(&parking->lock);
 		err = fetch_mend(parking->fetch);
 		(void)pthread_mutex_lock(&parking->lock);
-		if (!err || err == -ESTALE) {
+		if (!err || err == -ESTALE)
 			settle(parking, err);
+		/* A connection that breaks at each read is none. */
+		if (TAILQ_EMPTY(&parking->list))
 			nr_failed = 0;
-		} else {
+		else
 			pause_ms(parking, retry_pause_ms(nr_failed++));
-		}
 	}
 	(void)pthread_mutex_unlock(&parking->lock);
 	return NULL;

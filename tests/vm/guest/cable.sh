@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# cable.sh - the cable out while a mount is in use: EIO in time, never a hang and
-# never a wrong byte; and with the cable in again the same mount goes on
+# cable.sh - the cable out while a mount is in use: soft is EIO in time, hard waits
+# and can be killed, never a wrong byte; with the cable in again the same mount
+# goes on
 LIMIT=300
 . "$(dirname "$0")/../lib.sh"
 need_tools mitosisd mitosisfs mitosisctl
@@ -44,4 +45,33 @@ grep -qxF "transport: verbs (${device[B]})" "$mnt/status" ||
 grep -qE '^reconnects: [1-9]' "$mnt/status" ||
 	fail "no reconnect: $(cat "$mnt/status")"
 umount "$mnt"
+
+mount_on B "${address[A]}:/image/an" timeo=20,hard,readahead=4
+head -c 4096 "$mnt/image/exe" >/dev/null
+cable_out
+all_pages >waited 2>errors &
+reader=$!
+cat "$mnt/image/by-name/stack" >/dev/null 2>&1 &
+killed=$!
+waits() {
+	grep -q '^state: waiting' "$mnt/status"
+}
+wait_for 120 waits
+kill -9 "$killed"
+wait_for 60 gone "$killed"
+kill -0 "$reader" || fail "a reader of a hard mount has not waited"
+cable_in
+expect_exit "$reader" 0 "a reader of a hard mount: $(cat errors)"
+cmp waited right || fail "a hard mount brought wrong bytes"
+grep -qxF "transport: verbs (${device[B]})" "$mnt/status" ||
+	fail "not over verbs again: $(grep ^transport "$mnt/status")"
+
+cable_out
+echo 3 >/proc/sys/vm/drop_caches
+all_pages >/dev/null 2>&1 &
+reader=$!
+wait_for 120 waits
+timeout 20 umount -f -l "$mnt" || fail "umount -f"
+wait_for 60 gone "$reader"
+cable_in
 stop_daemon
