@@ -294,7 +294,8 @@ static void end(struct fetch *fetch, const struct round *round,
 	if (round->is_fault)
 		pageset_add(fetch->faulted,
 			    run_of(range[0], range[1] - range[0]));
-	fetch->stats.demand_errors += err != 0;
+	/* Without a connection the caller waits and asks again. */
+	fetch->stats.demand_errors += err && err != -ENOTCONN;
 	if (--fetch->nr_callers == 0)
 		(void)pthread_cond_broadcast(&fetch->no_callers);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
