@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/say.h"
+#include "tools/bench/eager.h"
 #include "tools/bench/options.h"
 #include "tools/bench/phases.h"
 #include "tools/bench/pss.h"
@@ -57,7 +58,10 @@ static int measure(const struct options *options, struct bench *bench)
 	return 0;
 }
 
-static int run(const struct options *options, const char *dir)
+typedef int (*measure_fn)(const struct options *options, struct bench *bench);
+
+static int run(const struct options *options, const char *dir,
+	       measure_fn measures)
 {
 	struct peer parent CLEANUP(peer_close) = PEER_NONE;
 	struct bench bench = {.parent = &parent, .dir = dir};
@@ -67,13 +71,13 @@ static int run(const struct options *options, const char *dir)
 		error = start_parent(options, &parent);
 	bench.pid = parent.pid;
 	if (!error)
-		error = measure(options, &bench);
+		error = measures(options, &bench);
 	host_close(bench.host);
 	return error;
 }
 
-/* Images and loads beside fork() of the same process. */
-static int fork_main(int argc, char **argv)
+/* Images of a process of ours, beside what else one could do. */
+static int image_main(int argc, char **argv)
 {
 	char dir[] = "/tmp/mitosis-bench.XXXXXX";
 	struct options options;
@@ -85,7 +89,7 @@ static int fork_main(int argc, char **argv)
 		say_error("%s: %s", dir, strerror(errno));
 		return 1;
 	}
-	error = run(&options, dir);
+	error = run(&options, dir, options.is_eager ? eager_measure : measure);
 	(void)rmdir(dir);
 	return error ? 1 : 0;
 }
@@ -97,5 +101,5 @@ int main(int argc, char **argv)
 		return rpc_main(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "transport"))
 		return xfer_main(argc - 1, argv + 1);
-	return fork_main(argc, argv);
+	return image_main(argc, argv);
 }

@@ -20,10 +20,13 @@ static const struct bench_parent parents[] = {
 
 static const char usage[] =
 	"Usage: mitosis-bench fork [OPTION...]\n"
+	"       mitosis-bench eager [OPTION...]\n"
 	"       mitosis-bench rpc --help\n"
 	"       mitosis-bench transport --help\n"
 	"\n"
-	"Images and loads a parent again and again, and forks it beside that.\n"
+	"fork: images and loads a parent again and again, and forks it "
+	"beside that.\n"
+	"eager: fetches all of its image, and copies as much by a socket.\n"
 	"\n"
 	"  --parent NAME      python-200m, python-64m, c-200m or c-1m\n"
 	"  --transport NAME   local or tcp (over loopback)\n"
@@ -132,9 +135,16 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 		if (error)
 			return error;
 	}
-	if (optind + 1 != argc || strcmp(argv[optind], "fork"))
+	if (optind + 1 != argc || (strcmp(argv[optind], "fork") != 0 &&
+				   strcmp(argv[optind], "eager") != 0))
 		return wrong("no such benchmark",
 			     optind < argc ? argv[optind] : "");
+	options.is_eager = !strcmp(argv[optind], "eager");
+	if (options.is_eager && options.mount)
+		return wrong("eager has mount options of its own: -o",
+			     options.mount);
+	if (options.is_eager)
+		options.mount = "mode=eager,eager=wait";
 	*ret_options = options;
 	return 0;
 }

@@ -18,7 +18,8 @@ struct bench_parent {
 
 struct options {
 	const struct bench_parent *parent;
-	bool tcp; /* else local */
+	bool is_eager; /* the benchmark eager, else fork */
+	bool tcp;      /* else local */
 	unsigned runs;
 	bool json;
 	const char *memory; /* --memory of mitosis-load */
