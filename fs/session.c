@@ -167,6 +167,7 @@ int session_open(const struct options *options,
 {
 	CLEANUP(session_closep)
 	struct session *session = calloc(1, sizeof(*session));
+	uint64_t start_ns;
 	int r;
 
 	if (!session)
@@ -174,8 +175,11 @@ int session_open(const struct options *options,
 	session->options = options;
 	session->origin = image->origin;
 	session->origin.mode = modes_name(options->modes.kind);
+	session->origin.desc_bytes = image->desc_bytes;
+	start_ns = io_monotonic_ns();
 	r = tree_new(image->image, image->desc, image->desc_bytes,
 		     &session->tree);
+	session->origin.tree_ns = io_monotonic_ns() - start_ns;
 	if (r)
 		return r;
 	session->context = (struct ops_context){
@@ -184,11 +188,13 @@ int session_open(const struct options *options,
 		.uid = options->uid == OPTIONS_SELF ? geteuid() : options->uid,
 		.gid = options->gid == OPTIONS_SELF ? getegid() : options->gid,
 	};
+	start_ns = io_monotonic_ns();
 	r = new_fuse(session);
 	if (r)
 		return r;
 	if (fuse_session_mount(session->fuse, options->mountpoint))
 		return -EIO;
+	session->origin.attach_ns = io_monotonic_ns() - start_ns;
 	session->is_mounted = 1;
 	if (fuse_set_signal_handlers(session->fuse))
 		return -EIO;

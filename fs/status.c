@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "common/page.h"
+#include "fs/profile.h"
 
 /* The word for programs, and what it means for people. */
 struct state {
@@ -165,6 +166,7 @@ char *status_text(const struct status_origin *origin, struct fetch *fetch)
 	for (size_t i = 0; i < NR_COUNTERS; i++)
 		fprintf(out, "%s: %" PRIu64 "\n", counters[i].name,
 			counter(&stats, i));
+	profile_print(out, origin, &stats, fetch);
 	return finish(out, &text);
 }
 
@@ -185,6 +187,7 @@ char *status_json(const struct status_origin *origin, struct fetch *fetch)
 	put_mode(&json, origin);
 	for (size_t i = 0; i < NR_COUNTERS; i++)
 		json_u64(&json, counters[i].name, counter(&stats, i));
+	profile_put(&json, origin, &stats, fetch);
 	json_end(&json);
 	return finish(out, &text);
 }

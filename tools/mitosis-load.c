@@ -27,6 +27,7 @@
 #include "loader/load.h"
 #include "loader/phases.h"
 #include "loader/supervise.h"
+#include "tools/loadprofile.h"
 
 #define EXIT_USAGE  2
 #define CHOICES_MAX 256u
@@ -36,7 +37,8 @@
 struct settings {
 	struct load_options load;
 	struct supervise_options supervise;
-	bool detach, eager, done;
+	bool detach, eager, profiles, done;
+	struct loadprofile profile;
 	unsigned verbose;
 	int status_fd; /* of --detach: tells the waiting process, or -1 */
 	uint64_t began_ns;
@@ -170,6 +172,15 @@ static int set_eager(struct settings *settings, const char *value)
 	return 0;
 }
 
+static int set_profile(struct settings *settings, const char *value)
+{
+	if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
+		return bad("--profile", value, "text or json");
+	settings->profiles = true;
+	settings->profile.json = !strcmp(value, "json");
+	return 0;
+}
+
 static int set_verbose(struct settings *settings, const char *value)
 {
 	settings->verbose++;
@@ -199,6 +210,8 @@ static const struct option_row rows[] = {
 	 set_eager},
 	{"exe", 'e', "PATH", "where the program is", set_exe},
 	{"cwd", 'C', "PATH", "the working directory", set_cwd},
+	{"profile", 'R', "KIND", "at its end tell what it cost: text or json",
+	 set_profile},
 	{"verbose", 'v', NULL,
 	 "tell what is lost, and the time it took; twice: by phases",
 	 set_verbose},
@@ -263,6 +276,12 @@ static int parse(struct settings *settings, int argc, char **argv)
 		return error;
 	if (optind != argc - 1) {
 		say_error("which image? usage: %s [OPTION...] DIR", say_name());
+		return -EINVAL;
+	}
+	if (settings->profiles && settings->detach) {
+		say_error(
+			"--profile is told when the child ends: leave out "
+			"--detach, which forgets it");
 		return -EINVAL;
 	}
 	settings->load.dir = argv[optind];
@@ -417,9 +436,13 @@ static int run(struct settings *settings)
 		tell_waiting(settings, SUPERVISE_NOT_LOADED);
 		return SUPERVISE_NOT_LOADED;
 	}
+	if (settings->profiles)
+		loadprofile_begin(load, &settings->profile);
 	settings->loaded = load;
 	settings->supervise.first = init;
 	status = supervise_run(load, &settings->supervise);
+	if (settings->profiles && status != SUPERVISE_NOT_LOADED)
+		loadprofile_tell(load, &settings->profile);
 	load_close(load);
 	return status;
 }
@@ -470,7 +493,7 @@ int main(int argc, char **argv)
 		return 0;
 	if (settings.detach)
 		detach(&settings);
-	if (settings.verbose > 1)
+	if (settings.verbose > 1 || settings.profiles)
 		phases_begin(settings.began_ns);
 	/* Before any child: what comes now waits for the poll loop. */
 	(void)sigfillset(&all);

@@ -177,6 +177,41 @@ mount_image "$source" "$proto,mode=eager"
 wait_for 30 is_complete
 umount "$mnt"
 
+# What a child cost, at its end: it looks at its own pages and is killed.
+mount_image "$source" "$proto,mode=cow"
+for kind in text json; do
+	start "$kind" "$tools/mitosis-load" --profile $kind \
+		--pid-file "$dir/$kind.pid" "$mnt/image"
+	loader=$pid
+	wait_for 30 test -s $kind.pid
+	kill "$loader"
+	wait "$loader" || true
+	wait "${reader_of[$kind]}" || true
+done
+grep -qE '^mitosis-load: working_set_kb: [1-9][0-9]*$' text.out || fail "$(cat text.out)"
+grep -qE '^mitosis-load:  *[0-9]+ us child has become the image$' text.out ||
+	fail "no phases: $(cat text.out)"
+/usr/bin/python3 - json.out "$mnt/status.json" <<'END' || fail "$(cat json.out)"
+import json, os, sys
+told = json.loads([line for line in open(sys.argv[1]) if line[0] == "{"][-1])
+status = json.load(open(sys.argv[2]))
+profile = status["profile"]
+image = os.path.dirname(sys.argv[2]) + "/image"
+assert told["descriptor_bytes"] == os.path.getsize(image + "/descriptor")
+assert told["descriptor_bytes"] == profile["descriptor_bytes"]
+assert told["phases_us"]["child has become the image"] > 0
+assert profile["working_set_kb"] == status["pages_faulted"] * 4 > 0
+assert profile["fetched_kb"] == status["bytes_read"] // 1024
+assert told["fetched_kb"] <= profile["fetched_kb"]
+faults = profile["fault_ns"]
+assert faults["count"] == sum(b["count"] for b in faults["buckets"]) > 0
+assert 0 < faults["p50"] <= faults["p99"] <= faults["p100"] <= faults["sum"]
+END
+umount "$mnt"
+status=0
+"$tools/mitosis-load" --profile text --detach copy 2>why.txt || status=$?
+[ $status = 2 ] && grep -q -e --detach why.txt || fail "detached: $status"
+
 # What contradicts itself is refused, with the reason, and nothing is mounted.
 for wrong in mode=cow,readahead=64 mode=cow,prefetch=seq mode=eager,prefetch=1 \
 	eager=wait mode=fast prefetch=8,prefetch_pages=8; do
