@@ -130,6 +130,22 @@ static int new_fuse(struct session *session)
 }
 
 /*
+ * The kernel has its first question ready since mount(2), and takes from the
+ * answer how much it may read ahead: at most what the knob below says then, of
+ * which it has told us.  So the knob comes after the answer.
+ */
+static int answer_init(struct session *session)
+{
+	struct fuse_buf buf = {.mem = NULL};
+	int len = fuse_session_receive_buf(session->fuse, &buf);
+
+	if (len > 0)
+		fuse_session_process_buf(session->fuse, &buf);
+	free(buf.mem);
+	return len > 0 ? 0 : -EIO;
+}
+
+/*
  * How much the kernel reads around a fault is a knob of the mount's backing
  * device, copied into each file at its open: set it before anybody opens.  The
  * loop does not run yet, so the device number must come without a question to
@@ -198,6 +214,9 @@ int session_open(const struct options *options,
 	session->is_mounted = 1;
 	if (fuse_set_signal_handlers(session->fuse))
 		return -EIO;
+	r = answer_init(session);
+	if (r)
+		return r;
 	set_readahead(session);
 	r = open_fetch(session, image);
 	if (r)

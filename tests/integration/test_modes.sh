@@ -13,7 +13,8 @@ solid = bytearray(8 << 20)
 for at in range(0, len(solid), 4096):
     solid[at] = at // 4096 % 251 + 1
 base = ctypes.addressof(ctypes.c_char.from_buffer(area))
-os.write(1, b"%x %x\nready\n" % (base, base + len(area)))
+heap = ctypes.addressof(ctypes.c_char.from_buffer(solid))
+os.write(1, b"%x %x\nready\n" % (base, heap))
 while not os.path.exists(sys.argv[1] + "/go"):
     time.sleep(0.01)
 os.write(1, b"ok\n" if area[4096 * 4000] == 4000 % 251 + 1 else b"wrong\n")
@@ -48,7 +49,7 @@ mkdir work
 start parent /usr/bin/python3 parent.py "$dir/work"
 parent=$pid
 wait_ready parent "$parent"
-base=$(head -1 parent.out | cut -d' ' -f1)
+read -r base heap <parent.out
 start_daemon
 source=127.0.0.1:/pid/$parent
 proto=port=$port,proto=tcp
@@ -62,6 +63,17 @@ mount_image "$source" "$proto,mode=cow"
 [ "$(counter pages_prefetch)" = 0 ] || fail "cow brings pages ahead"
 [ "$(counter mode)" = cow ] || fail "mode is $(counter mode)"
 umount "$mnt"
+
+# readahead: no request is larger, and a swept file's are nearly that large.
+for kib in 64 1024; do
+	mount_image "$source" "$proto,readahead=$kib"
+	dd if="$mnt/image/.space" of=/dev/null bs=4K count=2048 iflag=skip_bytes \
+		skip=$((0x$heap)) status=none
+	average=$(($(counter pages_demand) * 4 / $(counter reads_demand)))
+	[ $average -le $kib ] && [ $average -ge $((kib / 2)) ] ||
+		fail "readahead=$kib: $average KiB a request"
+	umount "$mnt"
+done
 
 # prefetch=1: the ancestor's one page behind each fault.  It is a hole here, for
 # every other page is: nothing is fetched for it.
