@@ -88,6 +88,7 @@ int wire_get_header(const uint8_t in[WIRE_HEADER_BYTES], uint32_t body_max,
 enum wire_sec {
 	WIRE_SEC_NONE, /* the kernel of the daemon's host must know */
 	WIRE_SEC_MUNGE,
+	WIRE_SEC_PSK, /* the connection is inside TLS, which knows */
 };
 
 struct wire_hello {

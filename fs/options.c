@@ -63,6 +63,8 @@ static const struct fuse_opt table[] = {
 	OPTION("rdma_dev=%s", rdma_dev, 0),
 	OPTION("sec=%s", sec_text, 0),
 	OPTION("munge_socket=%s", munge_socket, 0),
+	OPTION("psk_file=%s", psk_file, 0),
+	OPTION("psk_user=%s", psk_user, 0),
 	OPTION("allow_other", allow_other, 1),
 	OPTION("--foreground", foreground, 1),
 	OPTION("-d", debug, 1),
@@ -134,10 +136,14 @@ static const char usage[] =
 	"                       else TCP; one of them, or fail (auto)\n"
 	"  -o rdma_dev=NAME     the local RDMA device (the one the route leads "
 	"to)\n"
-	"  -o sec=none|munge    how to say who asks, to a mitosisd of another "
-	"host\n"
-	"                       (none)\n"
+	"  -o sec=KIND          how to say who asks, to a mitosisd of another "
+	"host:\n"
+	"                       none, munge, or psk: a key, and all in TLS "
+	"(none)\n"
 	"  -o munge_socket=PATH munged's, where it is not the usual one\n"
+	"  -o psk_file=PATH     of the key, with sec=psk "
+	"(~/.config/mitosis/client.psk)\n"
+	"  -o psk_user=NAME     whose key of that file (your own)\n"
 	"  -o allow_other       let other users look (an image holds "
 	"secrets)\n"
 	"  -o uid=N             show files as user N's (who mounts)\n"
@@ -326,6 +332,24 @@ static int check_modes(struct options *options)
 	return modes_decide(&wish, &options->modes, options->why);
 }
 
+static int check_sec(struct options *options)
+{
+	const struct sec_words words = {
+		.kind = options->sec_text,
+		.munge_socket = options->munge_socket,
+		.psk_file = options->psk_file,
+		.psk_user = options->psk_user,
+	};
+
+	if (sec_set(&words, &options->sec, options->why))
+		return -1;
+	if (options->sec.kind == WIRE_SEC_PSK && options->proto == OPTIONS_RDMA)
+		return wrong(options, "%s",
+			     "proto=rdma with sec=psk: what goes over RDMA is "
+			     "not inside TLS; use proto=tcp, or sec=munge");
+	return 0;
+}
+
 static int check(struct options *options)
 {
 	if (check_words(options))
@@ -343,8 +367,7 @@ static int check(struct options *options)
 		return -1;
 	if (check_proto(options))
 		return -1;
-	if (sec_set(options->sec_text, options->munge_socket, &options->sec,
-		    options->why))
+	if (check_sec(options))
 		return -1;
 	return 0;
 }
@@ -398,5 +421,7 @@ void options_done(struct options *options)
 	free(options->rdma_dev);
 	free(options->sec_text);
 	free(options->munge_socket);
+	free(options->psk_file);
+	free(options->psk_user);
 	*options = (struct options){0};
 }

@@ -41,10 +41,10 @@ struct options {
 	unsigned prefetch_pages, readahead_kb; /* MODES_UNSET: not said */
 	struct modes modes;		       /* what these five say */
 	char *socket; /* of the daemon, for unix: sources, owned */
-	char *sec_text, *munge_socket; /* owned */
-	struct sec_settings sec;       /* what these two say */
-	char *proto_text, *rdma_dev;   /* owned; rdma_dev may be NULL */
-	enum options_proto proto;      /* what proto_text says */
+	char *sec_text, *munge_socket, *psk_file, *psk_user; /* owned */
+	struct sec_settings sec;			     /* by these */
+	char *proto_text, *rdma_dev; /* owned; rdma_dev may be NULL */
+	enum options_proto proto;    /* what proto_text says */
 	int foreground, debug, fake, sloppy, help, version;
 	int allow_other, auto_unmount;
 	int hard;	   /* reads wait for a lost parent */

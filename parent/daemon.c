@@ -60,6 +60,8 @@ static int open_parts(struct daemon *daemon)
 	if (!error)
 		error = tcp_serve_open(daemon->loop, &options->serve,
 				       &session_ops, daemon, &daemon->serve);
+	if (!error && options->identity.sec.kind == WIRE_SEC_PSK)
+		tcp_serve_psk(daemon->serve, options->identity.sec.psk_file);
 	return error;
 }
 

@@ -63,6 +63,7 @@ static int take_credential(const struct identity_policy *policy,
 	const struct sec_way way = {
 		.is_verbs = ask->is_verbs,
 		.server = (const struct sockaddr *)&ends->here,
+		.tls_name = ask->tls_name,
 	};
 	struct sec_identity said;
 	bool known;
@@ -98,7 +99,7 @@ int identity_find(const struct identity_policy *policy,
 	}
 	if (ask->fd >= 0)
 		(void)peer_of_socket(ask->fd, &peer);
-	error = ask->hello->sec == WIRE_SEC_NONE
+	error = ask->hello->sec == WIRE_SEC_NONE && !ask->tls_name
 			? take_unsaid(policy, &ends, why)
 			: take_credential(policy, ask, &ends, &peer, why);
 	if (!error)

@@ -7,9 +7,10 @@
  *     inside this host  the kernel's word (TCP)     the credential's user
  *     over a network    refused                     the credential's user
  *
- * A credential that is shown must be right, whatever the kernel says.  Root of
- * another host is nobody here, unless the daemon's owner wants it otherwise: an
- * administrator of one host of a cluster need not be one of all.
+ * A key of sec=psk, by which a connection is inside TLS, counts as a
+ * credential. One that is shown must be right, whatever the kernel says.  Root
+ * of another host is nobody here, unless the daemon's owner wants it otherwise:
+ * an administrator of one host of a cluster need not be one of all.
  *
  * Above: parent/session.c.  Below: parent/peer.c and rdmafetch/sec.c.
  *
@@ -34,6 +35,7 @@ struct identity_ask {
 	/* Both ends, where there is no socket. */
 	const struct sockaddr_storage *here, *there;
 	const struct wire_hello *hello;
+	const char *tls_name; /* by whose key its TLS is; NULL: none */
 };
 
 /*

@@ -120,8 +120,8 @@ int listen_allow(const struct listen_address *address, enum wire_sec sec,
 		return 0;
 	listen_address_text(address, text);
 	return refuse(ret_why, -EPERM,
-		      "cannot listen on %s: without --sec=munge only loopback "
-		      "and the unix socket are served",
+		      "cannot listen on %s: without --sec=munge or psk only "
+		      "loopback and the unix socket are served",
 		      text);
 }
 

@@ -33,6 +33,7 @@ static int session_join(void *arg, const struct serve_origin *origin,
 		.here = origin->here,
 		.there = origin->there,
 		.hello = origin->hello,
+		.tls_name = origin->tls_name,
 	};
 	int error;
 

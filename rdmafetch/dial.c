@@ -65,27 +65,37 @@ int dial_send(int fd, const void *buf, size_t len, uint64_t deadline_ns)
 	return 0;
 }
 
+ssize_t dial_recv_some(int fd, void *buf, size_t room, uint64_t deadline_ns)
+{
+	for (;;) {
+		ssize_t n = recv(fd, buf, room, MSG_DONTWAIT);
+		int err;
+
+		if (n > 0)
+			return n;
+		if (!n)
+			return -ECONNRESET;
+		if (errno == EAGAIN) {
+			err = wait_for(fd, POLLIN, deadline_ns);
+			if (err)
+				return err;
+		} else if (errno != EINTR) {
+			return -errno;
+		}
+	}
+}
+
 int dial_recv(int fd, void *buf, size_t len, uint64_t deadline_ns)
 {
 	char *at = buf;
 
 	while (len) {
-		ssize_t n = recv(fd, at, len, MSG_DONTWAIT);
-		int err;
+		ssize_t n = dial_recv_some(fd, at, len, deadline_ns);
 
-		if (!n)
-			return -ECONNRESET;
-		if (n < 0 && errno == EAGAIN) {
-			err = wait_for(fd, POLLIN, deadline_ns);
-			if (err)
-				return err;
-		} else if (n < 0 && errno != EINTR) {
-			return -errno;
-		}
-		if (n > 0) {
-			at += n;
-			len -= (size_t)n;
-		}
+		if (n < 0)
+			return (int)n;
+		at += n;
+		len -= (size_t)n;
 	}
 	return 0;
 }

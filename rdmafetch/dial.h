@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct tcp_address;
 
@@ -30,3 +31,6 @@ int dial_send(int fd, const void *buf, size_t len, uint64_t deadline_ns);
 
 /* Receive exactly @len bytes.  As dial_send(); -ECONNRESET at an early end. */
 int dial_recv(int fd, void *buf, size_t len, uint64_t deadline_ns);
+
+/* Receive between one and @room bytes; returns how many, or as dial_recv(). */
+ssize_t dial_recv_some(int fd, void *buf, size_t room, uint64_t deadline_ns);

@@ -10,10 +10,12 @@
 #include <string.h>
 
 #include "rdmafetch/sec_munge.h"
+#include "rdmafetch/sec_psk.h"
 
 static const char *const names[] = {
 	[WIRE_SEC_NONE] = "none",
 	[WIRE_SEC_MUNGE] = "munge",
+	[WIRE_SEC_PSK] = "psk",
 };
 
 #define NR_NAMES (sizeof(names) / sizeof(names[0]))
@@ -45,27 +47,55 @@ static int parse_kind(const char *word, enum wire_sec *ret_kind)
 	return -EINVAL;
 }
 
-int sec_set(const char *kind, const char *munge_socket,
-	    struct sec_settings *ret_settings, char *why)
+static int set_munge(const struct sec_words *words,
+		     struct sec_settings *settings, char *why)
 {
-	struct sec_settings settings = {.kind = WIRE_SEC_NONE};
+	const char *socket = words->munge_socket;
 
-	if (kind && parse_kind(kind, &settings.kind))
-		return fail(why, -EINVAL, "sec=%.64s: it is none or munge",
-			    kind);
-	if (settings.kind == WIRE_SEC_MUNGE && !sec_munge_is_built)
+	if (settings->kind == WIRE_SEC_MUNGE && !sec_munge_is_built)
 		return fail(why, -EOPNOTSUPP,
 			    "sec=munge: built without libmunge (meson option "
 			    "munge)");
-	if (munge_socket && strlen(munge_socket) > SEC_SOCKET_MAX)
+	if (socket && strlen(socket) > SEC_SOCKET_MAX)
 		return fail(why, -EINVAL,
 			    "the path of munged's socket is longer than %u "
 			    "bytes",
 			    SEC_SOCKET_MAX);
-	if (munge_socket)
-		strcpy(settings.munge_socket, munge_socket);
-	*ret_settings = settings;
+	if (socket)
+		strcpy(settings->munge_socket, socket);
 	return 0;
+}
+
+int sec_set(const struct sec_words *words, struct sec_settings *ret_settings,
+	    char *why)
+{
+	struct sec_settings settings = {.kind = WIRE_SEC_NONE};
+	int error;
+
+	if (words->kind && parse_kind(words->kind, &settings.kind))
+		return fail(why, -EINVAL, "sec=%.64s: it is none, munge or psk",
+			    words->kind);
+	if (settings.kind != WIRE_SEC_PSK && words->psk_file)
+		return fail(why, -EINVAL,
+			    "a key file is given, and sec=%s uses none: say "
+			    "sec=psk, or leave the file out",
+			    sec_name(settings.kind));
+	error = set_munge(words, &settings, why);
+	if (!error && settings.kind == WIRE_SEC_PSK)
+		error = sec_psk_set(words, &settings, why);
+	if (!error)
+		*ret_settings = settings;
+	return error;
+}
+
+int sec_check_server(const struct sec_settings *settings, char *why)
+{
+	struct psk_key key;
+	int r = 0;
+
+	if (settings->kind == WIRE_SEC_PSK)
+		r = psk_read(settings->psk_file, NULL, &key, why);
+	return r < 0 ? r : 0;
 }
 
 /* An IPv4 address reads the same on an IPv6 socket (::ffff:a.b.c.d). */
@@ -115,11 +145,19 @@ int sec_make_credential(const struct sec_settings *settings,
 	hello->cred_bytes = 0;
 	if (settings->kind == WIRE_SEC_NONE)
 		return 0;
+	if (settings->kind == WIRE_SEC_PSK && way->is_verbs)
+		return fail(why, -EOPNOTSUPP,
+			    "sec=psk: what goes over RDMA is not inside TLS: "
+			    "use proto=tcp, or sec=munge");
+	if (settings->kind == WIRE_SEC_PSK) {
+		hello->sec = WIRE_SEC_PSK;
+		return 0;
+	}
 	sec_payload(way, payload);
 	error = sec_munge_encode(settings->munge_socket, payload, &cred, why);
 	if (error)
 		return error;
-	hello->sec = (uint16_t)settings->kind;
+	hello->sec = WIRE_SEC_MUNGE;
 	hello->cred_bytes = (uint32_t)strlen(cred.text);
 	memcpy(hello->cred, cred.text, hello->cred_bytes);
 	return 0;
@@ -144,21 +182,15 @@ static int check_said(const struct sec_munge_said *said,
 		    said->payload, wanted);
 }
 
-int sec_check_credential(const struct sec_settings *settings,
-			 const struct sec_way *way,
-			 const struct wire_hello *hello,
-			 struct sec_identity *ret_identity, char *why)
+static int check_munge(const struct sec_settings *settings,
+		       const struct sec_way *way,
+		       const struct wire_hello *hello,
+		       struct sec_identity *ret_identity, char *why)
 {
 	struct sec_munge_said said;
 	struct sec_munge_cred cred;
 	int error;
 
-	if (settings->kind == WIRE_SEC_NONE ||
-	    hello->sec != (uint16_t)settings->kind)
-		return fail(why, -EOPNOTSUPP,
-			    "this mitosisd takes no credentials of sec=%s: it "
-			    "runs with --sec=%s",
-			    sec_name(hello->sec), sec_name(settings->kind));
 	memcpy(cred.text, hello->cred, hello->cred_bytes);
 	cred.text[hello->cred_bytes] = '\0';
 	if (!hello->cred_bytes || strlen(cred.text) != hello->cred_bytes)
@@ -171,4 +203,22 @@ int sec_check_credential(const struct sec_settings *settings,
 	ret_identity->uid = said.uid;
 	ret_identity->gid = said.gid;
 	return 0;
+}
+
+int sec_check_credential(const struct sec_settings *settings,
+			 const struct sec_way *way,
+			 const struct wire_hello *hello,
+			 struct sec_identity *ret_identity, char *why)
+{
+	if (settings->kind == WIRE_SEC_NONE ||
+	    hello->sec != (uint16_t)settings->kind)
+		return fail(why, -EOPNOTSUPP,
+			    "this mitosisd takes no credentials of sec=%s: it "
+			    "runs with --sec=%s",
+			    sec_name(hello->sec), sec_name(settings->kind));
+	if (settings->kind == WIRE_SEC_MUNGE)
+		return check_munge(settings, way, hello, ret_identity, why);
+	if (!way->tls_name || hello->cred_bytes)
+		return fail(why, -EACCES, "sec=psk is said outside of TLS");
+	return sec_psk_identity(way->tls_name, ret_identity, why);
 }

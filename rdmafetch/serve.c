@@ -106,10 +106,23 @@ const char *serve_read_words(int error)
 	}
 }
 
+void serve_turned_away(struct server *server, int fd, int error,
+		       const char *why)
+{
+	server->stats.turned_away++;
+	refused_count(&server->stats.refused, REFUSED_HELLO, error);
+	if (server->handler->turned_away)
+		server->handler->turned_away(server->handler_arg, fd, why);
+}
+
 /* The handler has its own words. */
-static int refuse_hello(struct server *server, int error, uint32_t version,
+static int refuse_hello(struct server *server,
+			const struct serve_greeting *greeting, int error,
 			char *why)
 {
+	uint32_t version =
+		wire_hello_version(greeting->body, greeting->body_bytes);
+
 	if (!why[0] && error == -EPROTONOSUPPORT)
 		(void)snprintf(why, WIRE_WHY_MAX + 1,
 			       "this mitosisd speaks version %u, not %u: "
@@ -120,8 +133,7 @@ static int refuse_hello(struct server *server, int error, uint32_t version,
 			       "%u clients are connected already: try again "
 			       "later, or raise --max-clients",
 			       server->options.clients_max);
-	server->stats.turned_away++;
-	refused_count(&server->stats.refused, REFUSED_HELLO, error);
+	serve_turned_away(server, greeting->fd, error, why);
 	return error;
 }
 
@@ -137,6 +149,7 @@ int serve_hello(struct server *server, const struct serve_greeting *greeting,
 		.is_verbs = greeting->is_verbs,
 		.here = greeting->here,
 		.there = greeting->there,
+		.tls_name = greeting->tls_name,
 	};
 	int error = wire_get_hello(body, len, &hello);
 
@@ -151,8 +164,7 @@ int serve_hello(struct server *server, const struct serve_greeting *greeting,
 	if (error == -EPROTO)
 		error = -EACCES;
 	if (error)
-		return refuse_hello(server, error,
-				    wire_hello_version(body, len), why);
+		return refuse_hello(server, greeting, error, why);
 	server->stats.strangers--;
 	server->stats.clients++;
 	return 0;

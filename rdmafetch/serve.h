@@ -64,6 +64,7 @@ struct serve_origin {
 	/* Both ends of a connection that is no socket (else NULL): they tell
 	 * whether it leaves the host, and what a credential must be for. */
 	const struct sockaddr_storage *here, *there;
+	const char *tls_name; /* by whose key its TLS is; NULL: none */
 };
 
 /* What the handler knows about one client is its session. */
@@ -89,6 +90,11 @@ struct serve_ops {
 	 */
 	int (*source)(void *session, uint32_t handle,
 		      struct page_source **ret_source);
+	/*
+	 * A stranger was not let in, for the reason in @why: for a log.  @fd is
+	 * its socket, or -1.  NULL: nobody wants to know.
+	 */
+	void (*turned_away)(void *arg, int fd, const char *why);
 };
 
 /* Of one server, ever, but for the first two. */
@@ -182,6 +188,7 @@ struct serve_greeting {
 	int fd; /* this and the next as in struct serve_origin */
 	bool is_verbs;
 	const struct sockaddr_storage *here, *there;
+	const char *tls_name;
 };
 
 /*
@@ -191,6 +198,11 @@ struct serve_greeting {
  */
 int serve_hello(struct server *server, const struct serve_greeting *greeting,
 		void **ret_session, char *why);
+
+/* Count a stranger who is not let in by @error (-errno), and tell the handler.
+ */
+void serve_turned_away(struct server *server, int fd, int error,
+		       const char *why);
 
 /* The body of the answer to a HELLO; returns its bytes. */
 size_t serve_welcome(const struct server *server,

@@ -19,8 +19,12 @@
  * one call was measured at 12.1 us instead of 12.7 over loopback, but needs one
  * thread that does both; with the send apart, as here, it was slower (12.9).
  *
- * Locks: tcp.lock guards the slots and the output; it is held while sending,
- * which does not block.  The input is the reaper's alone.
+ * Inside TLS what is received is kept by the session, and taken out of it
+ * record by record to the same two places; all of it, before anybody waits
+ * again.
+ *
+ * Locks: tcp.lock guards the slots, the output, and the TLS session; it is held
+ * while sending, which does not block.  The input is the reaper's alone.
  */
 #include "rdmafetch/tcp.h"
 
@@ -32,28 +36,17 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include "common/io.h"
+#include "rdmafetch/tcp_output.h"
+#include "rdmafetch/tcp_slots.h"
 
-#define SLOTS	      256u
-#define UNDERWAY_MAX  (32u << 20) /* bytes asked for */
-#define REQUEST_BYTES (WIRE_HEADER_BYTES + 24u)
-#define OUTPUT_BYTES  (SLOTS * REQUEST_BYTES)
-#define INPUT_BYTES   16384u
-#define NS_PER_MS     1000000ull
-
-struct slot {
-	bool busy;
-	uint16_t turn; /* how often used: the upper part of the id */
-	uint32_t len_bytes;
-	void *buf;
-	uint64_t token;
-};
+#define INPUT_BYTES 16384u
+#define NS_PER_MS   1000000ull
 
 /* The reply that is being received. */
 struct body {
-	unsigned slot;
+	uint32_t id;
 	int result;
 	char *at; /* NULL: dropped */
 	size_t left_bytes;
@@ -61,15 +54,12 @@ struct body {
 
 struct tcp {
 	struct transport base;
-	int fd;
+	struct stream stream;
 	uint32_t handle;
 	pthread_mutex_t lock;
 	bool broken;
-	unsigned nr_busy, next_slot;
-	size_t underway_bytes;
-	struct slot slots[SLOTS];
-	uint8_t output[OUTPUT_BYTES];
-	size_t out_at, out_end; /* unsent bytes of output */
+	struct tcp_slots slots;
+	struct tcp_output output;
 
 	/* the reaper's */
 	bool in_body;
@@ -90,96 +80,40 @@ static struct tcp *tcp_of(struct transport *transport)
 static void break_locked(struct tcp *tcp)
 {
 	tcp->broken = true;
-	(void)shutdown(tcp->fd, SHUT_RDWR);
+	(void)shutdown(tcp->stream.fd, SHUT_RDWR);
 }
 
 static void send_output(struct tcp *tcp)
 {
-	while (tcp->out_at < tcp->out_end && !tcp->broken) {
-		ssize_t n = send(tcp->fd, tcp->output + tcp->out_at,
-				 tcp->out_end - tcp->out_at,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n > 0)
-			tcp->out_at += (size_t)n;
-		else if (n < 0 && errno == EAGAIN)
-			return;
-		else if (n < 0 && errno != EINTR)
-			break_locked(tcp);
-	}
-	tcp->out_at = tcp->out_end = 0;
+	if (!tcp->broken && output_send(&tcp->output, &tcp->stream))
+		break_locked(tcp);
 }
 
-/* Place for one more request, moving unsent ones to the front. */
-static uint8_t *output_room(struct tcp *tcp)
+static void send_rest(struct tcp *tcp)
 {
-	if (OUTPUT_BYTES - tcp->out_end < REQUEST_BYTES) {
-		memmove(tcp->output, tcp->output + tcp->out_at,
-			tcp->out_end - tcp->out_at);
-		tcp->out_end -= tcp->out_at;
-		tcp->out_at = 0;
-	}
-	return tcp->output + tcp->out_end;
-}
-
-static void encode(struct tcp *tcp, const struct transport_read *read,
-		   uint32_t id)
-{
-	struct wire_header header = {
-		.type = WIRE_READ,
-		.flags = read->urgent ? WIRE_URGENT : 0,
-		.id = id,
-		.body_bytes = REQUEST_BYTES - WIRE_HEADER_BYTES,
-	};
-	struct wire_read body = {
-		.handle = tcp->handle,
-		.object = read->object,
-		.raddr = read->raddr,
-		.len_bytes = read->len_bytes,
-	};
-	uint8_t *out = output_room(tcp);
-
-	wire_put_header(out, &header);
-	(void)wire_put_read(out + WIRE_HEADER_BYTES, &body);
-	tcp->out_end += REQUEST_BYTES;
-}
-
-/* A free slot; there is one. */
-static unsigned take_slot(struct tcp *tcp)
-{
-	unsigned at = tcp->next_slot;
-
-	while (tcp->slots[at].busy)
-		at = (at + 1) % SLOTS;
-	tcp->next_slot = (at + 1) % SLOTS;
-	return at;
+	if (!tcp->broken && output_send_rest(&tcp->output, &tcp->stream))
+		break_locked(tcp);
 }
 
 static bool has_room(const struct tcp *tcp, const struct transport_read *read)
 {
 	/* A far end that answers what was not sent must not overrun us. */
-	size_t unsent_bytes = tcp->out_end - tcp->out_at;
-
-	return tcp->nr_busy < SLOTS &&
-	       unsent_bytes + REQUEST_BYTES <= OUTPUT_BYTES &&
-	       tcp->underway_bytes + read->len_bytes <= UNDERWAY_MAX;
+	return slots_fit(&tcp->slots, read) && output_fits(&tcp->output);
 }
 
 /* Returns 1: the read is taken. */
 static unsigned take(struct tcp *tcp, const struct transport_read *read)
 {
-	unsigned at = take_slot(tcp);
-	struct slot *slot = &tcp->slots[at];
+	const struct wire_read body = {
+		.handle = tcp->handle,
+		.object = read->object,
+		.raddr = read->raddr,
+		.len_bytes = read->len_bytes,
+	};
+	uint32_t id = slots_take(&tcp->slots, read);
 
-	slot->busy = true;
-	slot->turn++;
-	slot->len_bytes = read->len_bytes;
-	slot->buf = read->buf;
-	slot->token = read->token;
-	tcp->nr_busy++;
-	tcp->underway_bytes += read->len_bytes;
 	if (!tcp->broken)
-		encode(tcp, read, at | (uint32_t)slot->turn << 16);
+		output_add(&tcp->output, id, read->urgent, &body);
 	return 1;
 }
 
@@ -215,18 +149,6 @@ static void break_now(struct tcp *tcp)
 	(void)pthread_mutex_unlock(&tcp->lock);
 }
 
-static void free_slot(struct tcp *tcp, unsigned at, int result,
-		      struct transport_done *done)
-{
-	struct slot *slot = &tcp->slots[at];
-
-	done->token = slot->token;
-	done->result = result;
-	slot->busy = false;
-	tcp->nr_busy--;
-	tcp->underway_bytes -= slot->len_bytes;
-}
-
 /* What a far end's status means to the contract. */
 static int result_of(int32_t status)
 {
@@ -236,22 +158,23 @@ static int result_of(int32_t status)
 /* Begin the reply that @header announces.  False: it breaks the protocol. */
 static bool begin_body(struct tcp *tcp, const struct wire_header *header)
 {
-	unsigned at = header->id & 0xffff;
-	struct slot slot;
+	const struct slot *found;
+	struct slot slot = {0};
 
 	if (header->type != WIRE_READ || !(header->flags & WIRE_REPLY) ||
-	    header->flags & WIRE_FAR || at >= SLOTS)
+	    header->flags & WIRE_FAR)
 		return false;
 	(void)pthread_mutex_lock(&tcp->lock);
-	slot = tcp->slots[at];
+	found = slots_find(&tcp->slots, header->id);
+	if (found)
+		slot = *found;
 	(void)pthread_mutex_unlock(&tcp->lock);
-	if (!slot.busy || slot.turn != header->id >> 16)
-		return false;
-	if (header->status ? header->body_bytes > WIRE_WHY_MAX
-			   : header->body_bytes != slot.len_bytes)
+	if (!slot.busy ||
+	    (header->status ? header->body_bytes > WIRE_WHY_MAX
+			    : header->body_bytes != slot.len_bytes))
 		return false;
 	tcp->in_body = true;
-	tcp->body.slot = at;
+	tcp->body.id = header->id;
 	tcp->body.result = result_of(header->status);
 	tcp->body.at = header->status ? NULL : slot.buf;
 	tcp->body.left_bytes = header->body_bytes;
@@ -305,7 +228,8 @@ static unsigned parse_input(struct tcp *tcp, struct transport_done *done,
 	while (nr < max && (tcp->in_body || parse_header(tcp)) &&
 	       parse_body(tcp)) {
 		(void)pthread_mutex_lock(&tcp->lock);
-		free_slot(tcp, tcp->body.slot, tcp->body.result, &done[nr++]);
+		slots_free(&tcp->slots, tcp->body.id, tcp->body.result,
+			   &done[nr++]);
 		(void)pthread_mutex_unlock(&tcp->lock);
 		tcp->in_body = false;
 	}
@@ -316,14 +240,12 @@ static unsigned parse_input(struct tcp *tcp, struct transport_done *done,
 static unsigned fail_all(struct tcp *tcp, struct transport_done *done,
 			 unsigned max)
 {
-	unsigned nr = 0;
+	unsigned nr;
 
 	tcp->in_body = false;
 	tcp->in_at = tcp->in_end = 0;
 	(void)pthread_mutex_lock(&tcp->lock);
-	for (unsigned at = 0; at < SLOTS && nr < max; at++)
-		if (tcp->slots[at].busy)
-			free_slot(tcp, at, -EIO, &done[nr++]);
+	nr = slots_free_all(&tcp->slots, -EIO, done, max);
 	(void)pthread_mutex_unlock(&tcp->lock);
 	return nr;
 }
@@ -337,7 +259,7 @@ static void set_timeout(struct tcp *tcp, int timeout_ms)
 		return;
 	if (timeout_ms < 0)
 		t.tv_sec = t.tv_usec = 0;
-	if (!setsockopt(tcp->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)))
+	if (!setsockopt(tcp->stream.fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)))
 		tcp->timeout_ms = timeout_ms;
 }
 
@@ -354,32 +276,81 @@ static void took(struct tcp *tcp, size_t bytes)
 	tcp->in_end += bytes - direct;
 }
 
+static void move_input(struct tcp *tcp)
+{
+	memmove(tcp->input, tcp->input + tcp->in_at, tcp->in_end - tcp->in_at);
+	tcp->in_end -= tcp->in_at;
+	tcp->in_at = 0;
+}
+
+static ssize_t receive_plain(struct tcp *tcp, int flags)
+{
+	struct iovec iov[2];
+	struct msghdr message = {.msg_iov = iov};
+	ssize_t n;
+
+	move_input(tcp);
+	if (tcp->in_body && tcp->body.at)
+		iov[message.msg_iovlen++] =
+			(struct iovec){tcp->body.at, tcp->body.left_bytes};
+	iov[message.msg_iovlen++] = (struct iovec){tcp->input + tcp->in_end,
+						   INPUT_BYTES - tcp->in_end};
+	n = recvmsg(tcp->stream.fd, &message, flags);
+	if (n > 0)
+		took(tcp, (size_t)n);
+	return n;
+}
+
 /*
  * Receive once, waiting at most @timeout_ms.  False: nothing came in time, or
  * the connection broke.
  */
 static bool receive(struct tcp *tcp, int timeout_ms)
 {
-	struct iovec iov[2];
-	struct msghdr message = {.msg_iov = iov};
+	int flags = timeout_ms ? 0 : MSG_DONTWAIT;
 	ssize_t n;
 
-	memmove(tcp->input, tcp->input + tcp->in_at, tcp->in_end - tcp->in_at);
-	tcp->in_end -= tcp->in_at;
-	tcp->in_at = 0;
-	if (tcp->in_body && tcp->body.at)
-		iov[message.msg_iovlen++] =
-			(struct iovec){tcp->body.at, tcp->body.left_bytes};
-	iov[message.msg_iovlen++] = (struct iovec){tcp->input + tcp->in_end,
-						   INPUT_BYTES - tcp->in_end};
 	if (timeout_ms)
 		set_timeout(tcp, timeout_ms);
-	n = recvmsg(tcp->fd, &message, timeout_ms ? 0 : MSG_DONTWAIT);
-	if (n > 0)
-		took(tcp, (size_t)n);
-	else if (!n || (errno != EAGAIN && errno != EINTR))
+	n = tcp->stream.tls ? stream_fill(&tcp->stream, flags)
+			    : receive_plain(tcp, flags);
+	if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
 		break_now(tcp);
 	return n > 0;
+}
+
+/* Take a record of what was received.  False: none is whole, or it broke. */
+static bool decrypt(struct tcp *tcp)
+{
+	char *to = tcp->body.at;
+	size_t room = tcp->body.left_bytes;
+	ssize_t n = -EAGAIN;
+
+	move_input(tcp);
+	if (!tcp->in_body || !to) {
+		to = (char *)tcp->input + tcp->in_end;
+		room = INPUT_BYTES - tcp->in_end;
+	}
+	(void)pthread_mutex_lock(&tcp->lock);
+	if (!tcp->broken)
+		n = stream_get(&tcp->stream, to, room);
+	(void)pthread_mutex_unlock(&tcp->lock);
+	if (n > 0)
+		took(tcp, (size_t)n);
+	else if (n != -EAGAIN)
+		break_now(tcp);
+	return n > 0;
+}
+
+/* Finish replies out of all that was received. */
+static unsigned collect(struct tcp *tcp, struct transport_done *done,
+			unsigned max)
+{
+	unsigned nr = parse_input(tcp, done, max);
+
+	while (tcp->stream.tls && nr < max && decrypt(tcp))
+		nr += parse_input(tcp, done + nr, max - nr);
+	return nr;
 }
 
 enum state { NOTHING_UNDERWAY, UNDERWAY, BROKEN };
@@ -390,9 +361,8 @@ static enum state look(struct tcp *tcp)
 	enum state state = UNDERWAY;
 
 	(void)pthread_mutex_lock(&tcp->lock);
-	if (tcp->out_end)
-		send_output(tcp);
-	if (!tcp->nr_busy)
+	send_rest(tcp);
+	if (!tcp->slots.nr_busy)
 		state = NOTHING_UNDERWAY;
 	else if (tcp->broken)
 		state = BROKEN;
@@ -416,7 +386,7 @@ static int tcp_reap(struct transport *transport, struct transport_done *done,
 
 	if (timeout_ms > 0)
 		until = io_monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
-	while (!(nr = parse_input(tcp, done, max))) {
+	while (!(nr = collect(tcp, done, max))) {
 		enum state state = look(tcp);
 
 		if (state == BROKEN)
@@ -434,14 +404,14 @@ static int tcp_reap(struct transport *transport, struct transport_done *done,
 
 static int tcp_fd(struct transport *transport)
 {
-	return tcp_of(transport)->fd;
+	return tcp_of(transport)->stream.fd;
 }
 
 static void tcp_close(struct transport *transport)
 {
 	struct tcp *tcp = tcp_of(transport);
 
-	(void)close(tcp->fd);
+	stream_close(&tcp->stream);
 	(void)pthread_mutex_destroy(&tcp->lock);
 	free(tcp);
 }
@@ -463,19 +433,19 @@ static struct tcp *tcp_new(void)
 	if (!tcp)
 		return NULL;
 	tcp->base.ops = &tcp_ops;
-	tcp->fd = -1;
+	tcp->stream.fd = -1;
 	tcp->timeout_ms = -1; /* a new socket waits for ever */
 	(void)pthread_mutex_init(&tcp->lock, NULL);
 	return tcp;
 }
 
-int tcp_adopt(int fd, uint32_t handle, struct transport **ret)
+int tcp_adopt(struct stream stream, uint32_t handle, struct transport **ret)
 {
 	struct tcp *tcp = tcp_new();
 
 	if (!tcp)
 		return -ENOMEM;
-	tcp->fd = fd;
+	tcp->stream = stream;
 	tcp->handle = handle;
 	*ret = &tcp->base;
 	return 0;
@@ -487,17 +457,18 @@ int tcp_open_on(struct tcp_control *control, const struct wire_image *image,
 {
 	struct tcp_opened opened = {0};
 	uint32_t handle = 0;
-	int err = tcp_control_image(control, image, &handle, &opened, why), fd;
+	int err = tcp_control_image(control, image, &handle, &opened, why);
+	struct stream stream;
 
 	if (err) {
 		tcp_control_close(control);
 		return err;
 	}
-	fd = tcp_control_steal(control);
-	err = tcp_adopt(fd, handle, ret);
+	stream = tcp_control_steal(control);
+	err = tcp_adopt(stream, handle, ret);
 	if (err) {
 		free(opened.desc);
-		(void)close(fd);
+		stream_close(&stream);
 		return err;
 	}
 	*ret_opened = opened;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tcp.h - pages from a mitosisd, over TCP or its unix socket
+ * tcp.h - pages from a mitosisd, over TCP or its unix socket, in TLS or not
  *
  * Requests are pipelined and answered in any order; a batch leaves in one
  * system call, and page data is received straight into the caller's buffers.
@@ -32,7 +32,7 @@ int tcp_open_on(struct tcp_control *control, const struct wire_image *image,
 		char *why);
 
 /*
- * Make a transport of @fd, a connected stream socket on which HELLO is done and
- * the image @handle is open.  On success the transport owns @fd.  0 or -ENOMEM.
+ * Make a transport of @stream, on which HELLO is done and the image @handle is
+ * open.  On success the transport owns it.  0 or -ENOMEM.
  */
-int tcp_adopt(int fd, uint32_t handle, struct transport **ret);
+int tcp_adopt(struct stream stream, uint32_t handle, struct transport **ret);

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "rdmafetch/tcp_secure.h"
+#include "rdmafetch/tls.h"
 
 #define NS_PER_MS 1000000ull
 /* Of the unix socket: room for replies while the client is not running. */
@@ -71,8 +73,18 @@ static void received(struct loop_op *op, int result, uint32_t flags)
 		conn_drop(conn);
 		return;
 	}
-	if (!conn->ending)
+	if (conn->ending)
+		return;
+	if (conn->tls)
+		tls_came(conn->tls, (size_t)result);
+	else
 		conn->in_bytes += (uint32_t)result;
+}
+
+/* A stranger's time is that of its HELLO, whatever TLS sends before. */
+static bool has_send_deadline(const struct tcp_conn *conn)
+{
+	return conn->joined || conn->ending;
 }
 
 static void sent(struct loop_op *op, int result, uint32_t flags)
@@ -80,7 +92,8 @@ static void sent(struct loop_op *op, int result, uint32_t flags)
 	struct tcp_conn *conn = conn_of(op, offsetof(struct tcp_conn, send_op));
 
 	conn->sending = false;
-	conn->deadline_ns = 0;
+	if (has_send_deadline(conn))
+		conn->deadline_ns = 0;
 	conn_make_ready(conn);
 	if (result == -EINTR || result == -EAGAIN)
 		return;
@@ -88,7 +101,9 @@ static void sent(struct loop_op *op, int result, uint32_t flags)
 		conn_drop(conn);
 		return;
 	}
-	if (batch_sent(&conn->leaving, (size_t)result))
+	if (conn->tls)
+		tls_went(conn->tls, (size_t)result);
+	else if (batch_sent(&conn->leaving, (size_t)result))
 		batch_reset(&conn->leaving, &conn->shared->pool);
 }
 
@@ -181,6 +196,7 @@ static int take_hello(struct tcp_conn *conn, const struct wire_header *header,
 		.body = body,
 		.body_bytes = header->body_bytes,
 		.fd = conn->fd,
+		.tls_name = conn->tls ? tls_name(conn->tls) : NULL,
 	};
 	char why[WIRE_WHY_MAX + 1] = "";
 	int error;
@@ -318,7 +334,10 @@ void conn_take(struct tcp_conn *conn)
 
 	if (conn->dropped)
 		return;
-	take_frames(conn);
+	secure_look(conn);
+	do
+		take_frames(conn);
+	while (!conn->blocked && secure_get(conn));
 	if (!todo_waiting(&conn->todo))
 		return;
 	if (!conn->filling.tail.bytes && !batch_room(&conn->filling, pool)) {
@@ -337,37 +356,69 @@ int conn_fill_bulk(struct tcp_conn *conn)
 	return 1;
 }
 
+/* Where the next bytes go; in TLS to the session, once it is one. */
+static void *input_room(struct tcp_conn *conn, size_t *ret_bytes)
+{
+	if (conn->tls)
+		return tls_room(conn->tls, ret_bytes);
+	*ret_bytes = CONN_IN_BYTES - conn->in_bytes;
+	return conn->in + conn->in_bytes;
+}
+
 static void start_receive(struct tcp_conn *conn)
 {
 	struct io_uring_sqe *sqe;
+	size_t bytes;
+	void *to;
 
-	if (conn->receiving || conn->in_bytes == CONN_IN_BYTES)
+	if (conn->receiving)
+		return;
+	to = input_room(conn, &bytes);
+	if (!bytes)
 		return;
 	sqe = loop_sqe(conn->shared->loop);
-	io_uring_prep_recv(sqe, conn->fd, conn->in + conn->in_bytes,
-			   CONN_IN_BYTES - conn->in_bytes, 0);
+	io_uring_prep_recv(sqe, conn->fd, to, bytes, 0);
 	loop_mark(sqe, &conn->recv_op);
 	conn->receiving = true;
+}
+
+/* The batch that leaves, or the next one.  0 when there is nothing to send. */
+static int choose_batch(struct tcp_conn *conn)
+{
+	if (batch_empty(&conn->leaving)) {
+		conn->leaving = conn->filling;
+		conn->filling = (struct tcp_batch){0};
+	}
+	return conn->tls ? secure_fill(conn) : !batch_empty(&conn->leaving);
+}
+
+static void prepare_send(struct tcp_conn *conn, struct io_uring_sqe *sqe)
+{
+	const void *out;
+	size_t bytes;
+
+	if (!conn->tls) {
+		io_uring_prep_sendmsg(sqe, conn->fd, batch_msg(&conn->leaving),
+				      MSG_NOSIGNAL);
+		return;
+	}
+	out = tls_out(conn->tls, &bytes);
+	io_uring_prep_send(sqe, conn->fd, out, bytes, MSG_NOSIGNAL);
 }
 
 static void start_send(struct tcp_conn *conn)
 {
 	struct io_uring_sqe *sqe;
 
-	if (conn->sending)
+	if (conn->sending || !choose_batch(conn))
 		return;
-	if (batch_empty(&conn->leaving)) {
-		if (batch_empty(&conn->filling))
-			return;
-		conn->leaving = conn->filling;
-		conn->filling = (struct tcp_batch){0};
-	}
 	sqe = loop_sqe(conn->shared->loop);
-	io_uring_prep_sendmsg(sqe, conn->fd, batch_msg(&conn->leaving),
-			      MSG_NOSIGNAL);
+	prepare_send(conn, sqe);
 	loop_mark(sqe, &conn->send_op);
 	conn->sending = true;
-	conn->deadline_ns = deadline_in(conn->shared->server->options.stall_ms);
+	if (has_send_deadline(conn))
+		conn->deadline_ns =
+			deadline_in(conn->shared->server->options.stall_ms);
 	conn->shared->server->stats.sends++;
 }
 
@@ -380,6 +431,10 @@ static void hang_up(struct tcp_conn *conn)
 {
 	if (conn->hung_up || conn->sending || todo_waiting(&conn->todo))
 		return;
+	if (secure_end(conn)) {
+		start_send(conn);
+		return;
+	}
 	conn->hung_up = true;
 	conn->deadline_ns = deadline_in(conn->shared->server->options.hello_ms);
 	(void)shutdown(conn->fd, SHUT_WR);
@@ -421,6 +476,7 @@ void conn_close(struct tcp_conn *conn)
 	todo_done(&conn->todo);
 	batch_reset(&conn->filling, &conn->shared->pool);
 	batch_reset(&conn->leaving, &conn->shared->pool);
+	tls_free(conn->tls);
 	(void)close(conn->fd);
 	free(conn);
 }

@@ -26,7 +26,10 @@ struct tcp_shared {
 	struct loop *loop;
 	struct batch_pool pool;
 	struct tcp_conn *ready, *last_ready; /* have something to do */
+	const char *psk_file;		     /* of sec=psk; NULL: no TLS here */
 };
+
+struct tls;
 
 struct tcp_conn {
 	struct tcp_shared *shared;
@@ -39,6 +42,10 @@ struct tcp_conn {
 	bool in_ready; /* on the ready list */
 	bool blocked;  /* a whole request waits for room in its queue */
 	bool receiving, sending;
+	/* TLS (tcp_secure.h): the first byte was looked at; it is TLS, and the
+	 * handshake is over; so is the session. */
+	bool looked, greeted, said_goodbye;
+	struct tls *tls;      /* NULL: plain */
 	uint64_t deadline_ns; /* of HELLO, or of the send under way; 0: none */
 	struct todo_client reader; /* with the session */
 	struct loop_op recv_op, send_op;

@@ -12,7 +12,6 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "common/parse.h"
-#include "rdmafetch/dial.h"
 #include "rdmafetch/reply.h"
 
 #define NS_PER_MS   1000000ull
@@ -20,33 +19,27 @@
 #define PIECE_NS    1000000000ull /* more time for each further piece */
 
 struct tcp_control {
-	int fd; /* -1 after a connection error */
+	struct stream stream; /* closed after a connection error */
 	int timeout_ms;
 	uint32_t last_id;
 	uint16_t rdma_port; /* the daemon's */
 };
 
-static void hang_up(struct tcp_control *control)
-{
-	if (control->fd >= 0)
-		(void)close(control->fd);
-	control->fd = -1;
-}
-
 void tcp_control_close(struct tcp_control *control)
 {
 	if (!control)
 		return;
-	hang_up(control);
+	stream_close(&control->stream);
 	free(control);
 }
 
-int tcp_control_steal(struct tcp_control *control)
+struct stream tcp_control_steal(struct tcp_control *control)
 {
-	int fd = steal_fd(&control->fd);
+	struct stream stream = control->stream;
 
+	control->stream = (struct stream){.fd = -1};
 	tcp_control_close(control);
-	return fd;
+	return stream;
 }
 
 static int send_request(struct tcp_control *control, enum wire_type type,
@@ -61,15 +54,16 @@ static int send_request(struct tcp_control *control, enum wire_type type,
 	wire_put_header(out, &header);
 	if (body_bytes)
 		memcpy(out + WIRE_HEADER_BYTES, body, body_bytes);
-	return dial_send(control->fd, out, WIRE_HEADER_BYTES + body_bytes,
-			 deadline_ns);
+	return stream_send(&control->stream, out,
+			   WIRE_HEADER_BYTES + body_bytes, deadline_ns);
 }
 
 /*
  * Receive @len bytes onto the heap.  Memory grows with what really arrives, so
  * that a header alone cannot make us allocate.
  */
-static int recv_body(int fd, size_t len, uint64_t deadline_ns, void **ret)
+static int recv_body(struct stream *stream, size_t len, uint64_t deadline_ns,
+		     void **ret)
 {
 	CLEANUP_FREE char *buf = NULL;
 	size_t have = 0;
@@ -86,7 +80,7 @@ static int recv_body(int fd, size_t len, uint64_t deadline_ns, void **ret)
 			return -ENOMEM;
 		buf = bigger;
 		deadline_ns += room / PIECE_BYTES * PIECE_NS;
-		err = dial_recv(fd, buf + have, room, deadline_ns);
+		err = stream_recv(stream, buf + have, room, deadline_ns);
 		if (err)
 			return err;
 		have += room;
@@ -101,7 +95,7 @@ static int recv_reply(struct tcp_control *control, enum wire_type type,
 {
 	uint8_t in[WIRE_HEADER_BYTES];
 	struct wire_header header;
-	int err = dial_recv(control->fd, in, sizeof(in), deadline_ns);
+	int err = stream_recv(&control->stream, in, sizeof(in), deadline_ns);
 
 	if (err)
 		return err;
@@ -111,7 +105,8 @@ static int recv_reply(struct tcp_control *control, enum wire_type type,
 	if (reply_check(&header, type, control->last_id) ||
 	    header.flags & WIRE_FAR)
 		return -EPROTO;
-	err = recv_body(control->fd, header.body_bytes, deadline_ns, ret_body);
+	err = recv_body(&control->stream, header.body_bytes, deadline_ns,
+			ret_body);
 	if (!err)
 		*ret_header = header;
 	return err;
@@ -128,7 +123,7 @@ int tcp_control_call(struct tcp_control *control, enum wire_type type,
 	int err;
 
 	why[0] = '\0';
-	if (control->fd < 0)
+	if (control->stream.fd < 0)
 		return -ENOTCONN;
 	if (body_bytes > WIRE_REQUEST_MAX)
 		return -EMSGSIZE;
@@ -136,7 +131,7 @@ int tcp_control_call(struct tcp_control *control, enum wire_type type,
 	if (!err)
 		err = recv_reply(control, type, deadline_ns, &header, &reply);
 	if (err) {
-		hang_up(control);
+		stream_close(&control->stream);
 		return err;
 	}
 	if (header.status) {
@@ -161,7 +156,7 @@ static int fill_hello(const struct tcp_control *control,
 
 	*hello = (struct wire_hello){.version = WIRE_VERSION,
 				     .read_max_bytes = WIRE_READ_MAX};
-	if (getpeername(control->fd, (struct sockaddr *)&server, &len))
+	if (getpeername(control->stream.fd, (struct sockaddr *)&server, &len))
 		return -errno;
 	return sec_make_credential(sec, &way, hello, why);
 }
@@ -202,9 +197,9 @@ int tcp_control_hello(const struct tcp_address *address,
 	why[0] = '\0';
 	if (!control)
 		return -ENOMEM;
-	control->fd = -1;
+	control->stream.fd = -1;
 	control->timeout_ms = address->timeout_ms;
-	err = dial_open(address, &control->fd);
+	err = stream_open(address, &control->stream, why);
 	if (!err)
 		err = say_hello(control, &address->sec, why);
 	if (err) {

@@ -14,6 +14,7 @@
 #include "common/parse.h"
 #include "common/wire.h"
 #include "rdmafetch/sec.h"
+#include "rdmafetch/stream.h"
 
 /* A control connection: HELLO is done.  One thread at a time. */
 struct tcp_control;
@@ -27,11 +28,11 @@ struct tcp_address {
 	 * MiB gets a second more for each.
 	 */
 	int timeout_ms;
-	struct sec_settings sec; /* the credential to show in HELLO */
+	struct sec_settings sec; /* how to say who asks */
 };
 
 /*
- * Connect and say HELLO.
+ * Connect and say HELLO, inside TLS with sec=psk.
  *
  * Returns 0, or
  *   -ENOENT           unknown host, or no such unix socket
@@ -39,7 +40,8 @@ struct tcp_address {
  *   -EPROTONOSUPPORT  the daemon speaks another version
  *   -EPROTO           what answers is no mitosisd
  *   -ECONNRESET       the daemon hung up
- *   or -errno of connect(2) or sec_make_credential(), or the daemon's refusal.
+ *   or -errno of connect(2), stream_open() or sec_make_credential(), or the
+ *   daemon's refusal.
  */
 int tcp_control_open(const struct tcp_address *address,
 		     struct tcp_control **ret);
@@ -82,8 +84,8 @@ int tcp_control_image(struct tcp_control *control,
 		      const struct wire_image *image, uint32_t *ret_handle,
 		      struct tcp_opened *ret_opened, char *why);
 
-/* Take the socket out of @control, which ends: the caller's to close. */
-int tcp_control_steal(struct tcp_control *control);
+/* Take the stream out of @control, which ends: the caller's to close. */
+struct stream tcp_control_steal(struct tcp_control *control);
 
 /* NULL is allowed. */
 void tcp_control_close(struct tcp_control *control);

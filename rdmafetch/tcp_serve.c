@@ -130,6 +130,11 @@ int tcp_serve_listen(struct tcp_serve *serve, int fd)
 	return 0;
 }
 
+void tcp_serve_psk(struct tcp_serve *serve, const char *psk_file)
+{
+	serve->shared.psk_file = psk_file;
+}
+
 void tcp_serve_tell_rdma(struct tcp_serve *serve, uint16_t port)
 {
 	serve->server.rdma_port = port;

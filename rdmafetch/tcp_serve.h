@@ -37,6 +37,12 @@ int tcp_serve_open(struct loop *loop, const struct serve_options *options,
  */
 int tcp_serve_listen(struct tcp_serve *serve, int fd);
 
+/*
+ * Serve TLS to who begins with it, by the keys in the file at @psk_file
+ * (psk.h), which is read for each client anew.  @psk_file lives longer.
+ */
+void tcp_serve_psk(struct tcp_serve *serve, const char *psk_file);
+
 /* Tell clients that say HELLO from now where RDMA is served; 0: nowhere. */
 void tcp_serve_tell_rdma(struct tcp_serve *serve, uint16_t port);
 

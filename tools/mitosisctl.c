@@ -28,7 +28,8 @@
 #define LEASE_MAX_S (366u * 24 * 3600)
 
 struct settings {
-	const char *socket, *host, *name, *sec, *munge_socket;
+	const char *socket, *host, *name;
+	struct sec_words sec;
 	uint32_t port, lease_s;
 	bool json, help, version;
 };
@@ -42,10 +43,14 @@ static const struct opts_entry table[] = {
 	 0, 0},
 	{"port", "PORT", "with --host (7373)", OPTS_U32, &settings.port, 1,
 	 65535},
-	{"sec", "KIND", "show a credential: none (the default) or munge",
-	 OPTS_TEXT, &settings.sec, 0, 0},
+	{"sec", "KIND", "say who asks: none (the default), munge or psk",
+	 OPTS_TEXT, &settings.sec.kind, 0, 0},
 	{"munge-socket", "PATH", "of munged, where it is not the usual one",
-	 OPTS_TEXT, &settings.munge_socket, 0, 0},
+	 OPTS_TEXT, &settings.sec.munge_socket, 0, 0},
+	{"psk-file", "PATH", "with --sec psk: the file of our key", OPTS_TEXT,
+	 &settings.sec.psk_file, 0, 0},
+	{"psk-user", "NAME", "with --sec psk: whose key of the file (our own)",
+	 OPTS_TEXT, &settings.sec.psk_user, 0, 0},
 	{"name", "NAME", "prepare: call the image so", OPTS_TEXT,
 	 &settings.name, 0, 0},
 	{"lease", "TIME", "prepare: end it after this, unless renewed",
@@ -314,7 +319,7 @@ static int check_line(void)
 static int set_sec(struct sec_settings *sec)
 {
 	char why[WIRE_WHY_MAX + 1];
-	int error = sec_set(settings.sec, settings.munge_socket, sec, why);
+	int error = sec_set(&settings.sec, sec, why);
 
 	if (error)
 		say_error("%s", why);

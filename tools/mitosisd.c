@@ -6,7 +6,6 @@
  * parent/daemon.h.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -28,6 +27,7 @@
 #include "tools/conf.h"
 #include "tools/detach.h"
 #include "tools/opts.h"
+#include "tools/pidfile.h"
 #include "tools/rdmaport.h"
 #include "tools/service.h"
 #include "tools/socketpath.h"
@@ -39,7 +39,8 @@
 struct settings {
 	struct daemon_options daemon;
 	struct opts_list listen, rdma;
-	const char *config, *socket, *pid_file, *sec, *munge_socket;
+	const char *config, *socket, *pid_file;
+	struct sec_words sec;
 	uint32_t ready_fd;
 	bool detach, foreground, help, version;
 };
@@ -55,7 +56,10 @@ struct serving {
 
 #define NO_FD UINT32_MAX
 
-static struct settings settings = {.ready_fd = NO_FD};
+static struct settings settings = {
+	.ready_fd = NO_FD,
+	.sec = {.is_server = true},
+};
 
 static const struct opts_entry table[] = {
 	{"config", "PATH", "options out of a file (" CONFIG_PATH ")", OPTS_TEXT,
@@ -68,10 +72,13 @@ static const struct opts_entry table[] = {
 	 &settings.rdma, 0, 0},
 	{"socket", "PATH", "unix socket, or none", OPTS_TEXT, &settings.socket,
 	 0, 0},
-	{"sec", "KIND", "how clients of other hosts are known: none, munge",
-	 OPTS_TEXT, &settings.sec, 0, 0},
+	{"sec", "KIND",
+	 "how clients of other hosts are known: none, munge, psk", OPTS_TEXT,
+	 &settings.sec.kind, 0, 0},
 	{"munge-socket", "PATH", "of munged, where it is not the usual one",
-	 OPTS_TEXT, &settings.munge_socket, 0, 0},
+	 OPTS_TEXT, &settings.sec.munge_socket, 0, 0},
+	{"psk-file", "PATH", "with --sec psk: the keys of users", OPTS_TEXT,
+	 &settings.sec.psk_file, 0, 0},
 	{"no-root-squash", NULL, "root of other hosts is root here, too",
 	 OPTS_FLAG, &settings.daemon.identity.no_root_squash, 0, 0},
 	{"lease", "TIME", "of an image whose client names none (10m)",
@@ -119,11 +126,17 @@ static bool wants_none(void)
 static int set_sec(void)
 {
 	char why[WIRE_WHY_MAX + 1];
-	int error = sec_set(settings.sec, settings.munge_socket,
-			    &settings.daemon.identity.sec, why);
+	struct sec_settings *sec = &settings.daemon.identity.sec;
+	int error = sec_set(&settings.sec, sec, why);
 
 	if (error)
 		say_error("cannot start: %s", why);
+	if (!error && sec->kind == WIRE_SEC_PSK && settings.rdma.nr) {
+		say_error(
+			"cannot start: --rdma with --sec psk: what goes over "
+			"RDMA is not inside TLS; use --sec munge");
+		error = -EINVAL;
+	}
 	return error;
 }
 
@@ -354,8 +367,14 @@ static void set_limits(void)
 
 static int open_daemon(struct serving *serving)
 {
-	int error = daemon_open(&settings.daemon, &serving->daemon);
+	char why[WIRE_WHY_MAX + 1];
+	int error = sec_check_server(&settings.daemon.identity.sec, why);
 
+	if (error) {
+		say_error("cannot start: %s", why);
+		return error;
+	}
+	error = daemon_open(&settings.daemon, &serving->daemon);
 	if (error == -EPERM || error == -ENOSYS)
 		say_error(
 			"cannot start: io_uring is off on this host; it "
@@ -405,25 +424,6 @@ static int open_all(struct serving *serving)
 	return error;
 }
 
-static int write_pid(void)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	int fd, error;
-
-	if (!settings.pid_file)
-		return 0;
-	fd = open(settings.pid_file,
-		  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	error = fd < 0 ? -errno : io_write_all(fd, text, (size_t)len);
-	if (fd >= 0)
-		(void)close(fd);
-	if (error)
-		say_error("cannot write --pid-file %s: %s", settings.pid_file,
-			  strerror(-error));
-	return error;
-}
-
 /* "ready PID unix:PATH tcp:ADDR:PORT ...", for whoever started us. */
 static int announce(const struct serving *serving)
 {
@@ -462,7 +462,7 @@ static int serve(int detach_fd)
 	serving.nr_fds = service_sockets(&serving.first_fd);
 	error = open_all(&serving);
 	if (!error)
-		error = write_pid();
+		error = pidfile_write(settings.pid_file);
 	if (!error)
 		error = announce(&serving);
 	if (!error) {

@@ -116,11 +116,12 @@ int reach_ask(const struct reach *reach, const struct reach_question *question,
 
 /*
  * Words that came with the error are the daemon's; with -EAGAIN it, or we,
- * could not ask who we are just now.
+ * could not ask who we are just now; and a handshake may end with the daemon.
  */
 static bool is_refusal(int error, const char *why)
 {
-	return error && why[0] && error != -EAGAIN;
+	return error && why[0] && error != -EAGAIN && error != -ECONNRESET &&
+	       error != -ETIMEDOUT;
 }
 
 static int open_rdma(struct reach *reach, const struct wire_image *image,
@@ -151,6 +152,12 @@ static bool try_rdma(struct reach *reach, const struct wire_image *image,
 	why[0] = '\0';
 	if (reach->tcp.is_unix)
 		return false;
+	if (reach->tcp.sec.kind == WIRE_SEC_PSK) {
+		(void)snprintf(why, WIRE_WHY_MAX + 1,
+			       "sec=psk: what goes over RDMA is not inside "
+			       "TLS");
+		return false;
+	}
 	if (!reach->verbs.port) {
 		(void)snprintf(why, WIRE_WHY_MAX + 1,
 			       "the mitosisd there serves no RDMA");

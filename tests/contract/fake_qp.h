@@ -41,7 +41,8 @@ void fake_qp_free(struct fake_qp *fake);
 /* Take @read as verbs_submit() does; false: no room. */
 bool fake_qp_take(struct fake_qp *fake, const struct transport_read *read);
 
-/* Complete the work request number @wr_id; as the device would, or otherwise. */
+/* Complete the work request number @wr_id; as the device would, or otherwise.
+ */
 void fake_qp_complete(struct fake_qp *fake, uint64_t wr_id,
 		      enum ibv_wc_status status);
 

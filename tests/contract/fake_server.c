@@ -18,6 +18,7 @@
 
 #include "common/io.h"
 #include "common/wire.h"
+#include "rdmafetch/tls.h"
 #include "tests/contract/pattern.h"
 
 #define TODO_MAX  1024u
@@ -44,11 +45,12 @@ struct fake_server {
 	uint8_t input[INPUT_MAX];
 	size_t input_bytes;
 	bool hang_up;
+	struct tls *tls; /* NULL: plain */
 };
 
 /* ---- answering ---- */
 
-static void send_all(struct fake_server *server, const void *buf, size_t len)
+static void send_plain(struct fake_server *server, const void *buf, size_t len)
 {
 	const char *at = buf;
 
@@ -61,6 +63,35 @@ static void send_all(struct fake_server *server, const void *buf, size_t len)
 		}
 		at += n;
 		len -= (size_t)n;
+	}
+}
+
+/* What TLS wants to say. */
+static void send_out(struct fake_server *server)
+{
+	size_t bytes;
+	const void *out = tls_out(server->tls, &bytes);
+
+	send_plain(server, out, bytes);
+	tls_went(server->tls, bytes);
+}
+
+static void send_all(struct fake_server *server, const void *buf, size_t len)
+{
+	const char *at = buf;
+
+	if (!server->tls) {
+		send_plain(server, buf, len);
+		return;
+	}
+	while (len && !server->hang_up) {
+		size_t part = len < TLS_PUT_MAX ? len : TLS_PUT_MAX;
+
+		if (tls_put(server->tls, at, part))
+			server->hang_up = true;
+		send_out(server);
+		at += part;
+		len -= part;
 	}
 }
 
@@ -305,16 +336,74 @@ static void parse(struct fake_server *server)
 	memmove(server->input, server->input + at, server->input_bytes);
 }
 
+/* Receive once; 0 when nothing was there. */
+static size_t recv_some(struct fake_server *server, void *to, size_t room)
+{
+	ssize_t n = recv(server->fd, to, room, MSG_DONTWAIT);
+
+	if (!n || (n < 0 && errno != EAGAIN))
+		server->hang_up = true;
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void take_decrypted(struct fake_server *server)
+{
+	ssize_t n;
+
+	do {
+		n = tls_get(server->tls, server->input + server->input_bytes,
+			    INPUT_MAX - server->input_bytes);
+		if (n > 0)
+			server->input_bytes += (size_t)n;
+		parse(server);
+	} while (n > 0);
+	if (n != -EAGAIN)
+		server->hang_up = true;
+}
+
+static void take_tls(struct fake_server *server)
+{
+	size_t room;
+	void *in = tls_room(server->tls, &room);
+
+	tls_came(server->tls, recv_some(server, in, room));
+	take_decrypted(server);
+}
+
 static void take_input(struct fake_server *server)
 {
-	ssize_t n = recv(server->fd, server->input + server->input_bytes,
-			 INPUT_MAX - server->input_bytes, MSG_DONTWAIT);
-
-	if (n > 0)
-		server->input_bytes += (size_t)n;
-	else if (!n || errno != EAGAIN)
-		server->hang_up = true;
+	if (server->tls) {
+		take_tls(server);
+		return;
+	}
+	server->input_bytes +=
+		recv_some(server, server->input + server->input_bytes,
+			  INPUT_MAX - server->input_bytes);
 	parse(server);
+}
+
+/* Shake hands, waiting. */
+static void greet(struct fake_server *server)
+{
+	struct pollfd fd = {server->fd, POLLIN, 0};
+	char why[WIRE_WHY_MAX + 1];
+	int r = tls_new_server(server->options.psk_file, &server->tls);
+
+	while (!r && (r = tls_greet(server->tls, why)) == -EAGAIN) {
+		size_t room;
+		void *in = tls_room(server->tls, &room);
+
+		send_out(server);
+		r = poll(&fd, 1, 5000) == 1 ? 0 : -ETIMEDOUT;
+		tls_came(server->tls, recv_some(server, in, room));
+		if (server->hang_up)
+			r = -ECONNRESET;
+	}
+	if (server->tls)
+		send_out(server);
+	server->hang_up = r != 0;
+	if (!r)
+		take_decrypted(server); /* what came with the last of it */
 }
 
 /* Serve one connection to its end.  False: the server must stop. */
@@ -327,6 +416,8 @@ static bool serve_one(struct fake_server *server)
 	server->nr_todo = server->nr_reads = 0;
 	server->input_bytes = 0;
 	server->hang_up = false;
+	if (server->options.psk_file)
+		greet(server);
 	while (!server->hang_up && !stop) {
 		int timeout_ms = answer_due(server);
 
@@ -357,6 +448,8 @@ static void *server_main(void *arg)
 				 sizeof(one));
 		server->fd = fd;
 		more = serve_one(server);
+		tls_free(server->tls);
+		server->tls = NULL;
 		(void)close(fd);
 	}
 	return NULL;

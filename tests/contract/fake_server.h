@@ -2,8 +2,9 @@
 /*
  * fake_server.h - a far end that speaks the wire protocol and misbehaves
  *
- * One thread, any number of connections one after another.  Its image holds
- * the bytes of pattern_fill(); its descriptor is fake_server_desc.
+ * In TLS it misbehaves inside it.  One thread, any number of connections one
+ * after another.  Its image holds the bytes of pattern_fill(); its descriptor
+ * is fake_server_desc.
  */
 #pragma once
 
@@ -31,6 +32,7 @@ enum fake_garbage {
 
 struct fake_server_options {
 	bool is_unix;
+	const char *psk_file; /* speak TLS, by these keys; NULL: do not */
 	uint64_t delay_ns;
 	unsigned reorder;     /* answer in reversed groups of this many */
 	unsigned fail_every;  /* every n-th READ */

@@ -3,8 +3,8 @@
  * fake_verbs.h - a far end that speaks the protocol over RDMA, and misbehaves
  *
  * One thread, one connection after another.  Its image holds the bytes of
- * pattern_fill(); from FAKE_VERBS_AT on it is real memory, registered in several
- * regions with holes between them, as an image's areas are:
+ * pattern_fill(); from FAKE_VERBS_AT on it is real memory, registered in
+ * several regions with holes between them, as an image's areas are:
  *
  *     page   0      100  104      200 201 202 203 204 205          6656
  *     key    [ 0      ]hole[ 1     ][ 2 ][ 3 ][ 4 ][ 5 ][ 6          ]

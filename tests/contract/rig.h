@@ -30,4 +30,5 @@ struct rig {
 	const char *(*lack)(void);
 };
 
-extern const struct rig rig_null, rig_local, rig_tcp, rig_unix, rig_verbs;
+extern const struct rig rig_null, rig_local, rig_tcp, rig_unix, rig_psk,
+	rig_verbs;

@@ -520,6 +520,7 @@ static const struct rig *find_rig(const char *name)
 		&rig_local,
 		&rig_tcp,
 		&rig_unix,
+		&rig_psk,
 #if HAVE_RDMA
 		&rig_verbs,
 #endif
@@ -559,7 +560,7 @@ int main(int argc, char **argv)
 	if (!rig) {
 		(void)fprintf(stderr,
 			      "test_transport_contract: which of null, "
-			      "local, tcp, unix, verbs?\n");
+			      "local, tcp, unix, psk, verbs?\n");
 		return 1;
 	}
 	if (rig->lack && rig->lack()) {

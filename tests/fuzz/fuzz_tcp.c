@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	int fds[2];
 
 	demand(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
-	demand(!tcp_adopt(fds[0], 7, &transport));
+	demand(!tcp_adopt((struct stream){.fd = fds[0]}, 7, &transport));
 	submit_all(transport, bufs);
 	/* What does not fit into the socket is as good as not sent. */
 	(void)send(fds[1], data, len, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -168,7 +168,7 @@ refused "a mitosisd is listening there" \
 	"$tools/mitosisd" --socket "$socket" --listen none
 refused "the port is taken" \
 	"$tools/mitosisd" --socket none --listen "127.0.0.1:$port"
-refused "without --sec=munge only loopback and the unix socket are served" \
+refused "without --sec=munge or psk only loopback and the unix socket are served" \
 	"$tools/mitosisd" --socket none --listen 0.0.0.0
 
 # SIGTERM: all images gone, status 0, no socket, no process.

@@ -129,7 +129,7 @@ for user in $nobody $other 0; do
 done
 
 # Without --sec nobody outside is served.
-refused "without --sec=munge only loopback and the unix socket are served" \
+refused "without --sec=munge or psk only loopback and the unix socket are served" \
 	"${on_a[@]}" "$tools/mitosisd" --socket none --listen $server
 boot one
 

@@ -87,7 +87,7 @@ os.set_inheritable(3, True)
 os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
 os.execvp(sys.argv[1], sys.argv[1:])
 END
-refused 'cannot listen on 0\.0\.0\.0:[0-9]*: without --sec=munge only' \
+refused 'cannot listen on 0\.0\.0\.0:[0-9]*: without --sec=munge or psk only' \
 	/usr/bin/python3 outside.py "$mitosisd" --listen none --socket none
 
 # A user's process, imaged by its user through the given socket, and loaded.

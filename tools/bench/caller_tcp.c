@@ -111,7 +111,7 @@ static int connect_to(struct caller_tcp *tcp, const struct tcp_address *address,
 
 	if (error)
 		return error;
-	tcp->fd = tcp_control_steal(control);
+	tcp->fd = tcp_control_steal(control).fd; /* rpc.c: never TLS */
 	if (setsockopt(tcp->fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
 		       sizeof(patience)) ||
 	    setsockopt(tcp->fd, SOL_SOCKET, SO_SNDTIMEO, &patience,

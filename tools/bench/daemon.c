@@ -82,6 +82,10 @@ static void put_words(struct words *words, const struct daemon_ways *ways,
 		*argv++ = "--munge-socket";
 		*argv++ = (char *)ways->munge_socket;
 	}
+	if (ways->psk_file) {
+		*argv++ = "--psk-file";
+		*argv++ = (char *)ways->psk_file;
+	}
 	*argv = NULL;
 }
 

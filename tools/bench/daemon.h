@@ -16,7 +16,8 @@ struct daemon;
 struct daemon_ways {
 	const char *host; /* an address of this host */
 	bool rdma;	  /* there alone, but for the unix socket; else TCP */
-	const char *sec, *munge_socket; /* as mitosisd's options, or NULL */
+	/* as mitosisd's options, or NULL */
+	const char *sec, *munge_socket, *psk_file;
 };
 
 /* Start @program with its socket in @dir; on return it listens.  @ways NULL:

@@ -129,9 +129,14 @@ static int parse(int argc, char **argv)
 		say_error("%s: HOST or HOST:PORT is wanted", place);
 		return -EINVAL;
 	}
-	if (sec_set(settings.sec, settings.munge_socket, &rpc->address.sec,
-		    why)) {
+	if (sec_set(&(struct sec_words){.kind = settings.sec,
+					.munge_socket = settings.munge_socket},
+		    &rpc->address.sec, why)) {
 		say_error("%s", why);
+		return -EINVAL;
+	}
+	if (rpc->address.sec.kind == WIRE_SEC_PSK) {
+		say_error("--sec psk: calls are measured outside of TLS");
 		return -EINVAL;
 	}
 	rpc->running_s =

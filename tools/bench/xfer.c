@@ -71,10 +71,12 @@ static const struct opts_entry table[] = {
 	 &settings.completion, 0, 0},
 	{"rdma-dev", "NAME", "the local device; none: the route's", OPTS_TEXT,
 	 &settings.xfer.device, 0, 0},
-	{"sec", "KIND", "as mitosisd's: none or munge (none)", OPTS_TEXT,
+	{"sec", "KIND", "as mitosisd's: none, munge or psk (none)", OPTS_TEXT,
 	 &settings.xfer.sec, 0, 0},
 	{"munge-socket", "PATH", "of munged, where it is not the usual one",
 	 OPTS_TEXT, &settings.xfer.munge_socket, 0, 0},
+	{"psk-file", "PATH", "of keys, for both ends", OPTS_TEXT,
+	 &settings.xfer.psk_file, 0, 0},
 	{"no-rival", NULL, "leave the link's own tools out", OPTS_FLAG,
 	 &settings.xfer.no_rival, 0, 0},
 	{"server_running_secs", "S", "how long the server serves (600)",
@@ -203,7 +205,10 @@ static int parse_options(int argc, char **argv)
 			     "adaptive, polling or events is wanted");
 	if (parse_places(xfer))
 		return -EINVAL;
-	if (sec_set(xfer->sec, xfer->munge_socket, &xfer->server.sec, why)) {
+	if (sec_set(&(struct sec_words){.kind = xfer->sec,
+					.munge_socket = xfer->munge_socket,
+					.psk_file = xfer->psk_file},
+		    &xfer->server.sec, why)) {
 		say_error("%s", why);
 		return -EINVAL;
 	}

@@ -41,7 +41,8 @@ struct xfer_options {
 	enum verbs_completion completion; /* of rdma, as the device */
 	const char *device;		  /* NULL: the route's */
 	bool no_rival, json;
-	const char *sec, *munge_socket; /* of the serving role's mitosisd */
+	/* of the serving role's mitosisd */
+	const char *sec, *munge_socket, *psk_file;
 };
 
 /* One side of a cell: a sample for each round; none where it cannot say. */

@@ -148,6 +148,7 @@ static int start_daemon(struct xfer_server *server, const char *dir)
 		.rdma = options->proto == PLACE_RDMA,
 		.sec = options->sec,
 		.munge_socket = options->munge_socket,
+		.psk_file = options->psk_file,
 	};
 	int error = program ? daemon_open(program, dir, &ways, &server->daemon)
 			    : -ENOENT;

@@ -36,7 +36,9 @@ static int start_munge(void **state)
 	if (!munged_possible())
 		skip(); /* no munged, or built without libmunge */
 	munged_start(&munged, 'a');
-	return sec_set("munge", munged.socket, &policy.sec, why);
+	return sec_set(&(struct sec_words){.kind = "munge",
+					   .munge_socket = munged.socket},
+		       &policy.sec, why);
 }
 
 static int stop_munge(void **state)

@@ -73,7 +73,7 @@ static void nothing_else_is_served_without_sec(void **state)
 		assert_int_equal(-EPERM,
 				 listen_allow(&address, WIRE_SEC_NONE, &why));
 		assert_non_null(strstr(why.why,
-				       "without --sec=munge only "
+				       "without --sec=munge or psk only "
 				       "loopback and the unix socket "
 				       "are served"));
 	}

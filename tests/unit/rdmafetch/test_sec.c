@@ -51,7 +51,10 @@ static int start(void **state)
 	if (!munged_possible())
 		skip(); /* no munged, or built without libmunge */
 	munged_start(&munged, 'a');
-	assert_int_equal(0, sec_set("munge", munged.socket, &settings, why));
+	assert_int_equal(
+		0, sec_set(&(struct sec_words){.kind = "munge",
+					       .munge_socket = munged.socket},
+			   &settings, why));
 	return 0;
 }
 
@@ -158,7 +161,10 @@ static void other_key_is_refused(void **state)
 	struct munged other;
 
 	munged_start(&other, 'b');
-	assert_int_equal(0, sec_set("munge", other.socket, &settings, why));
+	assert_int_equal(
+		0, sec_set(&(struct sec_words){.kind = "munge",
+					       .munge_socket = other.socket},
+			   &settings, why));
 	refused(&hello, "same munge key");
 	munged_stop(&other);
 }
@@ -251,8 +257,11 @@ static void absent_munged_is_told(void **state)
 	struct wire_hello hello = make(), none;
 	struct sec_identity identity;
 
-	assert_int_equal(0,
-			 sec_set("munge", "/nowhere/socket", &settings, why));
+	assert_int_equal(
+		0,
+		sec_set(&(struct sec_words){.kind = "munge",
+					    .munge_socket = "/nowhere/socket"},
+			&settings, why));
 	assert_int_equal(-EAGAIN, check(&hello, &identity));
 	assert_non_null(strstr(why, "is munged running"));
 	assert_int_equal(-EAGAIN,
@@ -332,19 +341,35 @@ static void settings_are_checked(void **state)
 	struct sec_settings set = {.kind = WIRE_SEC_MUNGE};
 	char path[SEC_SOCKET_MAX + 2];
 
-	assert_int_equal(0, sec_set(NULL, NULL, &set, why));
+	assert_int_equal(0, sec_set(&(struct sec_words){.kind = NULL,
+							.munge_socket = NULL},
+				    &set, why));
 	assert_int_equal(WIRE_SEC_NONE, set.kind);
-	assert_int_equal(-EINVAL, sec_set("sys", NULL, &set, why));
-	assert_string_equal("sec=sys: it is none or munge", why);
-	assert_int_equal(-EINVAL, sec_set("", NULL, &set, why));
+	assert_int_equal(-EINVAL,
+			 sec_set(&(struct sec_words){.kind = "sys",
+						     .munge_socket = NULL},
+				 &set, why));
+	assert_string_equal("sec=sys: it is none, munge or psk", why);
+	assert_int_equal(
+		-EINVAL,
+		sec_set(&(struct sec_words){.kind = "", .munge_socket = NULL},
+			&set, why));
 	memset(path, 'p', sizeof(path));
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(-EINVAL, sec_set("none", path, &set, why));
+	assert_int_equal(-EINVAL,
+			 sec_set(&(struct sec_words){.kind = "none",
+						     .munge_socket = path},
+				 &set, why));
 	path[SEC_SOCKET_MAX] = '\0';
-	assert_int_equal(0, sec_set("none", path, &set, why));
+	assert_int_equal(0, sec_set(&(struct sec_words){.kind = "none",
+							.munge_socket = path},
+				    &set, why));
 	assert_string_equal(path, set.munge_socket);
 #if !HAVE_MUNGE
-	assert_int_equal(-EOPNOTSUPP, sec_set("munge", NULL, &set, why));
+	assert_int_equal(-EOPNOTSUPP,
+			 sec_set(&(struct sec_words){.kind = "munge",
+						     .munge_socket = NULL},
+				 &set, why));
 	assert_non_null(strstr(why, "built without"));
 #endif
 }

@@ -37,7 +37,7 @@ nobodys=$pid
 # Without --sec there is no RDMA for others.
 said=$(on A "$tools/mitosisd" --socket none --listen none \
 	--rdma="${address[A]}" 2>&1) && fail "RDMA is served without --sec"
-grep -qF 'without --sec=munge only loopback' <<<"$said" || fail "$said"
+grep -qF 'without --sec=munge or psk only loopback' <<<"$said" || fail "$said"
 
 start_on A daemon "$tools/mitosisd" --socket "$dir/control.sock" --listen none \
 	--sec munge --munge-socket "$dir/munge-A/socket" \
