@@ -75,6 +75,7 @@ int daemon_open(const struct daemon_options *options,
 		return -ENOMEM;
 	daemon->options = *options;
 	daemon->started_ns = io_monotonic_ns();
+	daemon->strangers.say = options->say;
 	exports_account_init(&daemon->exports, options->pin);
 	daemon->leases.fired = lease_over;
 	error = open_parts(daemon);

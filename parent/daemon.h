@@ -25,6 +25,7 @@
 #include "parent/identity.h"
 #include "parent/registry.h"
 #include "parent/snapshot.h"
+#include "parent/strangers.h"
 #include "rdmafetch/loop.h"
 #include "rdmafetch/tcp_serve.h"
 #include "rdmafetch/verbs_serve.h"
@@ -34,7 +35,8 @@ struct daemon_options {
 	struct serve_options serve;
 	struct identity_policy identity;
 	struct snapshot_options snapshot;
-	bool pin; /* export by pinned copies: exports.h */
+	bool pin;		       /* export by pinned copies: exports.h */
+	void (*say)(const char *line); /* for a log; NULL: nothing is said */
 };
 
 extern const struct daemon_options daemon_defaults;
@@ -50,6 +52,7 @@ struct daemon {
 	struct prepared
 		*dying; /* images without a name whose twins still end */
 	struct exports_account exports;
+	struct strangers strangers;
 	struct loop_timer leases;
 	struct loop_watch *stop_watch;
 	uint64_t started_ns;

@@ -310,9 +310,17 @@ static void session_request(void *arg, const struct serve_ticket *ticket,
 	}
 }
 
+static void session_turned_away(void *arg, int fd, const char *why)
+{
+	struct daemon *daemon = arg;
+
+	strangers_turned_away(&daemon->strangers, fd, why, io_monotonic_ns());
+}
+
 const struct serve_ops session_ops = {
 	.join = session_join,
 	.leave = session_leave,
 	.request = session_request,
 	.source = session_source,
+	.turned_away = session_turned_away,
 };

@@ -67,9 +67,10 @@ static int get_line(const char *line, size_t len, size_t *ret_name_bytes,
 	return 1;
 }
 
-int psk_find(const char *text, size_t len, const char *name, size_t name_bytes,
+int psk_find(const char *text, size_t len, const char *name,
 	     struct psk_key *ret_key, unsigned *ret_line)
 {
+	const size_t name_bytes = strlen(name);
 	size_t at = 0, line_name_bytes = 0;
 	struct psk_key key;
 	int found = 0;
@@ -141,7 +142,7 @@ static int look(const char *text, size_t len, const char *name,
 		struct psk_key *ret_key, char *words)
 {
 	unsigned line = 0;
-	int r = psk_find(text, len, name, strlen(name), ret_key, &line);
+	int r = psk_find(text, len, name, ret_key, &line);
 
 	if (r < 0)
 		(void)sprintf(words,

@@ -34,13 +34,13 @@ struct psk_key {
 int psk_name_ok(const char *name, size_t len);
 
 /*
- * Look for the key of @name, of @name_bytes, in the @len bytes of @text.
+ * Look for the key of @name in the @len bytes of @text.
  *
  * Returns 1 with the key, 0 when there is none, or -EINVAL when a line is not
  * NAME:KEY or its key is too short or too long: *@ret_line is its number then,
  * from 1.
  */
-int psk_find(const char *text, size_t len, const char *name, size_t name_bytes,
+int psk_find(const char *text, size_t len, const char *name,
 	     struct psk_key *ret_key, unsigned *ret_line);
 
 /*

@@ -6,14 +6,11 @@
  * parent/daemon.h.
  */
 #include <errno.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -26,6 +23,7 @@
 #include "parent/listen.h"
 #include "tools/conf.h"
 #include "tools/detach.h"
+#include "tools/limits.h"
 #include "tools/opts.h"
 #include "tools/pidfile.h"
 #include "tools/rdmaport.h"
@@ -140,6 +138,11 @@ static int set_sec(void)
 	return error;
 }
 
+static void say_line(const char *line)
+{
+	say_note("%s", line);
+}
+
 /* The usual file is root's: nobody else's daemon reads it. */
 static int read_config(int argc, char **argv)
 {
@@ -156,6 +159,7 @@ static int parse_line(int argc, char **argv)
 	int first;
 
 	settings.daemon = daemon_defaults;
+	settings.daemon.say = say_line;
 	first = read_config(argc, argv);
 	if (!first)
 		first = opts_parse(table, argc, argv);
@@ -347,24 +351,6 @@ static int block_signals(struct serving *serving)
 	return serving->stop_fd < 0 ? -errno : 0;
 }
 
-/*
- * Room for clients and twins; and our memory, which keys pass through, is for
- * no core file and no debugger but root's.  (An unprivileged daemon would lose
- * its own /proc/self with that, and guards nothing from its user.)
- */
-static void set_limits(void)
-{
-	struct rlimit files;
-
-	if (!getrlimit(RLIMIT_NOFILE, &files)) {
-		files.rlim_cur = files.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &files);
-	}
-	if (!geteuid() || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET,
-				CAP_SYS_PTRACE, 0, 0) == 1)
-		(void)prctl(PR_SET_DUMPABLE, 0);
-}
-
 static int open_daemon(struct serving *serving)
 {
 	char why[WIRE_WHY_MAX + 1];
@@ -411,7 +397,7 @@ static int open_all(struct serving *serving)
 		say_error("cannot take signals: %s", strerror(-error));
 		return error;
 	}
-	set_limits();
+	limits_set();
 	error = open_daemon(serving);
 	if (!error)
 		error = serve_all(serving);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "rdmafetch/loop.h"
+#include "rdmafetch/psk.h"
 
 #define WAITING_MAX 64
 
@@ -30,6 +31,8 @@ struct fake_daemon {
 	struct tcp_serve *serve;
 	struct verbs_serve *verbs;
 	const char *rdma_address; /* NULL: no RDMA */
+	const char *psk_file;	  /* NULL: no TLS */
+	char tls_name[PSK_NAME_MAX + 1];
 	uint16_t rdma_port;
 	struct loop_watch *watch;
 	int tcp_fd, unix_fd, command_fd, done_fd;
@@ -72,6 +75,10 @@ static int fake_read(struct page_source *source, uint32_t object,
 static int fake_join(void *arg, const struct serve_origin *origin,
 		     void **ret_session, char *why)
 {
+	struct fake_daemon *daemon = arg;
+
+	(void)snprintf(daemon->tls_name, sizeof(daemon->tls_name), "%s",
+		       origin->tls_name ? origin->tls_name : "");
 	*ret_session = arg;
 	return 0;
 }
@@ -197,6 +204,8 @@ static void *serve_thread(void *arg)
 	assert(!loop_open(256, &daemon->loop));
 	assert(!tcp_serve_open(daemon->loop, &daemon->options, &fake_ops,
 			       daemon, &daemon->serve));
+	if (daemon->psk_file)
+		tcp_serve_psk(daemon->serve, daemon->psk_file);
 	assert(!tcp_serve_listen(daemon->serve, daemon->tcp_fd));
 	assert(!tcp_serve_listen(daemon->serve, daemon->unix_fd));
 	if (daemon->rdma_address)
@@ -247,6 +256,28 @@ static void listen_both(struct fake_daemon *daemon)
 	listen_unix(daemon);
 }
 
+static struct fake_daemon *make(const struct serve_options *options)
+{
+	struct fake_daemon *daemon = calloc(1, sizeof(*daemon));
+
+	assert(daemon);
+	daemon->options = options ? *options : serve_defaults;
+	daemon->source.read = fake_read;
+	daemon->command_fd = eventfd(0, EFD_CLOEXEC);
+	daemon->done_fd = eventfd(0, EFD_CLOEXEC);
+	listen_both(daemon);
+	return daemon;
+}
+
+static struct fake_daemon *run(struct fake_daemon *daemon)
+{
+	uint64_t one;
+
+	assert(!pthread_create(&daemon->thread, NULL, serve_thread, daemon));
+	assert(read(daemon->done_fd, &one, 8) == 8);
+	return daemon;
+}
+
 struct fake_daemon *fake_daemon_start(const struct serve_options *options)
 {
 	return fake_daemon_start_rdma(options, NULL);
@@ -255,19 +286,24 @@ struct fake_daemon *fake_daemon_start(const struct serve_options *options)
 struct fake_daemon *fake_daemon_start_rdma(const struct serve_options *options,
 					   const char *address)
 {
-	struct fake_daemon *daemon = calloc(1, sizeof(*daemon));
-	uint64_t one;
+	struct fake_daemon *daemon = make(options);
 
-	assert(daemon);
-	daemon->options = options ? *options : serve_defaults;
 	daemon->rdma_address = address;
-	daemon->source.read = fake_read;
-	daemon->command_fd = eventfd(0, EFD_CLOEXEC);
-	daemon->done_fd = eventfd(0, EFD_CLOEXEC);
-	listen_both(daemon);
-	assert(!pthread_create(&daemon->thread, NULL, serve_thread, daemon));
-	assert(read(daemon->done_fd, &one, 8) == 8);
-	return daemon;
+	return run(daemon);
+}
+
+struct fake_daemon *fake_daemon_start_psk(const struct serve_options *options,
+					  const char *psk_file)
+{
+	struct fake_daemon *daemon = make(options);
+
+	daemon->psk_file = psk_file;
+	return run(daemon);
+}
+
+const char *fake_daemon_tls_name(const struct fake_daemon *daemon)
+{
+	return daemon->tls_name;
 }
 
 void fake_daemon_stop(struct fake_daemon *daemon)

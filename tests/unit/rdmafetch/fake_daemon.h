@@ -26,6 +26,14 @@ struct fake_daemon *fake_daemon_start(const struct serve_options *options);
 /* As fake_daemon_start(), and serves RDMA on @address (IPv4), any port. */
 struct fake_daemon *fake_daemon_start_rdma(const struct serve_options *options,
 					   const char *address);
+
+/* As fake_daemon_start(), and speaks TLS by the keys in @psk_file. */
+struct fake_daemon *fake_daemon_start_psk(const struct serve_options *options,
+					  const char *psk_file);
+
+/* Whose key the last client's TLS was by; "" for none. */
+const char *fake_daemon_tls_name(const struct fake_daemon *daemon);
+
 void fake_daemon_stop(struct fake_daemon *daemon);
 
 uint16_t fake_daemon_port(const struct fake_daemon *daemon);

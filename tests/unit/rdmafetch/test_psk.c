@@ -24,7 +24,7 @@ static unsigned line;
 static int find(const char *text, const char *name)
 {
 	line = 0;
-	return psk_find(text, strlen(text), name, strlen(name), &key, &line);
+	return psk_find(text, strlen(text), name, &key, &line);
 }
 
 static void a_name_has_its_own_key(void **state)

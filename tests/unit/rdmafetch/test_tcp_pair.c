@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_tcp_pair.c - both ends of the protocol against each other
+ * test_tcp_pair.c - both ends of the protocol against each other; with "psk" as
+ * its argument, inside TLS
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -17,12 +19,21 @@
 #include "common/source.h"
 #include "fake_daemon.h"
 #include "rdmafetch/tcp.h"
+#include "rdmafetch/tls.h"
+#include "tests/contract/keyfile.h"
 #include "tests/unit/rdmafetch/reader.h"
 
 #define PATIENCE 10000
 
 static const struct wire_image image = {.name = "any"};
 static char why[WIRE_WHY_MAX + 1];
+static char keys[KEYFILE_PATH_MAX]; /* "": plain */
+
+static struct fake_daemon *start(void)
+{
+	return keys[0] ? fake_daemon_start_psk(NULL, keys)
+		       : fake_daemon_start(NULL);
+}
 
 static struct tcp_address address_of(const struct fake_daemon *daemon,
 				     bool is_unix)
@@ -33,6 +44,8 @@ static struct tcp_address address_of(const struct fake_daemon *daemon,
 
 	(void)snprintf(address.host, sizeof(address.host), "%s",
 		       is_unix ? fake_daemon_path(daemon) : "127.0.0.1");
+	if (keys[0])
+		address.sec = keyfile_sec(keys, "any");
 	return address;
 }
 
@@ -84,7 +97,7 @@ static int read_once(struct transport *transport, uint32_t object,
 
 static void bytes_arrive_over_both_sockets(void **state)
 {
-	struct fake_daemon *daemon = fake_daemon_start(NULL);
+	struct fake_daemon *daemon = start();
 
 	for (int is_unix = 0; is_unix < 2; is_unix++) {
 		struct transport *transport = open_ok(daemon, is_unix);
@@ -104,7 +117,7 @@ static void bytes_arrive_over_both_sockets(void **state)
 
 static void one_bad_page_does_not_end_the_connection(void **state)
 {
-	struct fake_daemon *daemon = fake_daemon_start(NULL);
+	struct fake_daemon *daemon = start();
 	struct transport *transport = open_ok(daemon, false);
 
 	assert_int_equal(
@@ -118,7 +131,7 @@ static void one_bad_page_does_not_end_the_connection(void **state)
 
 static void a_withdrawn_image_is_estale(void **state)
 {
-	struct fake_daemon *daemon = fake_daemon_start(NULL);
+	struct fake_daemon *daemon = start();
 	struct transport *transport = open_ok(daemon, false);
 
 	fake_daemon_withdraw(daemon);
@@ -131,7 +144,7 @@ static void a_withdrawn_image_is_estale(void **state)
 static void an_unknown_name_is_enoent_with_words(void **state)
 {
 	static const struct wire_image nobody = {.name = "nobody"};
-	struct fake_daemon *daemon = fake_daemon_start(NULL);
+	struct fake_daemon *daemon = start();
 	struct tcp_address address = address_of(daemon, true);
 	struct transport *transport = NULL;
 	struct tcp_opened opened;
@@ -144,7 +157,7 @@ static void an_unknown_name_is_enoent_with_words(void **state)
 
 static void a_daemon_that_goes_is_eio(void **state)
 {
-	struct fake_daemon *daemon = fake_daemon_start(NULL);
+	struct fake_daemon *daemon = start();
 	struct transport *transport = open_ok(daemon, true);
 
 	assert_int_equal(read_once(transport, SOURCE_MEMORY, BASE, PAGE_BYTES),
@@ -159,7 +172,7 @@ static void a_daemon_that_goes_is_eio(void **state)
 static void a_full_pipeline_brings_every_byte(void **state)
 {
 	enum { NR = 1500, BUF = 64 * 4096 };
-	struct fake_daemon *daemon = fake_daemon_start(NULL);
+	struct fake_daemon *daemon = start();
 	struct transport *transport = open_ok(daemon, false);
 	struct transport_read *reads = calloc(NR, sizeof(*reads));
 	unsigned nr = 0, nr_done = 0;
@@ -201,7 +214,7 @@ static void a_full_pipeline_brings_every_byte(void **state)
 	fake_daemon_stop(daemon);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_arrive_over_both_sockets),
@@ -212,5 +225,14 @@ int main(void)
 		cmocka_unit_test(a_full_pipeline_brings_every_byte),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int nr_failed;
+
+	if (argc > 1 && !tls_is_built)
+		return 77;
+	if (argc > 1)
+		keyfile_make("any:" KEYFILE_KEY "\n", keys);
+	nr_failed = cmocka_run_group_tests(tests, NULL, NULL);
+	if (keys[0])
+		(void)unlink(keys);
+	return nr_failed;
 }
