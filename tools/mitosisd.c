@@ -23,7 +23,7 @@
 #include "parent/listen.h"
 #include "tools/conf.h"
 #include "tools/detach.h"
-#include "tools/limits.h"
+#include "tools/rlimit.h"
 #include "tools/opts.h"
 #include "tools/pidfile.h"
 #include "tools/rdmaport.h"
@@ -397,7 +397,7 @@ static int open_all(struct serving *serving)
 		say_error("cannot take signals: %s", strerror(-error));
 		return error;
 	}
-	limits_set();
+	rlimit_set();
 	error = open_daemon(serving);
 	if (!error)
 		error = serve_all(serving);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* limits.c - see limits.h */
-#include "tools/limits.h"
+/* rlimit.c - see rlimit.h */
+#include "tools/rlimit.h"
 
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-void limits_set(void)
+void rlimit_set(void)
 {
 	struct rlimit files;
 

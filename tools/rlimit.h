@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limits.h - what the kernel grants the daemon, and to whom it shows it
+ * rlimit.h - what the kernel grants the daemon, and to whom it shows it
  */
 #pragma once
 
@@ -9,4 +9,4 @@
  * no core file and no debugger but root's.  (An unprivileged daemon would lose
  * its own /proc/self with that, and guards nothing from its user.)
  */
-void limits_set(void);
+void rlimit_set(void);
