@@ -13,44 +13,8 @@ export PYTHONDONTWRITEBYTECODE=1
 
 mib=2
 socket=$dir/run/control.sock
-server=10.73.0.1
-
-# Two hosts: network namespaces that end with the process that holds them.
-host() {
-	unshare --net sleep 1000 >/dev/null &
-	pid=$!
-	wait_for 10 another_net "$pid"
-}
-
-another_net() {
-	[ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]
-}
-
-host && host_a=$pid
-host && host_b=$pid
-ip link add veth0 netns "$host_a" type veth peer name veth0 netns "$host_b" ||
-	skip "the kernel has no veth"
-on_a=(nsenter --net="/proc/$host_a/ns/net")
-on_b=(nsenter --net="/proc/$host_b/ns/net")
-"${on_a[@]}" ip addr add $server/24 dev veth0
-"${on_b[@]}" ip addr add 10.73.0.2/24 dev veth0
-for on in "$host_a" "$host_b"; do
-	nsenter --net="/proc/$on/ns/net" ip link set lo up
-	nsenter --net="/proc/$on/ns/net" ip link set veth0 up
-done
-
-# munge_on NAME KEY: a munged for a host, with its own idea of what it has seen.
-munge_on() {
-	local here=$dir/munge-$1
-	mkdir -p "$here"
-	(umask 077 && printf "%064d" "$2" >"$here/key")
-	munged --foreground --socket "$here/socket" --key-file "$here/key" \
-		--log-file "$here/log" --pid-file "$here/pid" \
-		--seed-file "$here/seed" >"$dir/munged-$1.out" 2>&1 &
-	munged=$!
-	wait_for 20 test -S "$here/socket" -o ! -e "/proc/$munged"
-	[ -S "$here/socket" ] || fail "munged does not start"
-}
+. "$here/hosts.sh"
+hosts_up
 munge_on a 1 && munged_a=$munged
 munge_on b 1
 munge_on stranger 2
@@ -67,12 +31,6 @@ boot() {
 	wait_for 20 test -s "$dir/$name.ready" -o ! -e "/proc/$daemon"
 	port=$(grep -oP "tcp:$server:\\K\\d+" "$dir/$name.ready")
 	port_inside=$(grep -oP 'tcp:127\.0\.0\.1:\K\d+' "$dir/$name.ready")
-}
-
-as() {
-	local user=$1
-	shift
-	setpriv --reuid "$user" --regid "$user" --clear-groups -- "$@"
 }
 
 # remote USER COMMAND...: mitosisctl on host B.  Entering a namespace takes root,
@@ -94,23 +52,8 @@ look() {
 		"$dir/munge-b/socket" "$@" || fail "as $user: $*"
 }
 
-refused() {
-	local words=$1 said
-	shift
-	if said=$("$@" 2>&1); then
-		fail "should have been refused: $*"
-	fi
-	[ "$(wc -l <<<"$said")" = 1 ] || fail "more than one line: $said"
-	grep -qF -- "$words" <<<"$said" || fail "not '$words' but: $said"
-}
-
 ctl() {
 	"$tools/mitosisctl" --socket "$socket" "$@"
-}
-
-key_of() {
-	/usr/bin/python3 -c 'import json, sys
-print(json.load(sys.stdin)["key"])'
 }
 
 # A process each of nobody, of another user and of root.

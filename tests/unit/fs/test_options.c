@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fs/options.h"
+#include "rdmafetch/tls.h"
 
 #define MAX_ARGS 12
 
@@ -126,6 +127,27 @@ static void sec_is_taken(void **state)
 	assert_int_equal(options.sec.kind, WIRE_SEC_NONE);
 	options_done(&options);
 	assert_refused("mitosisfs h:/pid/1 /mnt -o sec=sys", "sec=sys");
+}
+
+static void psk_is_taken(void **state)
+{
+	struct options options;
+
+	if (!tls_is_built)
+		skip();
+	assert_int_equal(parse("mitosisfs h:/pid/1 /mnt -o sec=psk,psk_file=/k,"
+			       "psk_user=bob",
+			       &options),
+			 0);
+	assert_int_equal(options.sec.kind, WIRE_SEC_PSK);
+	assert_string_equal(options.sec.psk_file, "/k");
+	assert_string_equal(options.sec.psk_user, "bob");
+	options_done(&options);
+	assert_refused("mitosisfs h:/pid/1 /mnt -o sec=psk,proto=rdma",
+		       "not inside TLS");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o sec=psk,psk_user=a:b",
+		       "psk_user");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o psk_file=/k", "say sec=psk");
 }
 
 static void ways_to_the_daemon_are_taken(void **state)
@@ -274,6 +296,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_taken),
 		cmocka_unit_test(words_of_nfs_and_sshfs_are_taken),
 		cmocka_unit_test(sec_is_taken),
+		cmocka_unit_test(psk_is_taken),
 		cmocka_unit_test(ways_to_the_daemon_are_taken),
 		cmocka_unit_test(what_mount_adds_is_dropped),
 		cmocka_unit_test(what_cannot_be_is_refused),

@@ -3,6 +3,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,7 +188,89 @@ static void credential_for_another_end_is_refused(void **state)
 	assert_non_null(strstr(why, "10.0.0.3"));
 }
 
+/* ---- by a key ---- */
+
+static int start_psk(void **state)
+{
+	(void)start(state);
+	policy.sec.kind = WIRE_SEC_PSK;
+	hello.sec = WIRE_SEC_PSK;
+	return 0;
+}
+
+/* As a connection in TLS by the key of @name comes, over a network. */
+static int find_by_key(const char *name)
+{
+	const struct sockaddr_storage ends[2] = {end_at("10.0.0.1"),
+						 end_at("10.0.0.2")};
+	const struct identity_ask ask = {.fd = -1,
+					 .here = &ends[0],
+					 .there = &ends[1],
+					 .hello = &hello,
+					 .tls_name = name};
+
+	return identity_find(&policy, &ask, &peer, why);
+}
+
+static void key_says_which_user(void **state)
+{
+	const struct passwd *user = getpwnam("nobody");
+
+	if (!user)
+		skip(); /* a host without the usual users */
+	assert_int_equal(0, find_by_key("nobody"));
+	assert_true(peer.known);
+	assert_false(peer.squashed);
+	assert_int_equal(user->pw_uid, peer.uid);
+	assert_int_equal(user->pw_gid, peer.gid);
+}
+
+static void key_of_no_user_is_refused(void **state)
+{
+	assert_int_equal(-EACCES, find_by_key("no-such-user"));
+	assert_non_null(strstr(why, "no user of the daemon's host is called"));
+	/* Numbers are no names. */
+	assert_int_equal(-EACCES, find_by_key("0"));
+	assert_int_equal(77, peer.uid);
+}
+
+static void root_by_its_key_is_squashed(void **state)
+{
+	assert_int_equal(0, find_by_key("root"));
+	assert_false(peer.known);
+	assert_true(peer.squashed);
+	policy.no_root_squash = true;
+	assert_int_equal(0, find_by_key("root"));
+	assert_true(peer.known);
+	assert_int_equal(0, peer.uid);
+}
+
+static void key_counts_inside_tls_only(void **state)
+{
+	assert_int_equal(-EACCES, find_by_key(NULL));
+	assert_non_null(strstr(why, "outside of TLS"));
+	assert_int_equal(-EACCES, find("10.0.0.1", "10.0.0.2"));
+	assert_int_equal(-EACCES, find("127.0.0.1", "127.0.0.1"));
+	hello.sec = WIRE_SEC_NONE;
+	assert_int_equal(-EACCES, find_by_key(NULL));
+	assert_non_null(strstr(why, "use sec=psk"));
+}
+
+/* What HELLO says must fit to what it is in. */
+static void hello_in_tls_must_say_so(void **state)
+{
+	hello.cred_bytes = 1;
+	assert_int_equal(-EACCES, find_by_key("nobody"));
+	hello.cred_bytes = 0;
+	hello.sec = WIRE_SEC_NONE;
+	assert_int_equal(-EOPNOTSUPP, find_by_key("nobody"));
+	hello.sec = WIRE_SEC_MUNGE;
+	assert_int_equal(-EOPNOTSUPP, find_by_key("nobody"));
+	assert_int_equal(77, peer.uid);
+}
+
 #define CASE(name) cmocka_unit_test_setup(name, start)
+#define PSK(name)  cmocka_unit_test_setup(name, start_psk)
 #define MUNGE(name)                                                            \
 	cmocka_unit_test_setup_teardown(name, start_munge, stop_munge)
 
@@ -199,6 +282,11 @@ int main(void)
 		CASE(inside_without_a_socket_is_unknown),
 		CASE(unix_socket_tells_its_peer),
 		CASE(credential_without_sec_is_refused),
+		PSK(key_says_which_user),
+		PSK(key_of_no_user_is_refused),
+		PSK(root_by_its_key_is_squashed),
+		PSK(key_counts_inside_tls_only),
+		PSK(hello_in_tls_must_say_so),
 		MUNGE(network_needs_a_credential_with_sec_too),
 		MUNGE(remote_root_is_squashed),
 		MUNGE(remote_root_is_root_where_that_is_wanted),
