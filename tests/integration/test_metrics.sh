@@ -91,32 +91,13 @@ check 'mitosisd_images=1' 'mitosisd_images_prepared_total=2' \
 	<daemon.txt
 
 # Hits: a child that touches page after page finds them here.
-cat >large.py <<'PY'
-import sys, time
-held = b"\x5a" * (8 << 20)
-print("ready", flush=True)
-time.sleep(300)
-PY
-cat >stream.py <<'PY'
-import json, mmap, os, sys
-with open(sys.argv[1] + "/image/image.json") as file:
-    areas = json.load(file)["areas"]
-area = max((a for a in areas if a["kind"] == "anonymous"),
-           key=lambda a: a["pages_present"])
-start, end = int(area["start"], 16), int(area["end"], 16)
-space = os.open(sys.argv[1] + "/image/.space", os.O_RDONLY)
-area = mmap.mmap(space, end - start, mmap.MAP_PRIVATE, mmap.PROT_READ,
-                 offset=start)
-area.madvise(mmap.MADV_RANDOM)
-assert sum(area[at] == 0x5a for at in range(4095, end - start, 4096)) > 2000
-PY
 sleeper=$pid
-start large /usr/bin/python3 large.py
+start large /usr/bin/python3 "$here/stream.py" parent
 wait_ready large "$pid"
 ctl prepare "$pid" --name large >/dev/null
 kill "$pid"
 mount_image unix:/image/large "socket=$socket,prefetch=next"
-/usr/bin/python3 stream.py "$mnt"
+/usr/bin/python3 "$here/stream.py" child "$mnt"
 cat "$mnt/metrics" >stream.txt
 check <stream.txt
 awk '/^mitosisfs_prefetched_bytes_total/ { came = $2 }

@@ -19,6 +19,7 @@
 #include "common/io.h"
 #include "common/parse.h"
 #include "common/say.h"
+#include "config.h"
 #include "tools/bench/daemon.h"
 
 #define IMAGE_NAME  "bench"
@@ -34,20 +35,24 @@ struct host {
 	bool mounted;
 };
 
+/* Beside ourselves, as in a build; else where parents are installed. */
 char *host_program(const char *name)
 {
 	char *self CLEANUP_FREE = NULL, *path CLEANUP_FREE = NULL;
+	char *other CLEANUP_FREE = NULL;
 
 	if (io_readlink("/proc/self/exe", &self) < 0)
 		return NULL;
 	*strrchr(self, '/') = '\0';
-	if (asprintf(&path, "%s/%s", self, name) < 0)
+	if (asprintf(&path, "%s/%s", self, name) < 0 ||
+	    asprintf(&other, "%s/%s", LIBEXECDIR, name) < 0)
 		return NULL;
-	if (access(path, R_OK) < 0) {
-		say_error("%s: %s", path, strerror(errno));
-		return NULL;
-	}
-	return steal_ptr(&path);
+	if (!access(path, R_OK))
+		return steal_ptr(&path);
+	if (!access(other, R_OK))
+		return steal_ptr(&other);
+	say_error("%s: %s", path, strerror(errno));
+	return NULL;
 }
 
 static int find_programs(struct host *host)
