@@ -8,7 +8,9 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -50,6 +52,25 @@ static void make_harmless(char *text)
 	}
 }
 
+/* Each time: stderr may be another one by now. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
+	       !fstat(STDERR_FILENO, &st) && st.st_dev == dev &&
+	       st.st_ino == ino;
+}
+
+static int put_prefix(char *line, size_t room, int priority)
+{
+	if (is_journal())
+		return snprintf(line, room, "<%d>", priority);
+	return snprintf(line, room, "%s: ", program);
+}
+
 static size_t cut(int printed, size_t room)
 {
 	if (printed < 0)
@@ -64,8 +85,7 @@ say(int priority, const char *format, va_list args)
 	char line[LINE_BYTES];
 	/* One byte is kept back for the newline. */
 	size_t room = sizeof(line) - 1;
-	size_t prefix =
-		cut(snprintf(line, room / 2, "%s: ", program), room / 2);
+	size_t prefix = cut(put_prefix(line, room / 2, priority), room / 2);
 	size_t len = prefix;
 
 	len += cut(vsnprintf(line + prefix, room - prefix, format, args),
