@@ -44,6 +44,7 @@ offers _mitosis_bench 'mitosis-bench ' fork
 start_daemon
 start sleeper sleep 100
 "$tools/mitosisctl" --socket "$socket" prepare "$pid" --name night >/dev/null
+offers _mitosisctl "mitosisctl --socket $socket release " night
 mitosisctl() {
 	command mitosisctl --socket "$socket" "$@"
 }
