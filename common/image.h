@@ -73,7 +73,9 @@ enum image_vma_flag {
 	IMAGE_VMA_DONTDUMP = 1 << 6,
 	IMAGE_VMA_SHARED_MAP = 1 << 7, /* 's' in maps, whatever the kind */
 	IMAGE_VMA_HUGETLB = 1 << 8,    /* pages of hugetlbfs, copied as SHARED */
-	IMAGE_VMA_FLAGS_ALL = (1 << 9) - 1,
+	IMAGE_VMA_RANDOM = 1 << 9,     /* MADV_RANDOM */
+	IMAGE_VMA_SEQUENTIAL = 1 << 10,
+	IMAGE_VMA_FLAGS_ALL = (1 << 11) - 1,
 };
 
 struct image_vma {

@@ -56,6 +56,8 @@ static void put_flags(FILE *out, const struct image_vma *vma)
 		{vma->flags & IMAGE_VMA_SHARED_MAP, "sh"},
 		{vma->kind == IMAGE_VMA_STACK, "gd"},
 		{vma->flags & IMAGE_VMA_LOCKED, "lo"},
+		{vma->flags & IMAGE_VMA_SEQUENTIAL, "sr"},
+		{vma->flags & IMAGE_VMA_RANDOM, "rr"},
 		{vma->flags & IMAGE_VMA_DONTFORK, "dc"},
 		{vma->flags & IMAGE_VMA_NORESERVE, "nr"},
 		{vma->flags & IMAGE_VMA_HUGETLB, "ht"},

@@ -340,6 +340,8 @@ static void advise(struct plan *plan, const struct image_vma *vma,
 		{IMAGE_VMA_DONTFORK, MADV_DONTFORK},
 		{IMAGE_VMA_WIPEONFORK, MADV_WIPEONFORK},
 		{IMAGE_VMA_DONTDUMP, MADV_DONTDUMP},
+		{IMAGE_VMA_RANDOM, MADV_RANDOM},
+		{IMAGE_VMA_SEQUENTIAL, MADV_SEQUENTIAL},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

@@ -36,6 +36,8 @@ static const struct {
 	{"dc", 0, IMAGE_VMA_DONTFORK},
 	{"wf", 0, IMAGE_VMA_WIPEONFORK},
 	{"dd", 0, IMAGE_VMA_DONTDUMP},
+	{"rr", 0, IMAGE_VMA_RANDOM},
+	{"sr", 0, IMAGE_VMA_SEQUENTIAL},
 };
 
 unsigned vmakind_flags(struct text line, struct image_vma *vma)

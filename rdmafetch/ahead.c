@@ -327,31 +327,47 @@ static void wake_thread(struct ahead *ahead)
 
 /* ---- demand ---- */
 
-/* The stream that @page goes on, else the one idle longest; moved to front. */
-static struct prefetch_state *stream_of(struct ahead *ahead, uint64_t page)
+/*
+ * The stream that @page goes on, moved to the front; else the one idle longest,
+ * to begin anew.
+ */
+static struct prefetch_state *stream_of(struct ahead *ahead, uint64_t page,
+					const struct prefetch_policy *policy)
 {
-	struct prefetch_state *streams = ahead->streams, found;
+	struct prefetch_state *streams = ahead->streams, found = {0};
 	unsigned i = 0;
 
-	while (i < STREAMS - 1 &&
-	       (page < streams[i].next_page || page > streams[i].ahead_page))
+	while (i < STREAMS && !policy->goes_on(&streams[i], page))
 		i++;
-	found = streams[i];
+	if (i < STREAMS)
+		found = streams[i];
+	else
+		i--;
 	memmove(streams + 1, streams, i * sizeof(*streams));
 	streams[0] = found;
 	return streams;
 }
 
-/* The pages of @stream that lie between its last demand and @demand. */
-static struct prefetch_run passed_by(const struct prefetch_state *stream,
-				     struct prefetch_run demand)
+static const struct prefetch_policy *policy_at(const struct ahead *ahead,
+					       uint64_t page)
 {
-	struct prefetch_run run = {stream->next_page, 0};
+	const struct image_vma *vma =
+		image_vma_at(ahead->options.image, page << PAGE_SHIFT);
 
-	if (demand.first_page > stream->next_page &&
-	    demand.first_page <= stream->ahead_page)
-		run.nr_pages = demand.first_page - stream->next_page;
-	return run;
+	return prefetch_for(ahead->options.policy, vma ? vma->flags : 0);
+}
+
+/* Queue what is not here of @plan; a full queue: the thread is behind. */
+static void take_plan(struct ahead *ahead, const struct prefetch_plan *plan)
+{
+	bool taken = false;
+
+	for (unsigned i = 0; i < plan->nr; i++)
+		if (pageset_missing(ahead->options.here, plan->runs[i], 1)
+			    .nr_pages)
+			taken |= !put_run(&ahead->suggested, plan->runs[i]);
+	if (taken)
+		wake_thread(ahead);
 }
 
 void ahead_joined(struct ahead *ahead, struct prefetch_run run)
@@ -362,21 +378,19 @@ void ahead_joined(struct ahead *ahead, struct prefetch_run run)
 
 void ahead_demanded(struct ahead *ahead, struct prefetch_run demand)
 {
+	const struct prefetch_policy *policy;
 	struct prefetch_state *stream;
-	struct prefetch_run run;
+	struct prefetch_plan plan;
 
 	if (!ahead || ahead->closing)
 		return;
-	stream = stream_of(ahead, demand.first_page);
-	foreseen_passed(ahead->foreseen, passed_by(stream, demand));
+	policy = policy_at(ahead, demand.first_page);
+	stream = stream_of(ahead, demand.first_page, policy);
+	foreseen_passed(ahead->foreseen, prefetch_passed(stream, demand));
 	foreseen_again(ahead->foreseen, demand);
-	run = ahead->options.policy->next(stream, demand,
-					  ahead->options.max_pages);
-	if (!run.nr_pages ||
-	    !pageset_missing(ahead->options.here, run, 1).nr_pages)
-		return;
-	if (!put_run(&ahead->suggested, run)) /* full: the thread is behind */
-		wake_thread(ahead);
+	policy->next(stream, demand, ahead->options.max_pages, &plan);
+	stream->last = demand;
+	take_plan(ahead, &plan);
 }
 
 void ahead_arrived(struct ahead *ahead)

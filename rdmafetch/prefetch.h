@@ -2,37 +2,58 @@
 /*
  * prefetch.h - what to bring before it is asked for: pure policies
  *
- * A policy sees which pages were demanded and says which run to fetch next.  It
- * does no I/O, takes no lock and reads no clock; fetch.c calls it under its own
+ * A policy sees which pages were demanded and says which to fetch next.  It
+ * does no I/O, takes no lock and reads no clock; ahead.c calls it under its
  * lock and does the work.
+ *
+ * It is fed with the faults alone, and knows by them what was used of what it
+ * said: a page that came ahead is used without a sound, so a stream that shows
+ * up behind such pages has used them (prefetch_passed()).
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#define PREFETCH_PAGES_MAX 256u /* of one suggestion: TRANSPORT_READ_MAX */
+#include "common/image.h"
+
+#define PREFETCH_PAGES_MAX  256u /* of one suggestion: TRANSPORT_READ_MAX */
+#define PREFETCH_RUNS_MAX   16u	 /* of one suggestion */
+#define PREFETCH_DELTAS_MAX 16u	 /* jumps that a trend is looked for in */
 
 struct prefetch_run {
 	uint64_t first_page, nr_pages;
 };
 
+struct prefetch_plan {
+	unsigned nr;
+	struct prefetch_run runs[PREFETCH_RUNS_MAX];
+};
+
 /* State of one stream of faults; zeroed by the caller before first use. */
 struct prefetch_state {
-	uint64_t next_page;  /* where the stream would go on */
-	uint64_t ahead_page; /* first page not yet suggested */
+	struct prefetch_run last; /* demand; set by the caller afterwards */
+	uint64_t next_page;	  /* where the stream would go on */
+	uint64_t ahead_page;	  /* first page not yet suggested */
 	uint32_t window_pages;
+	/* of stride */
+	int64_t deltas[PREFETCH_DELTAS_MAX]; /* a ring, pages */
+	uint32_t nr_deltas;
+	int64_t trend;
+	uint32_t window_steps, ahead_steps; /* wanted, and suggested, ahead */
 };
 
 struct prefetch_policy {
 	const char *name;
+	/* Whether a demand of @page belongs to the stream of @state. */
+	bool (*goes_on)(const struct prefetch_state *state, uint64_t page);
 	/*
-	 * A demand read of @demand happened.  Returns the run to prefetch, with
-	 * nr_pages 0 for none, at most @max_pages long.  The run may contain
-	 * holes: the caller clips it to what is present.
+	 * A demand read of @demand happened.  Fills @plan with what to
+	 * prefetch, most urgent first, at most @max_pages in all.  Runs may
+	 * contain holes: the caller clips them to what is present.
 	 */
-	struct prefetch_run (*next)(struct prefetch_state *state,
-				    struct prefetch_run demand,
-				    uint32_t max_pages);
+	void (*next)(struct prefetch_state *state, struct prefetch_run demand,
+		     uint32_t max_pages, struct prefetch_plan *plan);
 };
 
 extern const struct prefetch_policy prefetch_off;
@@ -40,9 +61,28 @@ extern const struct prefetch_policy prefetch_off;
 extern const struct prefetch_policy prefetch_seq;
 /* Always the pages right behind the fault. */
 extern const struct prefetch_policy prefetch_next;
+/*
+ * Looks for the jump that most of the last faults made, forward or back, and
+ * follows it; a few that jump elsewhere do no harm.  (Leap, ATC'20.)
+ */
+extern const struct prefetch_policy prefetch_stride;
 
 /* Their names, for messages. */
-#define PREFETCH_NAMES "off, next or seq"
+#define PREFETCH_NAMES "off, next, seq or stride"
 
 /* The policy called @name, or NULL. */
 const struct prefetch_policy *prefetch_find(const char *name);
+
+/*
+ * The policy for an area of @vma_flags (enum image_vma_flag) where @policy is
+ * for all: what the parent has told the kernel by madvise(2) goes first.
+ */
+const struct prefetch_policy *prefetch_for(const struct prefetch_policy *policy,
+					   uint32_t vma_flags);
+
+/*
+ * The pages between the last demand of a stream that goes on and @demand: those
+ * of them that came ahead were used.  nr_pages 0 for none.
+ */
+struct prefetch_run prefetch_passed(const struct prefetch_state *state,
+				    struct prefetch_run demand);

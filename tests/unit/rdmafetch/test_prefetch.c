@@ -23,12 +23,15 @@ static void run_table(const struct prefetch_policy *policy, uint32_t max_pages,
 
 	for (size_t i = 0; i < nr; i++) {
 		struct prefetch_run demand = {steps[i].first, steps[i].nr};
-		struct prefetch_run run =
-			policy->next(&state, demand, max_pages);
+		struct prefetch_plan plan;
 
-		assert_int_equal(run.nr_pages, steps[i].want_nr);
-		if (run.nr_pages)
-			assert_int_equal(run.first_page, steps[i].want_first);
+		policy->next(&state, demand, max_pages, &plan);
+		state.last = demand;
+		assert_int_equal(plan.nr, steps[i].want_nr > 0);
+		if (!plan.nr)
+			continue;
+		assert_int_equal(plan.runs[0].nr_pages, steps[i].want_nr);
+		assert_int_equal(plan.runs[0].first_page, steps[i].want_first);
 	}
 }
 
@@ -112,11 +115,191 @@ static void seq_with_no_room_suggests_nothing(void **state)
 	RUN_TABLE(&prefetch_seq, 0, steps);
 }
 
+/* Run @demands of one page through stride; the last one's plan. */
+static struct prefetch_plan stride(struct prefetch_state *state,
+				   const uint64_t *demands, size_t nr)
+{
+	struct prefetch_plan plan = {0};
+
+	for (size_t i = 0; i < nr; i++) {
+		struct prefetch_run demand = {demands[i], 1};
+
+		prefetch_stride.next(state, demand, 8, &plan);
+		state->last = demand;
+	}
+	return plan;
+}
+
+#define STRIDE(state, ...)                                                     \
+	stride(&(state), (const uint64_t[]){__VA_ARGS__},                      \
+	       sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+static void assert_singles(const struct prefetch_plan *plan,
+			   const uint64_t *pages, unsigned nr)
+{
+	assert_int_equal(plan->nr, nr);
+	for (unsigned i = 0; i < nr; i++) {
+		assert_int_equal(plan->runs[i].first_page, pages[i]);
+		assert_int_equal(plan->runs[i].nr_pages, 1);
+	}
+}
+
+#define ASSERT_SINGLES(plan, ...)                                              \
+	assert_singles(&(plan), (const uint64_t[]){__VA_ARGS__},               \
+		       sizeof((const uint64_t[]){__VA_ARGS__}) /               \
+			       sizeof(uint64_t))
+
+static void stride_follows_a_trend(void **state)
+{
+	struct prefetch_state up = {0}, down = {0};
+	struct prefetch_plan plan = STRIDE(up, 10, 13, 16, 19);
+
+	assert_int_equal(plan.nr, 0); /* three jumps are no trend yet */
+	plan = STRIDE(up, 22);
+	ASSERT_SINGLES(plan, 25, 28);
+	plan = STRIDE(down, 1000, 900, 800, 700, 600);
+	ASSERT_SINGLES(plan, 500, 400);
+}
+
+/* It shows up behind what came ahead: that was used, so more comes. */
+static void stride_doubles_with_what_was_used(void **state)
+{
+	struct prefetch_state s = {0};
+	struct prefetch_plan plan = STRIDE(s, 10, 13, 16, 19, 22);
+
+	plan = STRIDE(s, 31);
+	ASSERT_SINGLES(plan, 34, 37, 40, 43);
+	plan = STRIDE(s, 46);
+	ASSERT_SINGLES(plan, 49, 52, 55, 58, 61, 64, 67, 70);
+	plan = STRIDE(s, 73);
+	ASSERT_SINGLES(plan, 76, 79, 82, 85, 88, 91, 94, 97); /* the most */
+	plan = STRIDE(s, 76); /* it came before its page: far enough ahead */
+	assert_int_equal(plan.nr, 0);
+}
+
+static void stride_sees_through_noise(void **state)
+{
+	static const uint64_t demands[] = {100, 105, 110, 3000, 115,
+					   120, 125, 130, 135};
+	struct prefetch_state s = {0};
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < sizeof(demands) / sizeof(demands[0]); i++) {
+		struct prefetch_plan plan = stride(&s, &demands[i], 1);
+
+		for (unsigned n = 0; n < plan.nr; n++) {
+			assert_int_equal(plan.runs[n].first_page % 5, 0);
+			last = plan.runs[n].first_page;
+		}
+	}
+	assert_true(last > 135);
+}
+
+static void stride_says_nothing_about_chance(void **state)
+{
+	struct prefetch_state s = {0};
+	uint64_t page = 5000, seed = 7;
+
+	for (int i = 0; i < 1000; i++) {
+		struct prefetch_plan plan = stride(&s, &page, 1);
+
+		assert_int_equal(plan.nr, 0);
+		seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+		page = 4000 + (seed >> 40) % 100000;
+	}
+}
+
+/* Steps that touch become one run, of whatever width the demands are. */
+static void stride_of_a_sweep_is_one_run(void **state)
+{
+	struct prefetch_state s = {0};
+	struct prefetch_plan plan = {0};
+
+	for (uint64_t i = 0; i < 5; i++) {
+		struct prefetch_run demand = {0x1000 + 32 * i, 32};
+
+		prefetch_stride.next(&s, demand, 256, &plan);
+		s.last = demand;
+	}
+	assert_int_equal(plan.nr, 1);
+	assert_int_equal(plan.runs[0].first_page, 0x1000 + 32 * 5);
+	assert_int_equal(plan.runs[0].nr_pages, 64);
+}
+
+static void stride_stays_within_its_bounds(void **state)
+{
+	struct prefetch_state s = {0}, low = {0};
+	struct prefetch_plan plan = {0};
+
+	for (uint64_t i = 0; i < 100; i++) {
+		struct prefetch_run demand = {1000 + 7 * i, 1};
+		uint64_t pages = 0;
+
+		prefetch_stride.next(&s, demand, 1000000, &plan);
+		s.last = demand;
+		for (unsigned n = 0; n < plan.nr; n++)
+			pages += plan.runs[n].nr_pages;
+		assert_true(plan.nr <= PREFETCH_RUNS_MAX);
+		assert_true(pages <= PREFETCH_PAGES_MAX);
+	}
+	plan = STRIDE(low, 24, 19, 14, 9, 4); /* -1 is no page */
+	assert_int_equal(plan.nr, 0);
+	prefetch_stride.next(&s, (struct prefetch_run){1700, 1}, 0, &plan);
+	assert_int_equal(plan.nr, 0);
+}
+
+/* Two streams, one behind the other in time, are told apart by distance. */
+static void a_stride_goes_on_nearby_only(void **state)
+{
+	struct prefetch_state s = {0};
+
+	assert_false(prefetch_stride.goes_on(&s, 0));
+	(void)STRIDE(s, 100000);
+	assert_true(prefetch_stride.goes_on(&s, 100000 + 4096));
+	assert_true(prefetch_stride.goes_on(&s, 100000 - 4096));
+	assert_false(prefetch_stride.goes_on(&s, 100000 + 4097));
+}
+
+static void advice_goes_before_the_policy(void **state)
+{
+	assert_ptr_equal(prefetch_for(&prefetch_stride, 0), &prefetch_stride);
+	assert_ptr_equal(prefetch_for(&prefetch_seq, IMAGE_VMA_RANDOM),
+			 &prefetch_off);
+	assert_ptr_equal(prefetch_for(&prefetch_seq, IMAGE_VMA_SEQUENTIAL),
+			 &prefetch_next);
+	assert_ptr_equal(prefetch_for(&prefetch_seq, IMAGE_VMA_LOCKED),
+			 &prefetch_seq);
+	assert_ptr_equal(prefetch_for(&prefetch_off, IMAGE_VMA_SEQUENTIAL),
+			 &prefetch_off);
+}
+
+static void what_lies_between_was_passed(void **state)
+{
+	static const struct {
+		struct prefetch_run last, demand, want;
+	} rows[] = {
+		{{0, 0}, {50, 1}, {50, 0}},    {{50, 1}, {51, 1}, {51, 0}},
+		{{50, 2}, {60, 1}, {52, 8}},   {{60, 1}, {50, 2}, {52, 8}},
+		{{50, 10}, {55, 10}, {55, 0}},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct prefetch_state s = {.last = rows[i].last};
+		struct prefetch_run run = prefetch_passed(&s, rows[i].demand);
+
+		assert_int_equal(run.nr_pages, rows[i].want.nr_pages);
+		if (run.nr_pages)
+			assert_int_equal(run.first_page,
+					 rows[i].want.first_page);
+	}
+}
+
 static void find_knows_every_policy_and_no_other(void **state)
 {
 	assert_ptr_equal(prefetch_find("off"), &prefetch_off);
 	assert_ptr_equal(prefetch_find("seq"), &prefetch_seq);
 	assert_ptr_equal(prefetch_find("next"), &prefetch_next);
+	assert_ptr_equal(prefetch_find("stride"), &prefetch_stride);
 	assert_null(prefetch_find("nex"));
 	assert_null(prefetch_find("nextt"));
 	assert_null(prefetch_find(""));
@@ -134,6 +317,15 @@ int main(void)
 		cmocka_unit_test(seq_does_not_suggest_a_page_twice),
 		cmocka_unit_test(seq_takes_wide_demands),
 		cmocka_unit_test(seq_with_no_room_suggests_nothing),
+		cmocka_unit_test(stride_follows_a_trend),
+		cmocka_unit_test(stride_doubles_with_what_was_used),
+		cmocka_unit_test(stride_sees_through_noise),
+		cmocka_unit_test(stride_says_nothing_about_chance),
+		cmocka_unit_test(stride_of_a_sweep_is_one_run),
+		cmocka_unit_test(stride_stays_within_its_bounds),
+		cmocka_unit_test(a_stride_goes_on_nearby_only),
+		cmocka_unit_test(advice_goes_before_the_policy),
+		cmocka_unit_test(what_lies_between_was_passed),
 		cmocka_unit_test(find_knows_every_policy_and_no_other),
 	};
 
