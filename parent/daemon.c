@@ -15,6 +15,9 @@
 /* Requests of the kernel between two turns; more are submitted early. */
 #define LOOP_ENTRIES 256
 
+/* More images a second than anybody makes in earnest. */
+#define DEEDS_PER_S_MAX 20u
+
 const struct daemon_options daemon_defaults = {
 	.registry =
 		{
@@ -75,7 +78,9 @@ int daemon_open(const struct daemon_options *options,
 		return -ENOMEM;
 	daemon->options = *options;
 	daemon->started_ns = io_monotonic_ns();
-	daemon->strangers.say = options->say;
+	daemon->strangers.say = daemon->deeds.say = options->say;
+	daemon->strangers.per_s_max = STRANGERS_PER_S_MAX;
+	daemon->deeds.per_s_max = DEEDS_PER_S_MAX;
 	exports_account_init(&daemon->exports, options->pin);
 	daemon->leases.fired = lease_over;
 	error = open_parts(daemon);

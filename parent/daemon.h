@@ -52,7 +52,7 @@ struct daemon {
 	struct prepared
 		*dying; /* images without a name whose twins still end */
 	struct exports_account exports;
-	struct strangers strangers;
+	struct logbook strangers, deeds; /* who was turned away; images */
 	struct loop_timer leases;
 	struct loop_watch *stop_watch;
 	uint64_t started_ns;

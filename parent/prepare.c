@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ struct prepared {
 	struct serve_ticket ticket;
 	bool waited_for; /* the ticket wants its answer */
 	bool has_ended;	 /* dying: there is no image any more */
+	bool died;	 /* as nobody wished */
 	int error;	 /* why there will be no image; 0: not known */
 	struct refusal why;
 };
@@ -108,6 +110,45 @@ static void begin_to_die(struct prepared *prep)
 		kill_twin(prep);
 }
 
+/* For the log: who had an image of what, until when. */
+static void tell_begin(const struct prepared *prep)
+{
+	const struct registry_image *image = prep->image;
+
+	logbook_say(&prep->daemon->deeds, io_monotonic_ns(),
+		    "image %s of pid %d for user %u: paused %.2f ms",
+		    image->name, image->pid, image->owner,
+		    (double)image->content.pause_ns / NS_PER_MS);
+}
+
+static void tell_refusal(struct daemon *daemon, pid_t pid,
+			 const struct peer *peer, const char *why)
+{
+	char who[32] = "somebody";
+
+	if (peer->known)
+		(void)snprintf(who, sizeof(who), "user %u", peer->uid);
+	logbook_say(&daemon->deeds, io_monotonic_ns(),
+		    "no image of pid %d for %s: %s", pid, who, why);
+}
+
+static void tell_end(const struct prepared *prep)
+{
+	const struct registry_image *image = prep->image;
+	uint64_t now_ns = io_monotonic_ns();
+	const char *why = "released";
+
+	if (prep->died)
+		why = "what held its pages died";
+	else if (!prep->daemon->serve)
+		why = "the daemon ends";
+	else if (image->deadline_ns <= now_ns)
+		why = "its lease is over";
+	logbook_say(&prep->daemon->deeds, now_ns,
+		    "image %s of pid %d ended: %s", image->name, image->pid,
+		    why);
+}
+
 /* The image is gone: the last words to who waits, and the pages go too. */
 static void prepared_end(void *arg)
 {
@@ -124,8 +165,11 @@ static void prepared_end(void *arg)
 	if (prep->waited_for) {
 		daemon->refused++;
 		TRACE(prepare__end, prep->image->pid, prep->error, 0, 0);
+		tell_refusal(daemon, prep->image->pid, &prep->peer,
+			     prep->why.why);
 	} else {
 		daemon->ended++;
+		tell_end(prep);
 	}
 	loop_drop(daemon->loop, NULL, &prep->again);
 	loop_unwatch(daemon->loop, prep->watch);
@@ -212,6 +256,7 @@ static int finish(struct prepared *prep)
 	timing_add(&prep->daemon->prepares, result->image->prepare_ns);
 	TRACE(prepare__end, prep->image->pid, 0, result->image->prepare_ns,
 	      result->image->pause_ns);
+	tell_begin(prep);
 	return answer(prep);
 }
 
@@ -220,7 +265,8 @@ static void settle(struct prepared *prep, int error)
 	struct daemon *daemon = prep->daemon;
 
 	if (error) {
-		daemon->died += prep->image->state == REGISTRY_READY;
+		prep->died = prep->image->state == REGISTRY_READY;
+		daemon->died += prep->died;
 		prep->error = error;
 		registry_end(prep->image);
 	}
@@ -333,6 +379,7 @@ void prepare_image(struct daemon *daemon, const struct wire_prepare *wanted,
 		return;
 	}
 	daemon->refused++;
+	tell_refusal(daemon, wanted->pid, peer, why.why);
 	(void)serve_refuse(ticket, error, why.why);
 	free(prep);
 }

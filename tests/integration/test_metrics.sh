@@ -173,5 +173,20 @@ has_died() {
 	ctl metrics | grep -qF 'mitosisd_images_ended_total{reason="died"} 1'
 }
 wait_for 30 has_died
+ctl prepare "$pid" --name last >/dev/null
 kill "$pid"
 stop_daemon
+
+# The daemon's log: who had an image of what, until when, and who had none.
+logged() {
+	grep -qE "^mitosisd: $1\$" mitosisd-1.out ||
+		fail "the log has no line '$1': $(cat mitosisd-1.out)"
+}
+wait "${reader_of[mitosisd-1]}" || true
+logged 'image first of pid [0-9]+ for user 0: paused [0-9.]+ ms'
+logged 'image first of pid [0-9]+ ended: released'
+logged 'image brief of pid [0-9]+ ended: its lease is over'
+logged 'image mortal of pid [0-9]+ ended: what held its pages died'
+logged 'image last of pid [0-9]+ ended: the daemon ends'
+logged 'no image of pid 4194303 for user 0: there is no such process'
+logged 'no image of pid [0-9]+ for user 0: the name first is taken.*'

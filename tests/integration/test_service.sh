@@ -21,8 +21,12 @@ control.listen()
 pid = os.fork()
 if pid == 0:
     os.dup2(control.fileno(), 3, inheritable=True)
+    journal = os.open(folder + "/journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(journal, 2)
+    stream = os.fstat(2)
     os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1",
-                   "NOTIFY_SOCKET": folder + "/notify"}
+                   "NOTIFY_SOCKET": folder + "/notify",
+                   "JOURNAL_STREAM": f"{stream.st_dev}:{stream.st_ino}"}
     os.execvp(command[0], command)
 signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
 notices.settimeout(30)
@@ -123,6 +127,10 @@ umount "$mnt"
 kill -TERM "$manager"
 expect_exit "$manager" 0 "the service"
 has_line manager.out STOPPING=1 || fail "it did not say that it stops"
+# 5: LOG_NOTICE.
+grep -qE "^<5>image served of pid $parent for user 65534: paused " journal &&
+	grep -qxF "<5>image served of pid $parent ended: the daemon ends" journal ||
+	fail "the journal does not hear what the daemon does: $(cat journal)"
 expect_nothing_left
 
 # The unit that is installed.

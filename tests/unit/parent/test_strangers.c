@@ -15,7 +15,7 @@
 
 #define NS_PER_S 1000000000ull
 
-static char last[STRANGERS_LINE_MAX];
+static char last[LOGBOOK_LINE_MAX];
 static unsigned nr;
 
 static void say(const char *line)
@@ -26,7 +26,7 @@ static void say(const char *line)
 
 static void the_line_says_who_and_why(void **state)
 {
-	struct strangers strangers = {.say = say};
+	struct logbook strangers = {say, STRANGERS_PER_S_MAX, 0, 0, 0};
 	struct sockaddr_in in = {.sin_family = AF_INET,
 				 .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int listening = socket(AF_INET, SOCK_STREAM, 0), fds[2], near, far;
@@ -59,7 +59,7 @@ static void the_line_says_who_and_why(void **state)
 
 static void many_are_counted_and_not_told(void **state)
 {
-	struct strangers strangers = {.say = say};
+	struct logbook strangers = {say, STRANGERS_PER_S_MAX, 0, 0, 0};
 
 	nr = 0;
 	for (unsigned i = 0; i < 1000; i++)
@@ -74,7 +74,7 @@ static void many_are_counted_and_not_told(void **state)
 
 static void nobody_listens(void **state)
 {
-	struct strangers strangers = {.say = NULL};
+	struct logbook strangers = {.say = NULL};
 
 	strangers_turned_away(&strangers, -1, "no", 1);
 }
