@@ -6,7 +6,7 @@
 # The chroot's base is kept as a tar file in MITOSIS_DEB_CACHE, by default
 # ~/.cache/mitosisfs/deb; without it debootstrap takes it from the archive that
 # this machine's apt uses.
-LIMIT=${LIMIT:-840}
+LIMIT=${LIMIT:-1500}
 . "$(dirname "$0")/lib.sh"
 need_tools mitosisfs
 need_programs dpkg-buildpackage dh lintian debootstrap scdoc git tar
