@@ -55,6 +55,8 @@ enum wire_type {
 	WIRE_EXPORT, /* verbs: register the image's memory for READs */
 	WIRE_TAKEN,  /* verbs: a FAR reply was read; has no reply */
 	WIRE_NIL,    /* does nothing: any body, an empty reply */
+	WIRE_RECORD, /* append to an image's working set: common/workset.h */
+	WIRE_TRACE,  /* the working set of an image */
 	WIRE_TYPES_END,
 };
 

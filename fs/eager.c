@@ -15,6 +15,7 @@
  */
 #define ROUNDS	8
 #define LOOK_MS 200 /* how soon an end is noticed */
+#define ROOM_MS 1   /* the queue is full; little of it goes in that time */
 
 struct eager {
 	struct eager_options options;
@@ -42,25 +43,52 @@ static uint64_t here_pages(const struct eager *eager)
 	return stats.here_pages;
 }
 
+static int wait_quiet(struct eager *eager)
+{
+	while (!fetch_wait_ahead(eager->options.fetch, LOOK_MS))
+		if (must_end(eager))
+			return -ECANCELED;
+	return 0;
+}
+
+/* Ask for all runs, as the queue has room, until they have come or failed. */
+static int bring_runs(struct eager *eager)
+{
+	const struct eager_options *options = &eager->options;
+
+	for (unsigned i = 0; i < options->nr_runs;) {
+		const struct prefetch_run *run = &options->runs[i];
+		int r = fetch_ahead(options->fetch, run->first_page,
+				    run->nr_pages);
+
+		if (r && r != -EAGAIN)
+			return r;
+		if (must_end(eager))
+			return -ECANCELED;
+		if (r)
+			(void)fetch_wait_ahead(options->fetch, ROOM_MS);
+		else
+			i++;
+	}
+	return wait_quiet(eager);
+}
+
 static int bring_all(struct eager *eager)
 {
 	const struct eager_options *options = &eager->options;
 	struct stat st;
 	int r;
 
-	for (int round = 0; round < ROUNDS && !must_end(eager); round++) {
+	for (int round = 0; round < ROUNDS; round++) {
 		if (stat(options->space_path, &st))
 			return -errno;
-		r = fetch_ahead(options->fetch, 0, UINT64_MAX);
-		if (r && r != -EAGAIN)
+		r = bring_runs(eager);
+		if (r)
 			return r;
-		while (!fetch_wait_ahead(options->fetch, LOOK_MS))
-			if (must_end(eager))
-				return -ECANCELED;
-		if (here_pages(eager) >= eager->all_pages)
+		if (!options->is_all || here_pages(eager) >= eager->all_pages)
 			return 0;
 	}
-	return must_end(eager) ? -ECANCELED : -EIO;
+	return -EIO;
 }
 
 static void *eager_main(void *arg)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * eager.h - every page of an image into the kernel's page cache, unasked
+ * eager.h - pages of an image into the kernel's page cache, unasked: all, or a
+ * working set
  *
  * A thread that makes the file of all pages known to the kernel (it keeps no
- * pages of a file that nobody has looked up), asks the fetch for all of them,
- * and waits.  The prefetch thread does the work: holes are not fetched, nor
- * what faults have brought.
+ * pages of a file that nobody has looked up), asks the fetch for them in the
+ * order it is given, and waits.  The prefetch thread does the work: holes are
+ * not fetched, nor what faults have brought.
  *
  * No descriptor is held: the mount can be unmounted at any time, which ends it.
  */
@@ -19,6 +20,9 @@
 struct eager_options {
 	struct fetch *fetch;
 	const struct image *image;
+	const struct prefetch_run *runs; /* what to bring, first to last */
+	unsigned nr_runs;
+	int is_all; /* it is the whole image: pages that do not come count */
 	const char *space_path; /* the file of all pages, below the mount */
 	/*
 	 * All is here (0), or not: -EIO when pages could not be had, or the

@@ -59,11 +59,15 @@ static int take_policy(const struct modes_wish *wish, struct modes *modes,
 	modes->prefetch_pages = wish->prefetch_pages == MODES_UNSET
 					? PREFETCH_PAGES
 					: wish->prefetch_pages;
+	modes->replays = !strcmp(word, "trace");
+	if (modes->replays)
+		modes->policy = &prefetch_off;
 	if (modes->policy)
 		return 0;
 	if (parse_u64(word, 0, PREFETCH_PAGES_MAX, &pages))
 		return wrong(why,
-			     "prefetch=%.80s: no such policy; %s, or how many "
+			     "prefetch=%.80s: no such policy; %s, trace, or "
+			     "how many "
 			     "pages behind a fault (0 to %u)",
 			     word, PREFETCH_NAMES, PREFETCH_PAGES_MAX);
 	if (wish->prefetch_pages != MODES_UNSET)
@@ -114,7 +118,7 @@ static int check_ranges(const struct modes_wish *wish, char *why)
 static int check_contradictions(const struct modes_wish *wish,
 				const struct modes *modes, char *why)
 {
-	bool has_policy = modes->policy != &prefetch_off;
+	bool has_policy = modes->policy != &prefetch_off || modes->replays;
 
 	if (modes->kind == MODES_COW && wish->readahead_kb != MODES_UNSET)
 		return wrong(why,
@@ -131,7 +135,8 @@ static int check_contradictions(const struct modes_wish *wish,
 			     "mode=eager brings every page anyway: leave out "
 			     "prefetch=%s, or use mode=prefetch",
 			     wish->prefetch);
-	if (!has_policy && wish->prefetch_pages != MODES_UNSET)
+	if (modes->policy == &prefetch_off &&
+	    wish->prefetch_pages != MODES_UNSET)
 		return wrong(why,
 			     "prefetch_pages=%u wants a policy: add "
 			     "prefetch=seq, or leave it out",

@@ -33,7 +33,8 @@ struct modes {
 	enum modes_kind kind;
 	const struct prefetch_policy *policy;
 	unsigned prefetch_pages, readahead_kb;
-	bool waits; /* MODES_EAGER: there is no mount before all is here */
+	bool replays; /* prefetch=trace: an earlier child's working set */
+	bool waits;   /* MODES_EAGER: there is no mount before all is here */
 };
 
 /*

@@ -112,6 +112,8 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino,
 		live_open(req, node->live, file);
 		return;
 	}
+	if (node == tree_space(context(req)->tree))
+		(*context(req)->nr_users)++;
 	file->fh = 0;
 	file->direct_io = !is_cached(node);
 	file->keep_cache = is_cached(node);
@@ -121,11 +123,15 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino,
 static void ops_release(fuse_req_t req, fuse_ino_t ino,
 			struct fuse_file_info *file)
 {
-	const struct tree_node *node = tree_get(context(req)->tree, ino);
+	const struct ops_context *ops = context(req);
+	const struct tree_node *node = tree_get(ops->tree, ino);
 
 	if (node && node->kind == TREE_LIVE)
 		live_release(file);
 	(void)fuse_reply_err(req, 0);
+	if (node == tree_space(ops->tree) && --*ops->nr_users == 0 &&
+	    ops->unused)
+		ops->unused(ops->unused_arg);
 }
 
 static void ops_opendir(fuse_req_t req, fuse_ino_t ino,

@@ -14,6 +14,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
@@ -29,6 +31,10 @@ struct ops_context {
 	uid_t uid; /* who files are shown to belong to */
 	gid_t gid;
 	struct parking *parking; /* NULL: a read without connection fails */
+	/* Nobody has the file of all pages open any more; NULL: no matter. */
+	void (*unused)(void *arg);
+	void *unused_arg;
+	atomic_uint *nr_users; /* of that file */
 };
 
 /* The table for fuse_session_new(), whose userdata is a struct ops_context. */

@@ -122,7 +122,8 @@ static const char usage[] =
 	"(prefetch)\n"
 	"  -o eager=WHEN        background, or wait: mount when all is here "
 	"(background)\n"
-	"  -o prefetch=POLICY   off, next, seq, stride or N pages: what "
+	"  -o prefetch=POLICY   off, next, seq, stride, trace, or N pages: "
+	"what "
 	"to bring before it is\n"
 	"                       asked for (off)\n"
 	"  -o prefetch_pages=N  the most pages of one prefetch (64)\n"
@@ -328,7 +329,14 @@ static int check_modes(struct options *options)
 	};
 
 	static_assert(OPTIONS_WHY_MAX >= MODES_WHY_MAX, "room for the reason");
-	return modes_decide(&wish, &options->modes, options->why);
+	if (modes_decide(&wish, &options->modes, options->why))
+		return -1;
+	if (options->modes.replays && !options->source.name[0])
+		return wrong(options, "%s",
+			     "prefetch=trace brings what a child of an earlier "
+			     "mount looked at: mount a prepared image, "
+			     "HOST:/image/NAME");
+	return 0;
 }
 
 static int check_sec(struct options *options)

@@ -21,6 +21,7 @@
 #include "fs/teller.h"
 #include "fs/tree.h"
 #include "rdmafetch/fetch.h"
+#include "rdmafetch/order.h"
 
 /* One page cache store at a time, small enough for a kernel pipe buffer. */
 #define STORE_BYTES (64ul << 10)
@@ -39,7 +40,15 @@ struct session {
 	void *ready_arg;
 	int is_mounted, eager_result;
 	atomic_int is_closing;
+	atomic_uint nr_users;
+	struct prefetch_run *bring; /* by the eager thread */
+	unsigned nr_bring;
+	const struct workset *trace;
+	void (*record)(void *arg, const struct workset *set);
+	void *record_arg;
 };
+
+static void record(void *arg);
 
 /*
  * Prefetched pages go to the kernel at once.  Only the fetch's own prefetch
@@ -190,6 +199,9 @@ int session_open(const struct options *options,
 		return -ENOMEM;
 	session->options = options;
 	session->origin = image->origin;
+	session->trace = image->trace;
+	session->record = image->record;
+	session->record_arg = image->record_arg;
 	session->origin.mode = modes_name(options->modes.kind);
 	session->origin.desc_bytes = image->desc_bytes;
 	start_ns = io_monotonic_ns();
@@ -201,6 +213,9 @@ int session_open(const struct options *options,
 	session->context = (struct ops_context){
 		.tree = session->tree,
 		.origin = &session->origin,
+		.unused = session->record ? record : NULL,
+		.unused_arg = session,
+		.nr_users = &session->nr_users,
 		.uid = options->uid == OPTIONS_SELF ? geteuid() : options->uid,
 		.gid = options->gid == OPTIONS_SELF ? getegid() : options->gid,
 	};
@@ -272,21 +287,56 @@ static void get_progress(void *arg, struct progress *ret_progress)
 	};
 }
 
+/* What the eager thread shall bring, if there is anything. */
+static int choose_runs(struct session *session)
+{
+	if (session->options->modes.kind == MODES_EAGER)
+		return order_all(session->origin.image, &session->bring,
+				 &session->nr_bring);
+	if (session->trace)
+		return order_workset(session->trace, &session->bring,
+				     &session->nr_bring);
+	return 0;
+}
+
+/*
+ * The file of all pages was closed by its last user.  Only faults are seen, so
+ * where pages came ahead the working set would not be whole.
+ */
+static void record(void *arg)
+{
+	struct session *session = arg;
+	const struct modes *modes = &session->options->modes;
+	struct workset set = {0};
+
+	if (modes->kind == MODES_EAGER || modes->policy != &prefetch_off ||
+	    session->nr_bring || fetch_get_workset(session->fetch, &set))
+		return;
+	if (set.nr)
+		session->record(session->record_arg, &set);
+	workset_done(&set);
+}
+
 /* Before the loop runs: its threads must inherit what the teller blocks. */
 static int start_eager(struct session *session)
 {
-	const struct eager_options options = {
+	bool is_eager = session->options->modes.kind == MODES_EAGER;
+	struct eager_options options = {
 		.fetch = session->fetch,
 		.image = session->origin.image,
+		.is_all = is_eager,
 		.space_path = session->space_path,
 		.done = eager_done,
 		.arg = session,
 	};
-	bool is_eager = session->options->modes.kind == MODES_EAGER;
 	int r = teller_open(get_progress, session, is_eager, &session->teller);
 
-	if (r || !is_eager)
+	if (!r)
+		r = choose_runs(session);
+	if (r || !session->nr_bring)
 		return r;
+	options.runs = session->bring;
+	options.nr_runs = session->nr_bring;
 	(void)snprintf(session->space_path, sizeof(session->space_path),
 		       "%s/image/%s", session->options->mountpoint,
 		       tree_space(session->tree)->name);
@@ -350,5 +400,6 @@ void session_close(struct session *session)
 	if (session->fuse)
 		fuse_session_destroy(session->fuse);
 	tree_free(session->tree);
+	free(session->bring);
 	free(session);
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "common/image.h"
+#include "common/workset.h"
 #include "fs/options.h"
 #include "fs/status.h"
 #include "rdmafetch/transport.h"
@@ -29,6 +30,14 @@ struct session_image {
 	int (*reopen)(void *arg, struct transport **ret);
 	void *reopen_arg;
 	struct status_origin origin;
+	/* An earlier child's working set, for prefetch=trace; NULL: none. */
+	const struct workset *trace;
+	/*
+	 * Keep @set beside the image: what children have faulted until nobody
+	 * had it open any more.  From any thread; may block.  NULL: nowhere.
+	 */
+	void (*record)(void *arg, const struct workset *set);
+	void *record_arg;
 };
 
 struct session;

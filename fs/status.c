@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/json.h"
 #include "common/page.h"
@@ -90,6 +91,12 @@ const char *status_eager_word(const struct eager_state *state)
 	return state->result ? "failed" : "complete";
 }
 
+/* What the eager thread is there for. */
+static const char *bringing(const struct status_origin *origin)
+{
+	return strcmp(origin->mode, "eager") ? "replay" : "eager";
+}
+
 static void print_mode(FILE *out, const struct status_origin *origin)
 {
 	struct eager_state state;
@@ -98,20 +105,23 @@ static void print_mode(FILE *out, const struct status_origin *origin)
 	if (!origin->eager)
 		return;
 	eager_get_state(origin->eager, &state);
-	fprintf(out, "eager: %s\n", status_eager_word(&state));
-	fprintf(out, "eager_us: %" PRIu64 "\n", state.took_ns / 1000);
+	fprintf(out, "%s: %s\n", bringing(origin), status_eager_word(&state));
+	fprintf(out, "%s_us: %" PRIu64 "\n", bringing(origin),
+		state.took_ns / 1000);
 }
 
 static void put_mode(struct json *json, const struct status_origin *origin)
 {
 	struct eager_state state;
+	char key[16];
 
 	json_string(json, "mode", origin->mode);
 	if (!origin->eager)
 		return;
 	eager_get_state(origin->eager, &state);
-	json_string(json, "eager", status_eager_word(&state));
-	json_u64(json, "eager_ns", state.took_ns);
+	(void)snprintf(key, sizeof(key), "%s_ns", bringing(origin));
+	json_string(json, bringing(origin), status_eager_word(&state));
+	json_u64(json, key, state.took_ns);
 }
 
 static const struct {

@@ -316,8 +316,10 @@ struct registry_image *registry_get(struct registry_image *image)
 
 void registry_put(struct registry_image *image)
 {
-	if (!--image->refs)
-		free(image);
+	if (--image->refs)
+		return;
+	workset_done(&image->workset);
+	free(image);
 }
 
 struct registry_desc *registry_desc_get(struct registry_image *image)
@@ -331,6 +333,18 @@ void registry_desc_put(struct registry_desc *desc)
 {
 	if (!--desc->refs)
 		free(desc);
+}
+
+int registry_record(struct registry_image *image,
+		    const struct workset_part *part)
+{
+	struct workset *set = &image->workset;
+	int error = part->from == set->nr ? 0 : -EEXIST;
+
+	for (uint32_t i = 0; !error && i < part->nr; i++)
+		error = workset_add(set, part->runs[i].first_page,
+				    part->runs[i].nr_pages);
+	return error;
 }
 
 uint64_t registry_expire(struct registry *registry, uint64_t now_ns)

@@ -24,6 +24,7 @@
 
 #include "common/source.h"
 #include "common/wire.h"
+#include "common/workset.h"
 #include "parent/peer.h"
 #include "parent/refusal.h"
 
@@ -71,6 +72,7 @@ struct registry_image {
 	uint64_t opens;
 	struct registry_content content; /* source NULL unless ready */
 	struct registry_desc *desc;
+	struct workset workset; /* of its first child, or empty */
 	void (*end)(void *arg);
 	void *end_arg;
 };
@@ -152,6 +154,13 @@ void registry_put(struct registry_image *image);
 /* A reference to the descriptor of a ready image. */
 struct registry_desc *registry_desc_get(struct registry_image *image);
 void registry_desc_put(struct registry_desc *desc);
+
+/*
+ * Append a part to the working set of @image: 0, -EEXIST when what came before
+ * it is not there (somebody else has recorded), -ENOSPC, or -ENOMEM.
+ */
+int registry_record(struct registry_image *image,
+		    const struct workset_part *part);
 
 /* End what is past its lease.  Returns the next deadline, 0 for none. */
 uint64_t registry_expire(struct registry *registry, uint64_t now_ns);

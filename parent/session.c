@@ -222,6 +222,53 @@ static void take_renew(struct session *session,
 	(void)serve_answer(ticket, out, wire_put_opened(out, &opened));
 }
 
+static void take_record(struct session *session,
+			const struct serve_ticket *ticket, const uint8_t *body,
+			size_t len)
+{
+	CLEANUP_FREE struct workset_part *part = malloc(sizeof(*part));
+	struct registry_image *image;
+	int error;
+
+	if (!part) {
+		refuse_with(session, ticket, -ENOMEM, "no memory");
+		return;
+	}
+	if (workset_get_part(body, len, part)) {
+		refuse_with(session, ticket, -EPROTO, "a broken RECORD");
+		return;
+	}
+	image = find(session, ticket, body, WORKSET_IMAGE_BYTES);
+	if (!image)
+		return;
+	error = registry_record(image, part);
+	if (error == -EEXIST)
+		refuse_with(session, ticket, error,
+			    "the image has a working set already");
+	else if (error)
+		refuse_with(session, ticket, error, "no room for that");
+	else
+		(void)serve_answer(ticket, NULL, 0);
+}
+
+static void take_trace(struct session *session,
+		       const struct serve_ticket *ticket, const uint8_t *body,
+		       size_t len)
+{
+	const struct registry_image *image = find(session, ticket, body, len);
+	CLEANUP_FREE uint8_t *bytes = NULL;
+
+	if (!image)
+		return;
+	bytes = malloc(workset_bytes(&image->workset));
+	if (!bytes) {
+		refuse_with(session, ticket, -ENOMEM, "no memory");
+		return;
+	}
+	workset_put(bytes, &image->workset);
+	(void)serve_answer(ticket, bytes, workset_bytes(&image->workset));
+}
+
 static struct report_image describe(const struct registry_image *image,
 				    uint64_t now_ns)
 {
@@ -298,6 +345,12 @@ static void session_request(void *arg, const struct serve_ticket *ticket,
 		break;
 	case WIRE_RENEW:
 		take_renew(session, ticket, body, len);
+		break;
+	case WIRE_RECORD:
+		take_record(session, ticket, body, len);
+		break;
+	case WIRE_TRACE:
+		take_trace(session, ticket, body, len);
 		break;
 	case WIRE_LIST:
 		take_list(session, ticket);

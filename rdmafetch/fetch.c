@@ -36,6 +36,7 @@ struct fetch {
 	struct ahead *ahead;	  /* NULL until it is started */
 	struct pageset *here;	  /* where the sink puts pages */
 	struct pageset *faulted;  /* of these, by fetch_fault() */
+	struct workset workset;	  /* the same in order */
 	struct fetch_stats stats; /* the demand's own */
 	struct hist demand_ns;
 	unsigned nr_callers;
@@ -285,15 +286,22 @@ static void begin(struct fetch *fetch, size_t len_bytes)
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
 
+/* A working set that grows too long is as good as it is. */
+static void note_fault(struct fetch *fetch, struct prefetch_run run)
+{
+	if (pageset_add(fetch->faulted, run))
+		(void)workset_add(&fetch->workset, run.first_page,
+				  (uint32_t)run.nr_pages);
+}
+
 static void end(struct fetch *fetch, const struct round *round,
 		const uint64_t range[2], uint64_t took_ns, int err)
 {
 	(void)pthread_mutex_lock(&fetch->pump.lock);
 	if (round->object == SOURCE_MEMORY)
 		hist_add(&fetch->demand_ns, took_ns);
-	if (round->is_fault)
-		pageset_add(fetch->faulted,
-			    run_of(range[0], range[1] - range[0]));
+	if (round->is_fault && !err)
+		note_fault(fetch, run_of(range[0], range[1] - range[0]));
 	/* Without a connection the caller waits and asks again. */
 	fetch->stats.demand_errors += err && err != -ENOTCONN;
 	if (--fetch->nr_callers == 0)
@@ -390,6 +398,16 @@ int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages)
 	return err;
 }
 
+int fetch_get_workset(struct fetch *fetch, struct workset *ret)
+{
+	int err;
+
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	err = workset_copy(&fetch->workset, ret);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+	return err;
+}
+
 bool fetch_wait_ahead(struct fetch *fetch, int timeout_ms)
 {
 	bool quiet;
@@ -478,6 +496,7 @@ void fetch_close(struct fetch *fetch)
 	pump_done(&fetch->pump);
 	pageset_free(fetch->here);
 	pageset_free(fetch->faulted);
+	workset_done(&fetch->workset);
 	(void)pthread_cond_destroy(&fetch->no_callers);
 	(void)pthread_mutex_destroy(&fetch->start_lock);
 	free(fetch);

@@ -23,6 +23,7 @@
 #include "common/hist.h"
 #include "common/timing.h"
 #include "common/image.h"
+#include "common/workset.h"
 #include "rdmafetch/foreseen.h"
 #include "rdmafetch/prefetch.h"
 #include "rdmafetch/transport.h"
@@ -141,6 +142,12 @@ int fetch_mend(struct fetch *fetch);
 void fetch_stop(struct fetch *fetch);
 
 void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats);
+
+/*
+ * Which pages were faulted, in the order of their first faults; *@ret is the
+ * caller's.  Those that came ahead made no fault.  0 or -ENOMEM.
+ */
+int fetch_get_workset(struct fetch *fetch, struct workset *ret);
 
 /*
  * Wait, at most @timeout_ms, until all that was asked for ahead has come or was

@@ -40,6 +40,8 @@ static void count_refusal(const struct serve_ticket *ticket, int error)
 	case WIRE_EXPORT:
 	case WIRE_RELEASE:
 	case WIRE_RENEW:
+	case WIRE_RECORD:
+	case WIRE_TRACE:
 		refused_count(refused, REFUSED_IMAGE, error);
 		break;
 	default: /* nothing that anybody is refused */

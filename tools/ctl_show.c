@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/page.h"
 #include "common/parse.h"
 
 #define NS_PER_MS 1e6
@@ -327,4 +328,42 @@ void show_renewed(const char *name, uint32_t lease_s, bool json, FILE *out)
 	json_string(&to, "renewed", name);
 	json_u64(&to, "lease_s", lease_s);
 	json_end(&to);
+}
+
+static void trace_json(const char *name, const struct workset *set, FILE *out)
+{
+	struct json to = json_to(out);
+
+	json_object(&to, NULL);
+	json_u64(&to, "format", SHOW_JSON_FORMAT);
+	json_string(&to, "image", name);
+	json_u64(&to, "pages", workset_pages(set));
+	json_array(&to, "runs");
+	for (uint32_t i = 0; i < set->nr; i++) {
+		json_object(&to, NULL);
+		json_hex(&to, "address", set->runs[i].first_page << PAGE_SHIFT);
+		json_u64(&to, "pages", set->runs[i].nr_pages);
+		json_end(&to);
+	}
+	json_end(&to);
+	json_end(&to);
+}
+
+void show_trace(const char *name, const struct workset *set, bool json,
+		FILE *out)
+{
+	if (json) {
+		trace_json(name, set, out);
+		return;
+	}
+	for (uint32_t i = 0; i < set->nr; i++) {
+		uint64_t start = set->runs[i].first_page << PAGE_SHIFT;
+
+		(void)fprintf(
+			out, "%012" PRIx64 "-%012" PRIx64 " %8u\n", start,
+			start + ((uint64_t)set->runs[i].nr_pages << PAGE_SHIFT),
+			set->runs[i].nr_pages);
+	}
+	(void)fprintf(out, "%" PRIu64 " pages in %u runs\n", workset_pages(set),
+		      set->nr);
 }

@@ -13,6 +13,7 @@
 
 #include "common/report.h"
 #include "common/wire.h"
+#include "common/workset.h"
 
 /* Of all JSON here: docs/mitosisctl-json.md. */
 #define SHOW_JSON_FORMAT 1
@@ -34,3 +35,7 @@ void show_prepared(const struct wire_image *image,
 /* Nothing for people, who asked for it; an object that says so. */
 void show_released(const char *name, bool json, FILE *out);
 void show_renewed(const char *name, uint32_t lease_s, bool json, FILE *out);
+
+/* A working set in the order of its faults: a line, or an array, a run. */
+void show_trace(const char *name, const struct workset *set, bool json,
+		FILE *out);

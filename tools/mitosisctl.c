@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mitosisctl.c - ask a mitosisd: ls, prepare, renew, release, status, metrics
+ * mitosisctl.c - ask a mitosisd: ls, prepare, renew, release, trace, ...
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -250,6 +250,31 @@ static int run_renew(struct tcp_control *control, const char *word)
 	return 0;
 }
 
+static int run_trace(struct tcp_control *control, const char *word)
+{
+	char why[WIRE_WHY_MAX + 1] = "", what[PARSE_NAME_MAX + 48];
+	CLEANUP_FREE void *reply = NULL;
+	uint8_t body[WIRE_REQUEST_MAX];
+	struct wire_image image = {0};
+	struct workset set;
+	size_t len = 0;
+	int error;
+
+	(void)snprintf(image.name, sizeof(image.name), "%s", word);
+	(void)snprintf(what, sizeof(what), "ask for the working set of %s",
+		       word);
+	error = tcp_control_call(control, WIRE_TRACE, body,
+				 wire_put_image(body, &image), &reply, &len,
+				 why);
+	if (!error)
+		error = workset_get(reply, len, &set);
+	if (error)
+		return say_failure(what, error, why);
+	show_trace(word, &set, settings.json, stdout);
+	workset_done(&set);
+	return 0;
+}
+
 static const struct command commands[] = {
 	{"ls", NULL, "the images you may read", NULL, run_list, TIMEOUT_MS},
 	{"list", NULL, "the same", NULL, run_list, TIMEOUT_MS},
@@ -259,6 +284,8 @@ static const struct command commands[] = {
 	 TIMEOUT_MS},
 	{"release", "NAME", "end an image, whoever reads it", check_name,
 	 run_release, TIMEOUT_MS},
+	{"trace", "NAME", "the pages that its first child looked at",
+	 check_name, run_trace, TIMEOUT_MS},
 	{"status", NULL, "the daemon itself, in numbers", NULL, run_status,
 	 TIMEOUT_MS},
 	{"metrics", NULL, "the same for Prometheus", NULL, run_metrics,
@@ -287,7 +314,7 @@ static const struct command *find_command(int nr, char **words)
 	if (!nr) {
 		say_error(
 			"what is to be done? ls, prepare PID, renew NAME, "
-			"release NAME, status or metrics");
+			"release NAME, trace NAME, status or metrics");
 		return NULL;
 	}
 	while (command->name && strcmp(command->name, words[0]))

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/desc.h"
+#include "common/workset.h"
 #include "parent/keeper.h"
 #include "rdmafetch/local.h"
 #include "tools/reach.h"
@@ -36,6 +38,8 @@ struct origin {
 	int has_renewer, must_end, is_gone; /* under lock */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
+	struct workset trace;	/* kept there, or empty */
+	atomic_int is_recorded; /* or need not be */
 	/* of both */
 	void *desc;
 	size_t desc_bytes;
@@ -102,6 +106,49 @@ static int call(struct origin *origin, enum wire_type type, char *why)
 		type, bytes, wire_put_image(bytes, &origin->wire), ASK_MS};
 
 	return reach_ask(&origin->reach, &question, NULL, NULL, why);
+}
+
+/* Without it the mount is as good, only slower: never a failure. */
+static void ask_trace(struct origin *origin)
+{
+	CLEANUP_FREE void *reply = NULL;
+	uint8_t bytes[WIRE_REQUEST_MAX];
+	char why[WIRE_WHY_MAX + 1];
+	const struct reach_question question = {
+		WIRE_TRACE, bytes, wire_put_image(bytes, &origin->wire),
+		ASK_MS};
+	size_t reply_bytes = 0;
+
+	if (!reach_ask(&origin->reach, &question, &reply, &reply_bytes, why))
+		(void)workset_get(reply, reply_bytes, &origin->trace);
+}
+
+static int send_part(struct origin *origin, const struct workset *set,
+		     uint32_t from)
+{
+	struct workset_part part = {.image = origin->wire, .from = from};
+	uint8_t bytes[WIRE_REQUEST_MAX];
+	char why[WIRE_WHY_MAX + 1];
+	struct reach_question question = {WIRE_RECORD, bytes, 0, ASK_MS};
+
+	while (part.nr < WORKSET_PART_MAX && from + part.nr < set->nr) {
+		part.runs[part.nr] = set->runs[from + part.nr];
+		part.nr++;
+	}
+	question.body_bytes = workset_put_part(bytes, &part);
+	return reach_ask(&origin->reach, &question, NULL, NULL, why);
+}
+
+/* The first to come is kept; the daemon refuses the others. */
+static void record(void *arg, const struct workset *set)
+{
+	struct origin *origin = arg;
+
+	if (atomic_exchange(&origin->is_recorded, 1))
+		return;
+	for (uint32_t from = 0; from < set->nr; from += WORKSET_PART_MAX)
+		if (send_part(origin, set, from))
+			return;
 }
 
 static int prepare(struct origin *origin, char *why)
@@ -249,6 +296,8 @@ static int open_remote(struct origin *origin, char *why)
 	if (r)
 		return r;
 	origin->shown = origin->image;
+	if (origin->options->modes.replays)
+		ask_trace(origin);
 	return start_renewing(origin);
 }
 
@@ -299,6 +348,10 @@ void origin_image(struct origin *origin, struct session_image *ret_image)
 		.transport = steal_ptr(&origin->transport),
 		.reopen = is_local ? NULL : reopen,
 		.reopen_arg = origin,
+		.trace = origin->trace.nr ? &origin->trace : NULL,
+		/* An image that goes with its mount has no next child. */
+		.record = is_local || origin->is_ours ? NULL : record,
+		.record_arg = origin,
 		.origin =
 			{
 				.source = origin->options->source_text,
@@ -338,6 +391,7 @@ void origin_close(struct origin *origin)
 	keeper_release(origin->keeper);
 	image_free(origin->image);
 	free(origin->desc);
+	workset_done(&origin->trace);
 	reach_done(&origin->reach);
 	free(origin);
 }

@@ -18,6 +18,7 @@
 #include "common/say.h"
 #include "common/source.h"
 #include "common/wire.h"
+#include "common/workset.h"
 #include "sample_image.h"
 
 static void write_seed(const char *directory, const char *name,
@@ -76,6 +77,10 @@ static void seed_wire(const char *directory)
 	const struct wire_prepare prepare = {42, 60, "redis"};
 	const struct wire_image image = {"redis", {1, 2, 3}};
 	const struct wire_opened opened = {3, 60};
+	struct workset_run runs[] = {{0x7f0000000, 3}, {5, 1}};
+	const struct workset set = {2, 2, runs};
+	const struct workset_part part = {
+		{"redis", {1}}, 0, 2, {{0x7f0000000, 3}, {5, 1}}};
 	const struct wire_read read = {3, SOURCE_MEMORY, 0x7f0000000000, 4096};
 	uint8_t seed[1 + WIRE_REQUEST_MAX] = {0};
 	uint8_t *body = seed + 1;
@@ -103,6 +108,11 @@ static void seed_wire(const char *directory)
 	seed[0]++;
 	wire_put_regions(body, regions, 2);
 	write_seed(directory, "regions", seed, 1 + wire_regions_bytes(2));
+	seed[0]++;
+	write_seed(directory, "part", seed, 1 + workset_put_part(body, &part));
+	seed[0]++;
+	workset_put(body, &set);
+	write_seed(directory, "workset", seed, 1 + workset_bytes(&set));
 }
 
 int main(int argc, char **argv)

@@ -19,23 +19,24 @@ static const struct {
 	struct modes want;
 } legal[] = {
 	{{NULL, NULL, NULL, UNSET, UNSET},
-	 {MODES_PREFETCH, &prefetch_off, 64, MODES_AHEAD_KB, false}},
+	 {MODES_PREFETCH, &prefetch_off, 64, MODES_AHEAD_KB}},
 	{{"prefetch", "seq", NULL, 16, 32},
-	 {MODES_PREFETCH, &prefetch_seq, 16, 32, false}},
+	 {MODES_PREFETCH, &prefetch_seq, 16, 32}},
 	{{NULL, "1", NULL, UNSET, UNSET},
-	 {MODES_PREFETCH, &prefetch_next, 1, MODES_AHEAD_KB, false}},
-	{{NULL, "0", NULL, UNSET, 4},
-	 {MODES_PREFETCH, &prefetch_off, 64, 4, false}},
-	{{"cow", NULL, NULL, UNSET, UNSET},
-	 {MODES_COW, &prefetch_off, 64, 0, false}},
-	{{"cow", "off", NULL, UNSET, UNSET},
-	 {MODES_COW, &prefetch_off, 64, 0, false}},
+	 {MODES_PREFETCH, &prefetch_next, 1, MODES_AHEAD_KB}},
+	{{NULL, "0", NULL, UNSET, 4}, {MODES_PREFETCH, &prefetch_off, 64, 4}},
+	{{NULL, "stride", NULL, UNSET, UNSET},
+	 {MODES_PREFETCH, &prefetch_stride, 64, MODES_AHEAD_KB}},
+	{{NULL, "trace", NULL, UNSET, UNSET},
+	 {MODES_PREFETCH, &prefetch_off, 64, MODES_AHEAD_KB, .replays = true}},
+	{{"cow", NULL, NULL, UNSET, UNSET}, {MODES_COW, &prefetch_off, 64, 0}},
+	{{"cow", "off", NULL, UNSET, UNSET}, {MODES_COW, &prefetch_off, 64, 0}},
 	{{"eager", NULL, NULL, UNSET, UNSET},
-	 {MODES_EAGER, &prefetch_off, 64, MODES_AHEAD_KB, false}},
+	 {MODES_EAGER, &prefetch_off, 64, MODES_AHEAD_KB}},
 	{{"eager", "off", "background", UNSET, 512},
-	 {MODES_EAGER, &prefetch_off, 64, 512, false}},
+	 {MODES_EAGER, &prefetch_off, 64, 512}},
 	{{"eager", NULL, "wait", UNSET, UNSET},
-	 {MODES_EAGER, &prefetch_off, 64, MODES_AHEAD_KB, true}},
+	 {MODES_EAGER, &prefetch_off, 64, MODES_AHEAD_KB, .waits = true}},
 };
 
 static void legal_words_mean_what_they_say(void **state)
@@ -52,6 +53,7 @@ static void legal_words_mean_what_they_say(void **state)
 		assert_int_equal(modes.prefetch_pages, want->prefetch_pages);
 		assert_int_equal(modes.readahead_kb, want->readahead_kb);
 		assert_int_equal(modes.waits, want->waits);
+		assert_int_equal(modes.replays, want->replays);
 	}
 }
 
@@ -71,6 +73,11 @@ static const struct {
 	{{"cow", NULL, NULL, UNSET, 64}, {"readahead=64", "mode=prefetch"}},
 	{{"cow", "seq", NULL, UNSET, UNSET}, {"prefetch=seq", "mode=prefetch"}},
 	{{"cow", "1", NULL, UNSET, UNSET}, {"prefetch=1", "mode=prefetch"}},
+	{{"cow", "trace", NULL, UNSET, UNSET},
+	 {"prefetch=trace", "mode=prefetch"}},
+	{{"eager", "trace", NULL, UNSET, UNSET},
+	 {"prefetch=trace", "leave out"}},
+	{{NULL, "trace", NULL, 8, UNSET}, {"prefetch_pages=8", "leave it"}},
 	{{"eager", "next", NULL, UNSET, UNSET}, {"prefetch=next", "leave out"}},
 	{{"eager", NULL, "soon", UNSET, UNSET}, {"eager=soon", "wait"}},
 	{{NULL, NULL, "wait", UNSET, UNSET}, {"eager=wait", "mode=eager"}},

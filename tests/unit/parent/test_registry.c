@@ -255,6 +255,24 @@ static void handle_outlives_the_image_without_its_pages(void **state)
 	registry_put(image);
 }
 
+/* Parts are appended in order; whoever comes second is told so. */
+static void the_first_working_set_is_kept(void **state)
+{
+	struct registry_image *image = make("a", &root);
+	static struct workset_part part = {.nr = 2,
+					   .runs = {{100, 2}, {50, 1}}};
+
+	assert_int_equal(0, registry_record(image, &part));
+	assert_int_equal(-EEXIST, registry_record(image, &part));
+	part.from = 3;
+	assert_int_equal(-EEXIST, registry_record(image, &part));
+	part.from = 2;
+	assert_int_equal(0, registry_record(image, &part));
+	assert_int_equal(4, image->workset.nr);
+	assert_int_equal(100, image->workset.runs[2].first_page);
+	registry_end(image);
+}
+
 static void free_ends_all(void **state)
 {
 	struct registry_image *image = NULL;
