@@ -304,6 +304,7 @@ int main(void)
 		CASE(next_deadline_is_the_earliest),
 		CASE(long_lease_is_cut),
 		CASE(handle_outlives_the_image_without_its_pages),
+		CASE(the_first_working_set_is_kept),
 		CASE(free_ends_all),
 	};
 
