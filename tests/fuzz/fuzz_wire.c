@@ -15,34 +15,6 @@
 #include "common/wire.h"
 #include "common/workset.h"
 
-static void try_part(const uint8_t *data, size_t len)
-{
-	static struct workset_part part;
-
-	if (workset_get_part(data, len, &part))
-		return;
-	demand(part.nr && part.nr <= WORKSET_PART_MAX);
-	demand(parse_name_ok(part.image.name));
-	demand_same(data, len, workset_put_part(out, &part));
-}
-
-static void try_workset(const uint8_t *data, size_t len)
-{
-	struct workset set;
-	uint8_t *again;
-
-	if (workset_get(data, len, &set))
-		return;
-	for (uint32_t i = 0; i < set.nr; i++)
-		demand(set.runs[i].nr_pages);
-	again = malloc(workset_bytes(&set));
-	demand(again && len == workset_bytes(&set));
-	workset_put(again, &set);
-	demand(!memcmp(data, again, len));
-	free(again);
-	workset_done(&set);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static uint8_t out[WIRE_REQUEST_MAX];
@@ -168,6 +140,34 @@ static void try_regions(const uint8_t *data, size_t len)
 	demand(!memcmp(data, again, len));
 	free(again);
 	free(regions);
+}
+
+static void try_part(const uint8_t *data, size_t len)
+{
+	static struct workset_part part;
+
+	if (workset_get_part(data, len, &part))
+		return;
+	demand(part.nr && part.nr <= WORKSET_PART_MAX);
+	demand(parse_name_ok(part.image.name));
+	demand_same(data, len, workset_put_part(out, &part));
+}
+
+static void try_workset(const uint8_t *data, size_t len)
+{
+	struct workset set;
+	uint8_t *again;
+
+	if (workset_get(data, len, &set))
+		return;
+	for (uint32_t i = 0; i < set.nr; i++)
+		demand(set.runs[i].nr_pages);
+	again = malloc(workset_bytes(&set));
+	demand(again && len == workset_bytes(&set));
+	workset_put(again, &set);
+	demand(!memcmp(data, again, len));
+	free(again);
+	workset_done(&set);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

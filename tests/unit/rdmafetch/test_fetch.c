@@ -346,49 +346,6 @@ static void many_threads_get_right_bytes(void **state)
 	fetch_close(fetch);
 }
 
-/* First faults in their order; other reads, and those that fail, are none. */
-static void the_working_set_is_in_order_of_faults(void **state)
-{
-	struct fetch_options options = usual();
-	struct fetch *fetch = open_over(NULL, &options);
-	struct workset set;
-	char page[PAGE_BYTES];
-
-	reader_check(fetch, BASE_PAGE + 200, 2);
-	reader_check(fetch, BASE_PAGE + 5, 1);
-	reader_check(fetch, BASE_PAGE + 6, 2);
-	reader_check(fetch, BASE_PAGE + 201, 1); /* again */
-	assert_int_equal(
-		fetch_read(fetch, SOURCE_MEMORY, BASE, page, PAGE_BYTES), 0);
-	assert_int_equal(fetch_get_workset(fetch, &set), 0);
-	assert_int_equal(set.nr, 2);
-	assert_int_equal(set.runs[0].first_page, BASE_PAGE + 200);
-	assert_int_equal(set.runs[0].nr_pages, 2);
-	assert_int_equal(set.runs[1].first_page, BASE_PAGE + 5);
-	assert_int_equal(set.runs[1].nr_pages, 3);
-	workset_done(&set);
-	fetch_close(fetch);
-}
-
-/* Each read of memory is timed, from the call to the last byte. */
-static void latency_is_counted_for_memory(void **state)
-{
-	struct fetch_options options = usual();
-	struct null_options faults = {.delay_ns = 2000000};
-	struct fetch *fetch = open_over(&faults, &options);
-	static struct hist latency;
-	char byte;
-
-	for (int i = 0; i < 3; i++)
-		reader_check(fetch, BASE_PAGE + (uint64_t)i, 1);
-	assert_int_equal(fetch_read(fetch, SOURCE_EXE, 0, &byte, 1), 0);
-	fetch_get_latency(fetch, &latency);
-	assert_int_equal(latency.nr, 3);
-	assert_true(latency.min >= faults.delay_ns);
-	assert_true(latency.sum >= 3 * latency.min);
-	fetch_close(fetch);
-}
-
 /* ---- failures ---- */
 
 static void a_failed_read_is_tried_again(void **state)
@@ -588,8 +545,6 @@ int main(void)
 		cmocka_unit_test(a_join_does_not_fail_for_anothers_page),
 		cmocka_unit_test(a_failure_reaches_all_who_share),
 		cmocka_unit_test(many_threads_get_right_bytes),
-		cmocka_unit_test(the_working_set_is_in_order_of_faults),
-		cmocka_unit_test(latency_is_counted_for_memory),
 		cmocka_unit_test(a_failed_read_is_tried_again),
 		cmocka_unit_test(an_unreadable_page_is_eio_after_all_tries),
 		cmocka_unit_test(a_released_image_is_estale_at_once),
