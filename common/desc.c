@@ -26,6 +26,8 @@ enum section {
 	SECTION_TIMERS = 0x524d4954,  /* "TIMR" */
 	SECTION_PENDING = 0x444e4550, /* "PEND" */
 	SECTION_TEXTS = 0x54584554,   /* "TEXT" */
+	SECTION_MAPPED = 0x4650414d,  /* "MAPF" */
+	SECTION_ALIASES = 0x41494c41, /* "ALIA" */
 	SECTION_END = 0x21444e45,     /* "END!" */
 };
 
@@ -39,6 +41,8 @@ enum least_bytes {
 	LEAST_TIMER = 44,
 	LEAST_PENDING = 132,
 	LEAST_TEXT = 6,
+	LEAST_MAPPED = 34,
+	LEAST_ALIAS = 6,
 };
 
 static void walk_string(struct codec *codec, char **text)
@@ -109,6 +113,7 @@ static void walk_process(struct codec *codec, struct image *image)
 	walk_mm(codec, &image->mm);
 	walk_string(codec, &image->exe);
 	walk_string(codec, &image->cwd);
+	walk_string(codec, &image->root);
 	codec_u64(codec, &image->exe_bytes);
 	codec_bytes(codec, image->comm, sizeof(image->comm));
 	codec_u32(codec, &image->umask);
@@ -215,6 +220,22 @@ static void walk_text(struct codec *codec, struct image_text *text)
 	codec_blob(codec, &text->bytes, &text->len_bytes, IMAGE_TEXT_MAX);
 }
 
+static void walk_mapped(struct codec *codec, struct image_mapped *mapped)
+{
+	codec_u64(codec, &mapped->raddr);
+	codec_u64(codec, &mapped->size_bytes);
+	codec_u64(codec, &mapped->mtime_ns);
+	codec_u32(codec, &mapped->mode);
+	codec_u32(codec, &mapped->flags);
+	walk_string(codec, &mapped->path);
+}
+
+static void walk_alias(struct codec *codec, struct image_alias *alias)
+{
+	codec_u32(codec, &alias->mapped);
+	walk_string(codec, &alias->path);
+}
+
 /* A section that is one array: its mark, its count, its elements. */
 #define WALK_ARRAY(codec, mark, array, nr, max, least, walk)                   \
 	do {                                                                   \
@@ -244,6 +265,10 @@ static void walk_arrays(struct codec *codec, struct image *image)
 		   IMAGE_PENDING_MAX, LEAST_PENDING, walk_pending);
 	WALK_ARRAY(codec, SECTION_TEXTS, image->texts, image->nr_texts,
 		   IMAGE_TEXTS_MAX, LEAST_TEXT, walk_text);
+	WALK_ARRAY(codec, SECTION_MAPPED, image->mapped, image->nr_mapped,
+		   IMAGE_MAPPED_MAX, LEAST_MAPPED, walk_mapped);
+	WALK_ARRAY(codec, SECTION_ALIASES, image->aliases, image->nr_aliases,
+		   IMAGE_ALIASES_MAX, LEAST_ALIAS, walk_alias);
 }
 
 static void walk_version(struct codec *codec)

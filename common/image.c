@@ -46,6 +46,16 @@ static void free_texts(struct image *image)
 	free(image->texts);
 }
 
+static void free_mapped(struct image *image)
+{
+	for (uint32_t i = 0; image->mapped && i < image->nr_mapped; i++)
+		free(image->mapped[i].path);
+	free(image->mapped);
+	for (uint32_t i = 0; image->aliases && i < image->nr_aliases; i++)
+		free(image->aliases[i].path);
+	free(image->aliases);
+}
+
 /* An image that was built field by field. */
 static void free_fields(struct image *image)
 {
@@ -53,11 +63,13 @@ static void free_fields(struct image *image)
 	free_vmas(image);
 	free_fds(image);
 	free_texts(image);
+	free_mapped(image);
 	free(image->boot_id);
 	free(image->hostname);
 	free(image->kernel);
 	free(image->exe);
 	free(image->cwd);
+	free(image->root);
 	free(image->groups);
 	free(image->runs);
 	free(image->epolls);
@@ -119,12 +131,15 @@ uint64_t image_present_pages(const struct image *image, uint64_t first_page,
 			     uint64_t nr_pages)
 {
 	const struct image_run *run = image_run_after(image, first_page);
-	const struct image_run *runs_end = image->runs + image->nr_runs;
+	const struct image_run *runs_end;
 	uint64_t end_page = first_page + nr_pages, present = 0;
 
+	if (!run)
+		return 0;
+	runs_end = image->runs + image->nr_runs;
 	if (end_page < first_page)
 		end_page = UINT64_MAX;
-	for (; run && run < runs_end && run->first_page < end_page; run++) {
+	for (; run < runs_end && run->first_page < end_page; run++) {
 		uint64_t from = run->first_page, to = run_end(run);
 
 		if (from < first_page)
@@ -142,6 +157,26 @@ const struct image_text *image_text(const struct image *image, const char *name)
 		if (!strcmp(image->texts[i].name, name))
 			return &image->texts[i];
 	return NULL;
+}
+
+static bool name_ok(const char *name, size_t len)
+{
+	return len && len <= IMAGE_NAME_MAX && !(len == 1 && name[0] == '.') &&
+	       !(len == 2 && name[0] == '.' && name[1] == '.');
+}
+
+bool image_path_ok(const char *path)
+{
+	if (!path || *path != '/')
+		return false;
+	while (*path) {
+		size_t len = strcspn(++path, "/");
+
+		if (!name_ok(path, len))
+			return false;
+		path += len;
+	}
+	return true;
 }
 
 bool image_vma_is_anonymous(const struct image_vma *vma)

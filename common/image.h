@@ -28,8 +28,11 @@ struct arena;
 #define IMAGE_TIMERS_MAX   4096u
 #define IMAGE_PENDING_MAX  (1u << 17)
 #define IMAGE_TEXTS_MAX    64u
+#define IMAGE_MAPPED_MAX   65536u
+#define IMAGE_ALIASES_MAX  65536u
 #define IMAGE_GROUPS_MAX   65536u
 #define IMAGE_STRING_MAX   4096u       /* bytes, without the NUL */
+#define IMAGE_NAME_MAX     255u        /* bytes between two slashes */
 #define IMAGE_TEXT_MAX     (16u << 20) /* bytes */
 #define IMAGE_FD_DATA_MAX  (1u << 20)  /* bytes: the largest default pipe */
 #define IMAGE_XSTATE_MAX   16384u      /* bytes; AMX needs 11 KiB */
@@ -197,6 +200,31 @@ struct image_text {
 	uint32_t len_bytes;
 };
 
+enum image_mapped_flag {
+	IMAGE_MAPPED_DELETED = 1 << 0, /* no path leads to it any more */
+	/* Whom the image was taken for may not read it: neither may others. */
+	IMAGE_MAPPED_CLOSED = 1 << 1,
+	IMAGE_MAPPED_FLAGS_ALL = (1 << 2) - 1,
+};
+
+/* A regular file that is mapped.  In the order of raddr, each once. */
+struct image_mapped {
+	uint64_t raddr; /* where the first area of it begins */
+	uint64_t size_bytes, mtime_ns;
+	uint32_t mode;  /* permissions: 0777 at most */
+	uint32_t flags; /* enum image_mapped_flag */
+	char *path;     /* absolute, without empty, "." or ".." components */
+};
+
+/*
+ * Another name of a mapped file: what the program's dynamic linker calls it,
+ * and debuggers look for ("/lib/libz.so.1" for "/usr/lib/libz.so.1.2").
+ */
+struct image_alias {
+	uint32_t mapped; /* index */
+	char *path;      /* as image_mapped's */
+};
+
 struct image_mm {
 	uint64_t start_code, end_code, start_data, end_data;
 	uint64_t start_brk, brk, start_stack;
@@ -214,7 +242,7 @@ struct image {
 	uint32_t cpu_features[IMAGE_CPU_WORDS]; /* common/cpu.h */
 	uint64_t xfeatures;                     /* XCR0 */
 	struct image_mm mm;
-	char *exe, *cwd;
+	char *exe, *cwd, *root; /* link texts */
 	uint64_t exe_bytes; /* size of the executable */
 	char comm[16];
 	uint32_t umask, personality;
@@ -241,6 +269,10 @@ struct image {
 	uint32_t nr_pending;
 	struct image_text *texts;
 	uint32_t nr_texts;
+	struct image_mapped *mapped; /* by raddr */
+	uint32_t nr_mapped;
+	struct image_alias *aliases;
+	uint32_t nr_aliases;
 
 	/*
 	 * Set by desc_decode() alone: then everything above lives in the arena
@@ -276,6 +308,9 @@ uint64_t image_present_pages(const struct image *image, uint64_t first_page,
 /* The copy of /proc's @name, or NULL. */
 const struct image_text *image_text(const struct image *image,
 				    const char *name);
+
+/* Is @path absolute, and made of names that a directory can hold? */
+bool image_path_ok(const char *path);
 
 /* True for kinds whose dropped pages must read as zeros. */
 bool image_vma_is_anonymous(const struct image_vma *vma);

@@ -282,6 +282,43 @@ static const char *check_texts(const struct image *image)
 	return NULL;
 }
 
+/* Mapped files are in the order of their first areas, as areas are. */
+static const char *check_mapped(const struct image *image)
+{
+	uint64_t floor = 0;
+
+	for (uint32_t i = 0; i < image->nr_mapped; i++) {
+		const struct image_mapped *mapped = &image->mapped[i];
+		const struct image_vma *vma =
+			image_vma_at(image, mapped->raddr);
+
+		if (!vma || vma->start != mapped->raddr || !vma->inode)
+			return "a mapped file has no area";
+		if (i && mapped->raddr <= floor)
+			return "mapped files are out of order";
+		if (mapped->size_bytes > INT64_MAX)
+			return "a mapped file has an impossible size";
+		if (mapped->mode & ~0777u ||
+		    mapped->flags & ~(uint32_t)IMAGE_MAPPED_FLAGS_ALL)
+			return "a mapped file has unknown bits";
+		if (!image_path_ok(mapped->path))
+			return "a mapped file has no path";
+		floor = mapped->raddr;
+	}
+	return NULL;
+}
+
+static const char *check_aliases(const struct image *image)
+{
+	for (uint32_t i = 0; i < image->nr_aliases; i++) {
+		if (image->aliases[i].mapped >= image->nr_mapped)
+			return "an alias is of no mapped file";
+		if (!image_path_ok(image->aliases[i].path))
+			return "an alias has no path";
+	}
+	return NULL;
+}
+
 static const char *first_broken(const struct image *image, int32_t *tids)
 {
 	const char *why = check_process(image);
@@ -302,6 +339,10 @@ static const char *first_broken(const struct image *image, int32_t *tids)
 		why = check_timers(image);
 	if (!why)
 		why = check_texts(image);
+	if (!why)
+		why = check_mapped(image);
+	if (!why)
+		why = check_aliases(image);
 	return why;
 }
 

@@ -253,7 +253,7 @@ static bool read_ok(const struct wire_read *body)
 	if (body->object == SOURCE_MEMORY)
 		return !(body->raddr % PAGE_BYTES) &&
 		       !(body->len_bytes % PAGE_BYTES);
-	return body->object == SOURCE_EXE;
+	return source_is_file(body->object);
 }
 
 int wire_get_read(const uint8_t *in, size_t len, struct wire_read *ret)

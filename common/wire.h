@@ -31,7 +31,7 @@
 #include "common/parse.h"
 
 #define WIRE_MAGIC	  0x5346544du /* "MTFS" */
-#define WIRE_VERSION	  2u
+#define WIRE_VERSION	  3u
 #define WIRE_HEADER_BYTES 24u
 #define WIRE_PORT	  7373
 #define WIRE_REQUEST_MAX  4096u	       /* body of a request, bytes */

@@ -61,7 +61,7 @@ static uint32_t mode_of(enum tree_kind kind)
 	case TREE_BYTES:
 	case TREE_AREA:
 	case TREE_CORE:
-	case TREE_EXE:
+	case TREE_FILE:
 	case TREE_MEM:
 	case TREE_LIVE:
 		break;

@@ -22,9 +22,9 @@ enum tree_kind {
 	TREE_LINK,  /* a symbolic link to bytes */
 	TREE_AREA,  /* pages from node->raddr on */
 	TREE_CORE,  /* what core_piece_at() says */
-	TREE_EXE,
-	TREE_MEM,  /* offset = address; no size, as /proc/PID/mem */
-	TREE_LIVE, /* made when opened; size unknown */
+	TREE_FILE,  /* a file of the parent's host: node->object */
+	TREE_MEM,   /* offset = address; no size, as /proc/PID/mem */
+	TREE_LIVE,  /* made when opened; size unknown */
 };
 
 /* What a TREE_LIVE tells. */
@@ -41,6 +41,8 @@ struct tree_node {
 	uint32_t mode; /* with S_IFMT */
 	int is_hidden; /* in no directory: whoever made it finds it */
 	uint64_t size_bytes;
+	uint32_t object;	/* TREE_FILE: as common/source.h counts them */
+	uint64_t mtime_ns;	/* of TREE_FILE; 0: the time of the capture */
 	uint64_t raddr;		     /* TREE_AREA: of its first byte */
 	uint64_t present_pages;	     /* TREE_AREA, TREE_CORE */
 	const struct image_vma *vma; /* of a file in vma/, else NULL */

@@ -215,7 +215,8 @@ static int read_pages(const struct ops_context *context,
 	if (node == tree_space(context->tree))
 		return fetch_fault(context->fetch, offset, buf, len_bytes);
 	return fetch_read(context->fetch,
-			  node->kind == TREE_EXE ? SOURCE_EXE : SOURCE_MEMORY,
+			  node->kind == TREE_FILE ? node->object
+						  : SOURCE_MEMORY,
 			  node->raddr + offset, buf, len_bytes);
 }
 

@@ -22,6 +22,7 @@ static const char readme[] =
 	"status.json   the same for programs; metrics for Prometheus\n"
 	"core          the process as an ELF core, at image/core too:\n"
 	"              gdb EXE core; what is not looked at is not fetched\n"
+	"files/        the files that it has mapped, from its host\n"
 	"image/maps    its memory areas; the other names of /proc are there "
 	"too\n"
 	"image/vma/    one sparse file an area; holes were never touched\n"
@@ -121,6 +122,7 @@ static void put_process(struct json *json, const struct image *image)
 	json_string(json, "comm", image->comm);
 	json_string(json, "exe", image->exe);
 	json_string(json, "cwd", image->cwd);
+	json_string(json, "root", image->root);
 	json_string(json, "hostname", image->hostname);
 	json_string(json, "kernel", image->kernel);
 	json_string(json, "boot_id", image->boot_id);
@@ -176,6 +178,25 @@ static void put_files(struct json *json, const struct image *image)
 	json_end(json);
 }
 
+/* In the order of their objects on the wire. */
+static void put_mapped(struct json *json, const struct image *image)
+{
+	json_array(json, "mapped_files");
+	for (uint32_t i = 0; i < image->nr_mapped; i++) {
+		const struct image_mapped *mapped = &image->mapped[i];
+
+		json_object(json, NULL);
+		json_string(json, "path", mapped->path);
+		json_u64(json, "bytes", mapped->size_bytes);
+		json_bool(json, "deleted",
+			  mapped->flags & IMAGE_MAPPED_DELETED);
+		json_bool(json, "readable",
+			  !(mapped->flags & IMAGE_MAPPED_CLOSED));
+		json_end(json);
+	}
+	json_end(json);
+}
+
 char *text_image_json(const struct image *image)
 {
 	char *text = NULL;
@@ -191,6 +212,7 @@ char *text_image_json(const struct image *image)
 	put_threads(&json, image);
 	put_areas(&json, image);
 	put_files(&json, image);
+	put_mapped(&json, image);
 	json_end(&json);
 	return finish(out, &text);
 }

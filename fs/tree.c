@@ -9,6 +9,8 @@
 
 #include "common/cleanup.h"
 #include "common/page.h"
+#include "common/source.h"
+#include "fs/filetree.h"
 #include "fs/holes.h"
 #include "fs/names.h"
 #include "fs/proctext.h"
@@ -122,6 +124,15 @@ static void add_threads(struct tree *tree, const struct tree_node *tasks)
 	}
 }
 
+/* Files of the image's directory that are found, but in no listing. */
+static const struct tree_node *unlisted(const struct tree *tree,
+					const char *name)
+{
+	if (!strcmp(name, tree->core_node->name))
+		return tree->core_node;
+	return strcmp(name, tree->space->name) ? NULL : tree->space;
+}
+
 /* Of a name that is there already the one that came first stays. */
 static void add_texts(struct tree *tree, const struct tree_node *dir)
 {
@@ -133,17 +144,19 @@ static void add_texts(struct tree *tree, const struct tree_node *dir)
 	for (uint32_t i = 0; i < tree->image->nr_texts; i++) {
 		const struct image_text *text = &tree->image->texts[i];
 
-		(void)nodes_add_bytes(nodes, dir, text->name, text->bytes,
-				      text->len_bytes);
+		if (!unlisted(tree, text->name))
+			(void)nodes_add_bytes(nodes, dir, text->name,
+					      text->bytes, text->len_bytes);
 	}
 }
 
 /* Files that are made of pages. */
 static void add_pages(struct tree *tree, const struct tree_node *dir)
 {
-	struct tree_node *node = nodes_add(tree->nodes, dir, "exe", TREE_EXE);
+	struct tree_node *node = nodes_add(tree->nodes, dir, "exe", TREE_FILE);
 
 	node->mode = S_IFREG | 0500;
+	node->object = SOURCE_EXE;
 	node->size_bytes = tree->image->exe_bytes;
 	(void)nodes_add(tree->nodes, dir, "mem", TREE_MEM);
 	node = nodes_add(tree->nodes, dir, ".space", TREE_AREA);
@@ -167,6 +180,7 @@ static int fill(struct tree *tree, const void *desc, size_t desc_bytes)
 {
 	struct nodes *nodes = tree->nodes;
 	const struct tree_node *dir;
+	int r;
 
 	tree->root = nodes_add(nodes, NULL, "", TREE_DIR);
 	nodes_add(nodes, tree->root, "status", TREE_LIVE)->live =
@@ -182,6 +196,12 @@ static int fill(struct tree *tree, const void *desc, size_t desc_bytes)
 	add_pages(tree, dir);
 	(void)nodes_add_bytes(nodes, dir, "descriptor", desc, desc_bytes);
 	nodes_add_link(nodes, dir, "cwd", parents(nodes, tree->image->cwd));
+	nodes_add_link(nodes, dir, "root", parents(nodes, tree->image->root));
+	nodes_add_link(nodes, dir, "files", "../files");
+	r = filetree_add(nodes, nodes_add(nodes, tree->root, "files", TREE_DIR),
+			 tree->image);
+	if (r)
+		return r;
 	add_areas(tree, nodes_add(nodes, dir, "vma", TREE_DIR));
 	add_files(tree, dir);
 	add_threads(tree, nodes_add(nodes, dir, "task", TREE_DIR));
@@ -236,11 +256,10 @@ const struct tree_node *tree_lookup(const struct tree *tree,
 				    const struct tree_node *dir,
 				    const char *name)
 {
-	if (dir == tree->image_dir && !strcmp(name, tree->core_node->name))
-		return tree->core_node;
-	if (dir == tree->image_dir && !strcmp(name, tree->space->name))
-		return tree->space;
-	return nodes_find(dir, name);
+	const struct tree_node *node =
+		dir == tree->image_dir ? unlisted(tree, name) : NULL;
+
+	return node ? node : nodes_find(dir, name);
 }
 
 uint64_t tree_mapped(const struct tree *tree, uint64_t raddr,
@@ -261,7 +280,8 @@ uint64_t tree_mapped(const struct tree *tree, uint64_t raddr,
 void tree_stat(const struct tree *tree, const struct tree_node *node,
 	       struct stat *ret_stat)
 {
-	uint64_t ns = tree->image->captured_realtime_ns;
+	uint64_t ns = node->mtime_ns ? node->mtime_ns
+				     : tree->image->captured_realtime_ns;
 
 	*ret_stat = (struct stat){
 		.st_ino = node->ino,

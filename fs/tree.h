@@ -6,11 +6,13 @@
  *
  *   /               status status.json metrics   live
  *                   core                 the image as an ELF core
+ *   /files/         usr/lib/...          mapped files, at their paths
  *   /image/         maps smaps status cmdline ...   as in /proc
  *                   descriptor image.json
  *                   exe                  the parent's executable
  *                   mem                  offset = address, no size
- *                   cwd                  a link that leads nowhere here
+ *                   cwd root             links that lead nowhere here
+ *                   files                a link to the above
  *                   .space               not listed: offset = address
  *                   core                 not listed: the one above
  *   /image/vma/     START-END ...        one area each
@@ -20,7 +22,9 @@
  *   /image/task/TID/  comm status regs
  *
  * What is not listed is not copied: a core in the image directory would make
- * every copy of an image twice as large, and hold nothing new.
+ * every copy of an image twice as large, and hold nothing new.  The same goes
+ * for files: their mapped parts are in vma/ already, and a process may have
+ * mapped a megabyte of a file of a terabyte.  Who wants them copies both.
  *
  * Links to what the parent had open begin with "parent:" and are relative: they
  * must not lead to another file of the same name on this host.

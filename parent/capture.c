@@ -258,6 +258,8 @@ static int take_all(pid_t twin, struct image *image)
 	if (!rc)
 		rc = take_link(twin, "cwd", &image->cwd);
 	if (!rc)
+		rc = take_link(twin, "root", &image->root);
+	if (!rc)
 		rc = take_host(image);
 	for (size_t i = 0; !rc && i < sizeof(texts) / sizeof(*texts); i++)
 		rc = copy_text(twin, texts[i], image);

@@ -30,9 +30,9 @@ int capture_before(pid_t pid, struct image *image);
 void capture_clocks(struct image *image);
 
 /*
- * Fill from @twin: mm (but brk), exe, exe_bytes, cwd, umask, personality, uid,
- * gid, groups, no_new_privs, the texts cmdline, environ and auxv; and from this
- * host: boot_id, hostname, kernel, cpu_features, xfeatures.
+ * Fill from @twin: mm (but brk), exe, exe_bytes, cwd, root, umask, personality,
+ * uid, gid, groups, no_new_privs, the texts cmdline, environ and auxv; and from
+ * this host: boot_id, hostname, kernel, cpu_features, xfeatures.
  *
  * On success *@ret_exe_fd is the caller's: the executable, open for reading, or
  * -1 when it may not be opened.

@@ -19,6 +19,8 @@
 #include "common/io.h"
 #include "parent/lender.h"
 #include "parent/lending.h"
+#include "parent/linkmap.h"
+#include "parent/mapped.h"
 #include "parent/probe.h"
 #include "parent/snapshot.h"
 
@@ -73,6 +75,20 @@ static int may_look(pid_t pid, const struct keeper_request *request,
 	return rc ? refuse(why, rc, "%s", strerror(-rc)) : 0;
 }
 
+/* The files that it has mapped, and what its dynamic linker calls them. */
+static int look_at_files(const struct keeper_request *request,
+			 const struct snapshot *snapshot)
+{
+	const struct mapped_ask ask = {
+		.twin = snapshot->twin,
+		.uid = request->uid,
+		.gid = request->gid,
+	};
+	int rc = mapped_scan(&ask, snapshot->image);
+
+	return rc ? rc : linkmap_read_twin(snapshot->twin, snapshot->image);
+}
+
 /*
  * The twin is asked too: it has the credentials that the target had in the very
  * moment of the pause, were it another program by then.
@@ -85,9 +101,8 @@ static int take(const struct keeper_request *request,
 	rc = rc ? rc
 		: snapshot_take(request->pid, &request->snapshot, ret_snapshot,
 				why);
-	if (rc)
-		return rc;
-	return may_look((*ret_snapshot)->twin, request, why);
+	rc = rc ? rc : may_look((*ret_snapshot)->twin, request, why);
+	return rc ? rc : look_at_files(request, *ret_snapshot);
 }
 
 struct parcel {

@@ -2,6 +2,7 @@
 #include "parent/pages.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,11 @@
 
 #include "common/cleanup.h"
 #include "common/page.h"
+#include "parent/mapped.h"
 
 struct pages {
 	struct page_source source;
+	pid_t twin;
 	int twin_fd, mem_fd, exe_fd, shared_fd;
 	const struct image *image;
 	struct image_run *shared_runs;
@@ -62,12 +65,51 @@ static int read_exe(const struct pages *pages, const struct piece *piece)
 	return rc;
 }
 
+/* @fd was opened while the twin lived; only then it is the right file. */
+static int read_opened(int fd, const struct image_mapped *mapped,
+		       const struct piece *piece)
+{
+	size_t got = 0;
+	int rc = 0;
+
+	if (!mapped_is_same(fd, mapped))
+		return -EREMCHG;
+	if (piece->raddr < mapped->size_bytes)
+		rc = read_file(fd, piece->raddr, piece->to, piece->len_bytes,
+			       &got);
+	if (rc)
+		return rc;
+	memset(piece->to + got, 0, piece->len_bytes - got);
+	return mapped_is_same(fd, mapped) ? 0 : -EREMCHG;
+}
+
 /* A pidfd is readable once its process is dead, reaped or not. */
 static bool is_alive(const struct pages *pages)
 {
 	struct pollfd pollfd = {.fd = pages->twin_fd, .events = POLLIN};
 
 	return poll(&pollfd, 1, 0) == 0;
+}
+
+/* Opened each time: the daemon holds no file of any image open. */
+static int read_mapped(const struct pages *pages, uint32_t index,
+		       const struct piece *piece)
+{
+	const struct image *image = pages->image;
+	const struct image_mapped *mapped;
+	CLEANUP_CLOSE int fd = -1;
+	int rc;
+
+	if (index >= image->nr_mapped)
+		return -EINVAL;
+	mapped = &image->mapped[index];
+	if (mapped->flags & IMAGE_MAPPED_CLOSED)
+		return -EACCES;
+	rc = mapped_open(pages->twin, image_vma_at(image, mapped->raddr),
+			 O_RDONLY, &fd);
+	if (!is_alive(pages))
+		return -ESTALE;
+	return rc ? -EIO : read_opened(fd, mapped, piece);
 }
 
 /*
@@ -199,7 +241,7 @@ static int pages_read(struct page_source *source, uint32_t object,
 		return read_exe(pages, &piece);
 	if (object == SOURCE_MEMORY)
 		return read_memory(pages, piece);
-	return -EINVAL;
+	return read_mapped(pages, object - SOURCE_MAPPED, &piece);
 }
 
 static int copy_table(struct pages *pages, const struct pages_origin *origin)
@@ -235,6 +277,7 @@ int pages_open(const struct pages_origin *origin, struct page_source **ret)
 		return -ENOMEM;
 	pages->source.read = pages_read;
 	pages->image = origin->image;
+	pages->twin = origin->twin;
 	pages->mem_fd = pages->exe_fd = pages->shared_fd = -1;
 	pages->twin_fd = (int)syscall(SYS_pidfd_open, origin->twin, 0);
 	if (pages->twin_fd < 0)

@@ -3,7 +3,8 @@
  * pages.h - read the pages of a snapshot: the end of the way inside the parent
  *
  * Copies from the stopped twin through /proc/TWIN/mem; writable shared memory
- * from the copy made in the pause; the executable from its file.  Holes are
+ * from the copy made in the pause; the executable and mapped files from the
+ * files, which must be as they were at the capture.  Holes are
  * zeros without a look at the twin, which would have to make pages of them.
  */
 #pragma once

@@ -268,9 +268,11 @@ static int read_all(struct fetch *fetch, struct round *round,
 	return 0;
 }
 
-static bool legal(uint32_t object, uint64_t raddr, size_t len_bytes)
+static bool legal(const struct image *image, uint32_t object, uint64_t raddr,
+		  size_t len_bytes)
 {
-	if (object > SOURCE_EXE || raddr + len_bytes < raddr)
+	if (object >= SOURCE_MAPPED + image->nr_mapped ||
+	    raddr + len_bytes < raddr)
 		return false;
 	return object != SOURCE_MEMORY ||
 	       (raddr % PAGE_BYTES == 0 && len_bytes % PAGE_BYTES == 0);
@@ -329,7 +331,7 @@ int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
 	const uint64_t range[2] = {raddr, raddr + len_bytes};
 	struct round round;
 
-	if (!legal(object, raddr, len_bytes))
+	if (!legal(fetch->options.image, object, raddr, len_bytes))
 		return -EINVAL;
 	round.object = object;
 	round.is_fault = false;
@@ -342,7 +344,7 @@ int fetch_fault(struct fetch *fetch, uint64_t raddr, void *buf,
 	const uint64_t range[2] = {raddr, raddr + len_bytes};
 	struct round round;
 
-	if (!legal(SOURCE_MEMORY, raddr, len_bytes))
+	if (!legal(fetch->options.image, SOURCE_MEMORY, raddr, len_bytes))
 		return -EINVAL;
 	round.object = SOURCE_MEMORY;
 	round.is_fault = true;

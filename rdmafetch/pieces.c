@@ -18,6 +18,8 @@ static void next_present(const struct image *image, uint32_t object,
 
 	if (object == SOURCE_EXE) {
 		to = image->exe_bytes;
+	} else if (source_is_file(object)) {
+		to = image->mapped[object - SOURCE_MAPPED].size_bytes;
 	} else {
 		run = image_run_after(image, page_of(from));
 		if (run && from < run->first_page << PAGE_SHIFT)

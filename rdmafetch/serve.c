@@ -101,6 +101,10 @@ const char *serve_read_words(int error)
 		return "this connection has no such handle: OPEN first";
 	case -ESTALE:
 		return "the image is gone: released, or its lease has ended";
+	case -EACCES:
+		return "the user of the image may not read this file";
+	case -EREMCHG:
+		return "the file was changed after the image was taken";
 	case -EINVAL:
 		return "no such object, or a range past the last address";
 	default:

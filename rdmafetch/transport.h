@@ -53,7 +53,7 @@ static inline bool transport_read_is_legal(const struct transport_read *read)
 		return false;
 	if (read->object == SOURCE_MEMORY)
 		return !((read->raddr | read->len_bytes) % PAGE_BYTES);
-	return read->object == SOURCE_EXE;
+	return source_is_file(read->object);
 }
 
 /*

@@ -125,8 +125,10 @@ static void small_and_big_reads_bring_the_sources_bytes(void **state)
 	static const uint32_t pages[] = {1, 2, 3, 4, 5, 16, 255, 256};
 	struct transport *transport = open_rig(NULL);
 
-	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
 		check_len(transport, SOURCE_EXE, 12345, lens[i]);
+		check_len(transport, SOURCE_MAPPED + 7, 12345, lens[i]);
+	}
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
 		check_len(transport, SOURCE_MEMORY, MEMORY_AT, pages[i] * PAGE);
 	check_quiet(transport);
@@ -281,7 +283,7 @@ static void illegal_reads_are_einval(void **state)
 		bad[i] = page_read(1, buf);
 	bad[0].len_bytes = 0;
 	bad[1].len_bytes = TRANSPORT_READ_MAX + 1;
-	bad[2].object = 99;
+	bad[2].object = SOURCE_END;
 	bad[3].object = SOURCE_EXE;
 	bad[3].raddr = UINT64_MAX - 100;
 	bad[4].raddr++;

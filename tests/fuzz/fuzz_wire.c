@@ -89,7 +89,7 @@ static void try_read(const uint8_t *data, size_t len)
 		return;
 	demand(body.len_bytes && body.len_bytes <= WIRE_READ_MAX);
 	demand(body.raddr + body.len_bytes > body.raddr);
-	demand(body.object == SOURCE_MEMORY || body.object == SOURCE_EXE);
+	demand(body.object < SOURCE_END);
 	demand_same(data, len, wire_put_read(out, &body));
 }
 

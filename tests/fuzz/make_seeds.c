@@ -123,7 +123,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (!strcmp(argv[1], "desc") || !strcmp(argv[1], "plan") ||
-	    !strcmp(argv[1], "core"))
+	    !strcmp(argv[1], "core") || !strcmp(argv[1], "tree"))
 		seed_desc(argv[2]);
 	if (!strcmp(argv[1], "wire"))
 		seed_wire(argv[2]);

@@ -6,8 +6,9 @@ import subprocess
 
 MAGIC = 0x5346544D
 HELLO, PREPARE, OPEN, READ, RELEASE, LIST, STATUS, RENEW = range(1, 9)
-VERSION, NONE, MUNGE, PSK = 2, 0, 1, 2
+VERSION, NONE, MUNGE, PSK = 3, 0, 1, 2
 URGENT = 2
+MEMORY, MAPPED = 0, 2  # MAPPED + n: the n-th mapped file
 
 
 class Refused(Exception):
@@ -124,9 +125,9 @@ class Client:
     def release(self, name, key=b""):
         self.call(RELEASE, struct.pack("<64s16s", name, key))
 
-    def ask_read(self, handle, addr, size, flags=0):
-        return self.send(READ, struct.pack("<IIQII", handle, 0, addr, size, 0),
-                         flags)
+    def ask_read(self, handle, addr, size, flags=0, what=MEMORY):
+        return self.send(READ, struct.pack("<IIQII", handle, what, addr, size,
+                                           0), flags)
 
     def read(self, handle, addr, size, flags=URGENT):
         asked = self.ask_read(handle, addr, size, flags)

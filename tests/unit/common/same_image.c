@@ -79,10 +79,27 @@ static void same_texts(const struct image *a, const struct image *b)
 	}
 }
 
+static void same_mapped(const struct image *a, const struct image *b)
+{
+	for (uint32_t i = 0; i < a->nr_mapped; i++) {
+		struct image_mapped left, right;
+
+		memcpy(&left, &a->mapped[i], sizeof(left));
+		memcpy(&right, &b->mapped[i], sizeof(right));
+		same_text(left.path, right.path);
+		left.path = right.path = NULL;
+		assert_memory_equal(&left, &right, sizeof(left));
+	}
+	for (uint32_t i = 0; i < a->nr_aliases; i++) {
+		assert_int_equal(a->aliases[i].mapped, b->aliases[i].mapped);
+		same_text(a->aliases[i].path, b->aliases[i].path);
+	}
+}
+
 static void blank_pointers(struct image *image)
 {
 	image->boot_id = image->hostname = image->kernel = NULL;
-	image->exe = image->cwd = NULL;
+	image->exe = image->cwd = image->root = NULL;
 	image->groups = NULL;
 	image->threads = NULL;
 	image->vmas = NULL;
@@ -92,6 +109,8 @@ static void blank_pointers(struct image *image)
 	image->timers = NULL;
 	image->pending = NULL;
 	image->texts = NULL;
+	image->mapped = NULL;
+	image->aliases = NULL;
 	image->arena = NULL;
 }
 
@@ -115,6 +134,7 @@ void assert_same_image(const struct image *a, const struct image *b)
 	same_text(a->kernel, b->kernel);
 	same_text(a->exe, b->exe);
 	same_text(a->cwd, b->cwd);
+	same_text(a->root, b->root);
 	same_bytes(a->groups, b->groups, a->nr_groups * sizeof(*a->groups));
 	same_bytes(a->runs, b->runs, a->nr_runs * sizeof(*a->runs));
 	same_bytes(a->epolls, b->epolls, a->nr_epolls * sizeof(*a->epolls));
@@ -124,4 +144,5 @@ void assert_same_image(const struct image *a, const struct image *b)
 	same_vmas(a, b);
 	same_fds(a, b);
 	same_texts(a, b);
+	same_mapped(a, b);
 }

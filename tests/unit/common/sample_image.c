@@ -113,6 +113,7 @@ static void fill_process(struct image *image)
 	image->xfeatures = next_u64();
 	image->exe = next_name("/usr/bin/exe");
 	image->cwd = next_name("/cwd");
+	image->root = next_name("/root");
 	image->exe_bytes = next_u64();
 	strcpy(image->comm, "leader");
 	image->umask = next_u32();
@@ -321,6 +322,27 @@ static void fill_texts(struct image *image)
 	}
 }
 
+static void fill_mapped(struct image *image)
+{
+	image->nr_mapped = 2;
+	image->mapped = new_array(2, sizeof(*image->mapped));
+	for (uint32_t i = 0; i < 2; i++)
+		image->mapped[i] = (struct image_mapped){
+			.raddr = (i ? 64 : 20) * PAGE_BYTES,
+			.size_bytes = next_u64() >> 1,
+			.mtime_ns = next_u64(),
+			.mode = i ? 0640 : 0755,
+			.flags = i ? IMAGE_MAPPED_DELETED : 0,
+			.path = strdup(i ? "/dev/shm/s" : "/lib/libx.so"),
+		};
+	image->nr_aliases = 3;
+	image->aliases = new_array(3, sizeof(*image->aliases));
+	for (uint32_t i = 0; i < 3; i++) {
+		image->aliases[i].mapped = i % 2;
+		image->aliases[i].path = next_name("/usr/lib/alias");
+	}
+}
+
 struct image *sample_image(void)
 {
 	struct image *image = image_new();
@@ -338,5 +360,6 @@ struct image *sample_image(void)
 	fill_timers(image);
 	fill_pending(image);
 	fill_texts(image);
+	fill_mapped(image);
 	return image;
 }

@@ -111,8 +111,12 @@ static struct {
 	struct image_timer timers[NR_LEAST];
 	struct image_pending pending[NR_LEAST];
 	struct image_text texts[NR_LEAST];
+	struct image_mapped mapped[NR_LEAST];
+	struct image_alias aliases[NR_LEAST];
 	char names[NR_LEAST][2];
 } least;
+
+static char slash_a[] = "/a"; /* the shortest path of a file */
 
 static void fill_least(void)
 {
@@ -129,6 +133,10 @@ static void fill_least(void)
 		least.pending[i].siginfo[0] = 1;
 		least.names[i][0] = (char)('0' + i);
 		least.texts[i].name = least.names[i];
+		least.vmas[i].inode = 1;
+		least.mapped[i].raddr = least.vmas[i].start;
+		least.mapped[i].path = slash_a;
+		least.aliases[i].path = slash_a;
 	}
 }
 
@@ -153,6 +161,10 @@ static void check_least(int last)
 		.nr_pending = last >= 6 ? NR_LEAST : 0,
 		.texts = least.texts,
 		.nr_texts = last >= 7 ? NR_LEAST : 0,
+		.mapped = least.mapped,
+		.nr_mapped = last >= 8 ? NR_LEAST : 0,
+		.aliases = least.aliases,
+		.nr_aliases = last >= 9 ? NR_LEAST : 0,
 	};
 	struct bytes bytes = encode(&image);
 
@@ -165,7 +177,7 @@ static void check_least(int last)
 static void test_smallest_elements(void **state)
 {
 	fill_least();
-	for (int last = 0; last < 8; last++)
+	for (int last = 0; last < 10; last++)
 		check_least(last);
 }
 

@@ -103,6 +103,20 @@ BREAK(text_empty, set_name(&i->texts[0].name, ""))
 BREAK(text_slash, set_name(&i->texts[0].name, "a/b"))
 BREAK(text_dot, set_name(&i->texts[0].name, "."))
 BREAK(text_dots, set_name(&i->texts[0].name, ".."))
+BREAK(mapped_no_area, i->mapped[0].raddr += PAGE_BYTES)
+BREAK(mapped_no_file, i->vmas[1].inode = 0)
+BREAK(mapped_order, i->mapped[1].raddr = i->mapped[0].raddr)
+BREAK(mapped_size, i->mapped[0].size_bytes = 1ull << 63)
+BREAK(mapped_mode, i->mapped[0].mode = 04755)
+BREAK(mapped_flags, i->mapped[1].flags = IMAGE_MAPPED_FLAGS_ALL + 1)
+BREAK(mapped_relative, set_name(&i->mapped[0].path, "lib/x"))
+BREAK(mapped_root, set_name(&i->mapped[0].path, "/"))
+BREAK(mapped_above, set_name(&i->mapped[0].path, "/lib/../x"))
+BREAK(mapped_dot, set_name(&i->mapped[0].path, "/./x"))
+BREAK(mapped_empty, set_name(&i->mapped[0].path, "/lib//x"))
+BREAK(mapped_slash, set_name(&i->mapped[0].path, "/lib/"))
+BREAK(alias_number, i->aliases[2].mapped = i->nr_mapped)
+BREAK(alias_above, set_name(&i->aliases[0].path, "/.."))
 BREAK(text_twice, set_name(&i->texts[2].name, "status"))
 
 #define ENTRY(name, why)                                                       \
@@ -172,6 +186,20 @@ static const struct breakage breakages[] = {
 	ENTRY(text_dot, "no file name"),
 	ENTRY(text_dots, "no file name"),
 	ENTRY(text_twice, "two texts"),
+	ENTRY(mapped_no_area, "no area"),
+	ENTRY(mapped_no_file, "no area"),
+	ENTRY(mapped_order, "mapped files are out of order"),
+	ENTRY(mapped_size, "impossible size"),
+	ENTRY(mapped_mode, "unknown bits"),
+	ENTRY(mapped_flags, "unknown bits"),
+	ENTRY(mapped_relative, "file has no path"),
+	ENTRY(mapped_root, "file has no path"),
+	ENTRY(mapped_above, "file has no path"),
+	ENTRY(mapped_dot, "file has no path"),
+	ENTRY(mapped_empty, "file has no path"),
+	ENTRY(mapped_slash, "file has no path"),
+	ENTRY(alias_number, "of no mapped file"),
+	ENTRY(alias_above, "alias has no path"),
 };
 
 static void test_whole_image_passes(void **state)

@@ -33,6 +33,7 @@ static inline struct image *sample_image(void)
 	strcpy(image->comm, "sample");
 	image->exe = strdup("/bin/sample");
 	image->cwd = strdup("/");
+	image->root = strdup("/");
 	image->boot_id = strdup("boot");
 	image->hostname = strdup("parent");
 	image->kernel = strdup("6.18");

@@ -85,6 +85,8 @@ static void assert_link(const char *path, const char *target)
 static void links_lead_to_areas_or_nowhere(void **state)
 {
 	assert_link("image/cwd", "parent:/");
+	assert_link("image/root", "parent:/");
+	assert_link("image/files", "../files");
 	assert_link("image/fd/3", "parent:/etc/hostname");
 	assert_link("image/fd/10", "pipe:[5]");
 	assert_link("image/by-name/libc.so.6.0",
@@ -156,6 +158,24 @@ static void space_is_found_but_not_listed(void **state)
 	for (uint32_t i = 0; i < dir->nr_children; i++)
 		assert_string_not_equal(dir->children[i]->name, ".space");
 	assert_null(find("image/vma/.space"));
+}
+
+/* A text of the image is in no listing in the name of an unlisted file. */
+static void no_text_stands_in_for_space(void **state)
+{
+	struct image *other = sample_image();
+	struct tree *odd;
+	const struct tree_node *dir;
+
+	free(other->texts[0].name);
+	other->texts[0].name = strdup(".space");
+	assert_int_equal(tree_new(other, "desc", 4, &odd), 0);
+	dir = tree_lookup(odd, tree_get(odd, TREE_ROOT_INO), "image");
+	assert_ptr_equal(tree_lookup(odd, dir, ".space"), tree_space(odd));
+	for (uint32_t i = 0; i < dir->nr_children; i++)
+		assert_string_not_equal(dir->children[i]->name, ".space");
+	tree_free(odd);
+	image_free(other);
 }
 
 /* Copies of the image directory must not be twice as large for it. */
@@ -243,6 +263,7 @@ int main(void)
 		cmocka_unit_test(the_first_of_two_names_stays),
 		cmocka_unit_test(memory_ends_where_no_area_follows),
 		cmocka_unit_test(space_is_found_but_not_listed),
+		cmocka_unit_test(no_text_stands_in_for_space),
 		cmocka_unit_test(the_core_is_listed_at_the_top_only),
 		cmocka_unit_test(the_core_is_sparse),
 		cmocka_unit_test(stat_tells_size_and_presence),
