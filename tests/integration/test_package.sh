@@ -66,6 +66,7 @@ if [ ! -s "$base" ]; then
 		fail "debootstrap failed"
 	fi
 	rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
+	rm -f "$cache/$suite"-*.tar # of other needs
 	tar c -C "$root" --one-file-system . >"$base.$$"
 	mv "$base.$$" "$base"
 else
