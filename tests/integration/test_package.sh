@@ -128,7 +128,7 @@ child=$(timeout 60 chroot "$root" mitosis-load /mnt/image) ||
 [ "${child##*$'\n'}" = ok ] || fail "the child said: $child"
 expect_ok parent "$parent"
 umount "$root/mnt"
-umount "$root/proc"
+wait_for 60 umount "$root/proc" 2>/dev/null # what served the image ends
 rm -f "$root"/tmp/parent.sh "$root/tmp/go"
 [ -s "$root/etc/mitosis/mitosisd.conf" ] || fail "the options' file is missing"
 

@@ -67,6 +67,7 @@ run_script mitosis-prefetch
 prefetch=$pid
 mount_image "local:/pid/$large" prefetch=next
 kill "$large"
+/usr/bin/python3 "$here/stream.py" jump "$mnt"
 /usr/bin/python3 "$here/stream.py" child "$mnt"
 # What was asked ahead of demand comes to an end.
 settled() {
