@@ -35,9 +35,11 @@ for program in mitosisfs mitosisd; do
 done
 
 need_programs bpftrace python3
+# The probes are those of a file, whoever runs it: one that nobody else runs.
+cp "$tools/mitosisfs" mitosisfs
 # run_script NAME: start it in a mount namespace with tracefs, its pid in $pid.
 run_script() {
-	sed "s,usdt:[^:]*/,usdt:$tools/," "$build/dist/$1.bt" >"$1.bt"
+	sed "s,usdt:[^:]*/,usdt:$dir/," "$build/dist/$1.bt" >"$1.bt"
 	! grep -q "usdt:[^:]*@" "$1.bt" || fail "$1.bt has no path"
 	cat >trace.sh <<-'END'
 	mountpoint -q /sys/kernel/tracing ||
@@ -65,7 +67,8 @@ run_script mitosis-faults
 faults=$pid
 run_script mitosis-prefetch
 prefetch=$pid
-mount_image "local:/pid/$large" prefetch=next
+mkdir -p "$mnt"
+./mitosisfs "local:/pid/$large" "$mnt" -o prefetch=next
 kill "$large"
 /usr/bin/python3 "$here/stream.py" jump "$mnt"
 /usr/bin/python3 "$here/stream.py" child "$mnt"
