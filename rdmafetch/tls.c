@@ -134,25 +134,25 @@ static int copy_datum(gnutls_datum_t *to, const void *bytes, unsigned len)
 
 /*
  * The library asks for a client's key.  Who has none is given a random one, and
- * fails as one whose key is wrong does, at the same place.
+ * fails as one whose key is wrong does, at the same place.  (It is made in any
+ * case, as that takes time, too.)
  */
 static int give_key(gnutls_session_t session, const gnutls_datum_t *name,
 		    gnutls_datum_t *ret_key)
 {
 	struct tls *tls = gnutls_session_get_ptr(session);
 	char text[PSK_NAME_MAX + 1] = "";
-	struct psk_key key;
+	struct psk_key none = {.len_bytes = 32}, key;
 	int r;
 
 	tls->asked = true;
 	if (psk_name_ok((const char *)name->data, name->size))
 		memcpy(text, name->data, name->size);
 	r = psk_read(tls->psk_file, text, &key, tls->file_why);
-	if (r <= 0) {
-		key.len_bytes = 32;
-		if (gnutls_rnd(GNUTLS_RND_KEY, key.bytes, key.len_bytes))
-			return -1;
-	}
+	if (gnutls_rnd(GNUTLS_RND_KEY, none.bytes, none.len_bytes))
+		return -1;
+	if (r <= 0)
+		key = none;
 	memcpy(tls->name, text, sizeof(text));
 	r = copy_datum(ret_key, key.bytes, key.len_bytes);
 	explicit_bzero(&key, sizeof(key));

@@ -38,3 +38,4 @@ for transport in local tcp; do
 		done
 	done
 done
+tools/bench/tls.sh

@@ -227,8 +227,10 @@ int main(int argc, char **argv)
 
 	int nr_failed;
 
-	if (argc > 1 && !tls_is_built)
+	if (argc > 1 && !tls_is_built) {
+		print_message("skip: built without GnuTLS\n");
 		return 77;
+	}
 	if (argc > 1)
 		keyfile_make("any:" KEYFILE_KEY "\n", keys);
 	nr_failed = cmocka_run_group_tests(tests, NULL, NULL);
