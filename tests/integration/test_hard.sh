@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# test_hard.sh - a hard mount waits for its parent: however the link is lost,
+# test_hard.sh [OPTIONS] - a hard mount waits for its parent: however the link is lost,
 # readers get right bytes when it is back, can be killed meanwhile, and end when
 # the image or the mount is gone for good
 . "$(dirname "$0")/lib.sh"
 need_tools mitosisfs mitosis-load mitosisd mitosisctl
+more=${1:+,$1}
 
 mkdir "$mnt" work
 start parent "$zoo/zoo_lazy" "$dir/work"
@@ -30,7 +31,7 @@ relay_said() {
 
 # A mount with nothing cached.  Eight threads answer the kernel.
 mount_kept() {
-	mount_image 127.0.0.1:/image/kept "port=$relay_port,proto=tcp,hard$1"
+	mount_image 127.0.0.1:/image/kept "port=$relay_port,proto=tcp,hard$1$more"
 	server=$(pgrep -f "^$tools/mitosisfs.* $mnt " | head -1)
 	area=$(ls -S "$mnt"/image/vma/* | head -1)
 }
