@@ -38,8 +38,8 @@ struct session {
 	char space_path[PATH_MAX];
 	void (*ready)(void *arg);
 	void *ready_arg;
-	int is_mounted, eager_result;
-	atomic_int is_closing;
+	int is_mounted;
+	atomic_int is_closing, eager_result;
 	atomic_uint nr_users;
 	struct prefetch_run *bring; /* by the eager thread */
 	unsigned nr_bring;
@@ -52,7 +52,7 @@ static void record(void *arg);
 
 /*
  * Prefetched pages go to the kernel at once.  Only the fetch's own prefetch
- * thread comes here: notify_store waits for the lock of a page whose READ is
+ * threads come here: notify_store waits for the lock of a page whose READ is
  * pending, so the thread that must answer that READ may never call it.
  */
 static int sink(void *arg, uint64_t first_page, uint64_t nr_pages,

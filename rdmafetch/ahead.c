@@ -43,6 +43,7 @@ struct slot {
 	struct flight flight;
 	char *buf;
 	bool busy;
+	bool sinking; /* a thread is about it; no other may touch it */
 };
 
 struct ahead {
@@ -54,12 +55,14 @@ struct ahead {
 	struct slot slots[SLOTS];
 	char *bufs;
 	struct waiter waiter;
-	pthread_t thread;
+	pthread_t thread, helper;
 	uint64_t nr_reads, nr_pages;
 	unsigned nr_losses, nr_flying; /* flying: pages under way */
 	pthread_cond_t quiet;
-	bool idle, closing; /* idle: asleep without work */
-	bool is_prepared;   /* bufs */
+	pthread_cond_t arrived;		     /* something for the helper */
+	bool has_helper, helper_idle, ended; /* ended: helper, go */
+	bool idle, closing;		     /* idle: asleep without work */
+	bool is_prepared;		     /* bufs */
 };
 
 /* ---- the queues ---- */
@@ -195,11 +198,13 @@ static void sink_slot(struct ahead *ahead, struct slot *slot)
 	int err;
 
 	ahead->nr_losses = 0;
+	slot->sinking = true;
 	(void)pthread_mutex_unlock(&ahead->pump->lock);
 	err = options->sink(options->sink_arg, run.first_page, run.nr_pages,
 			    slot->buf);
 	(void)pthread_mutex_lock(&ahead->pump->lock);
 	landing_retire(ahead->pump, &slot->flight);
+	slot->sinking = false;
 	free_slot_again(ahead, slot);
 	if (!err) {
 		ahead->nr_reads++;
@@ -230,29 +235,49 @@ static void drop_slot(struct ahead *ahead, struct slot *slot)
 		ahead->asked.nr = ahead->suggested.nr = 0;
 }
 
-/* Deal with one flight that ended.  Returns false when there is none. */
-static bool finish_slot(struct ahead *ahead)
+/* A flight that ended and that nobody is about yet, or NULL. */
+static struct slot *ended_slot(struct ahead *ahead)
 {
 	for (unsigned i = 0; i < SLOTS; i++) {
 		struct slot *slot = &ahead->slots[i];
 
-		if (!slot->busy || !slot->flight.delivered)
-			continue;
-		if (!slot->flight.result)
-			sink_slot(ahead, slot);
-		else
-			drop_slot(ahead, slot);
-		return true;
+		if (slot->busy && slot->flight.delivered && !slot->sinking)
+			return slot;
 	}
+	return NULL;
+}
+
+static void finish_slot(struct ahead *ahead, struct slot *slot)
+{
+	if (!slot->flight.result)
+		sink_slot(ahead, slot);
+	else
+		drop_slot(ahead, slot);
+}
+
+static bool any_flying(const struct ahead *ahead)
+{
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (ahead->slots[i].busy && !ahead->slots[i].flight.delivered)
+			return true;
 	return false;
 }
 
-static bool any_busy(const struct ahead *ahead)
+static bool any_sinking(const struct ahead *ahead)
 {
 	for (unsigned i = 0; i < SLOTS; i++)
-		if (ahead->slots[i].busy)
+		if (ahead->slots[i].sinking)
 			return true;
 	return false;
+}
+
+/* Hand an ended flight to the helper, if it has nothing to do. */
+static void delegate(struct ahead *ahead)
+{
+	if (!ahead->helper_idle || !ended_slot(ahead))
+		return;
+	ahead->helper_idle = false;
+	(void)pthread_cond_signal(&ahead->arrived);
 }
 
 static struct timespec in_ms(int ms)
@@ -280,7 +305,7 @@ static void wait_for_work(struct ahead *ahead)
 	int err = 0;
 
 	ahead->idle = true;
-	if (!retry)
+	if (!retry && !any_sinking(ahead))
 		(void)pthread_cond_broadcast(&ahead->quiet);
 	while (!ahead->waiter.ready && !err) {
 		if (retry)
@@ -301,13 +326,19 @@ static void *ahead_main(void *arg)
 
 	(void)pthread_mutex_lock(&pump->lock);
 	for (;;) {
+		struct slot *slot;
+
 		ahead->waiter.ready = false;
 		start_all(ahead);
-		if (finish_slot(ahead))
-			continue;
-		if (any_busy(ahead))
+		delegate(ahead);
+		slot = ahead->helper_idle || any_flying(ahead)
+			       ? NULL
+			       : ended_slot(ahead);
+		if (slot)
+			finish_slot(ahead, slot);
+		else if (any_flying(ahead))
 			pump_watch(pump, &ahead->waiter);
-		else if (ahead->closing)
+		else if (ahead->closing && !any_sinking(ahead))
 			break;
 		else
 			wait_for_work(ahead);
@@ -323,6 +354,30 @@ static void wake_thread(struct ahead *ahead)
 		(void)pthread_cond_signal(&ahead->waiter.wake);
 	else
 		waiter_wake(&ahead->waiter, ahead->pump->kick_fd);
+}
+
+/*
+ * The second thread: it puts pages into the sink, while the first one brings
+ * more.
+ */
+static void *helper_main(void *arg)
+{
+	struct ahead *ahead = arg;
+	struct slot *slot;
+
+	(void)pthread_mutex_lock(&ahead->pump->lock);
+	while (!ahead->ended) {
+		slot = ended_slot(ahead);
+		if (slot) {
+			finish_slot(ahead, slot);
+			wake_thread(ahead);
+			continue;
+		}
+		ahead->helper_idle = true;
+		(void)pthread_cond_wait(&ahead->arrived, &ahead->pump->lock);
+	}
+	(void)pthread_mutex_unlock(&ahead->pump->lock);
+	return NULL;
 }
 
 /* ---- demand ---- */
@@ -444,7 +499,18 @@ static void ahead_free(struct ahead *ahead)
 	foreseen_free(ahead->foreseen);
 	waiter_done(&ahead->waiter);
 	(void)pthread_cond_destroy(&ahead->quiet);
+	(void)pthread_cond_destroy(&ahead->arrived);
 	free(ahead);
+}
+
+static int enable_watch(struct pump *pump)
+{
+	int err;
+
+	(void)pthread_mutex_lock(&pump->lock);
+	err = pump_enable_watch(pump);
+	(void)pthread_mutex_unlock(&pump->lock);
+	return err;
 }
 
 static void prepare_buffers(struct ahead *ahead)
@@ -470,7 +536,20 @@ static int map_buffers(struct ahead *ahead)
 	return 0;
 }
 
-static int start_thread(struct ahead *ahead)
+static void end_helper(struct ahead *ahead)
+{
+	if (!ahead->has_helper)
+		return;
+	(void)pthread_mutex_lock(&ahead->pump->lock);
+	ahead->ended = true;
+	(void)pthread_cond_signal(&ahead->arrived);
+	(void)pthread_mutex_unlock(&ahead->pump->lock);
+	(void)pthread_join(ahead->helper, NULL);
+	ahead->has_helper = false;
+}
+
+/* Without a helper the one thread does it all. */
+static int start_threads(struct ahead *ahead)
 {
 	sigset_t all, old;
 	int err;
@@ -478,8 +557,12 @@ static int start_thread(struct ahead *ahead)
 	/* Signals belong to the program's own threads. */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	ahead->has_helper =
+		!pthread_create(&ahead->helper, NULL, helper_main, ahead);
 	err = pthread_create(&ahead->thread, NULL, ahead_main, ahead);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err)
+		end_helper(ahead);
 	return -err;
 }
 
@@ -495,16 +578,17 @@ int ahead_open(struct pump *pump, const struct ahead_options *options,
 	ahead->options = *options;
 	waiter_init(&ahead->waiter);
 	(void)pthread_cond_init(&ahead->quiet, NULL);
+	(void)pthread_cond_init(&ahead->arrived, NULL);
 	ahead->waiter.any = true;
 	err = map_buffers(ahead);
 	if (!err)
 		err = foreseen_new(options->image, &ahead->foreseen);
 	if (!err)
-		err = pump_enable_watch(pump);
+		err = enable_watch(pump);
 	if (!err)
 		prepare_buffers(ahead);
 	if (!err)
-		err = start_thread(ahead);
+		err = start_threads(ahead);
 	if (err) {
 		ahead_free(ahead);
 		return err;
@@ -522,5 +606,6 @@ void ahead_close(struct ahead *ahead)
 	wake_thread(ahead);
 	(void)pthread_mutex_unlock(&ahead->pump->lock);
 	(void)pthread_join(ahead->thread, NULL);
+	end_helper(ahead);
 	ahead_free(ahead);
 }

@@ -4,7 +4,10 @@
  *
  * Above: fetch.c.  Below: pump.
  *
- * The thread hands pages to a sink, and the sink may block until a demand read
+ * Two threads: one brings pages, and the other hands what came to the sink, so
+ * that both go on at once; the first one helps when nothing is on its way.
+ *
+ * They hand pages to a sink, and the sink may block until a demand read
  * is answered (storing into the page cache waits for the lock of a page that is
  * being read).  So a demand read must never wait for this thread:
  *  - it may wait for the arrival of a prefetch flight, but whoever waits reaps,

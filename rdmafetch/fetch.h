@@ -54,7 +54,7 @@ struct fetch_options {
 	void *reopen_arg;
 	/*
 	 * Prefetched pages arrived; @buf is the fetch's.  Called from the
-	 * prefetch thread only, with no lock held.  NULL: no prefetch.
+	 * two prefetch threads only, with no lock held.  NULL: no prefetch.
 	 * Returns 0, or not: they were not kept, and nothing that was asked
 	 * for ahead so far is brought any more.
 	 */
