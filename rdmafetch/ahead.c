@@ -19,6 +19,7 @@
 #include "rdmafetch/foreseen.h"
 #include "rdmafetch/landing.h"
 #include "rdmafetch/pageset.h"
+#include "rdmafetch/streams.h"
 
 /*
  * A flight of 64 pages: storing into the page cache gains nothing from larger
@@ -28,7 +29,6 @@
 #define SLOTS	   16u /* more than fly at full size: images have small pieces */
 #define FLYING_MAX (8u * SLOT_PAGES) /* pages: a demand read waits behind */
 #define RUNS_MAX   64u
-#define STREAMS	   8u
 
 /* Flights lost to breaks in a row, after which the rest is left to demand. */
 #define LOSSES_MAX 64u
@@ -51,7 +51,7 @@ struct ahead {
 	struct ahead_options options;
 	struct foreseen *foreseen;
 	struct run_queue suggested, asked; /* by the policy; by ahead_add() */
-	struct prefetch_state streams[STREAMS]; /* last used first */
+	struct streams streams;
 	struct slot slots[SLOTS];
 	char *bufs;
 	struct waiter waiter;
@@ -382,27 +382,6 @@ static void *helper_main(void *arg)
 
 /* ---- demand ---- */
 
-/*
- * The stream that @page goes on, moved to the front; else the one idle longest,
- * to begin anew.
- */
-static struct prefetch_state *stream_of(struct ahead *ahead, uint64_t page,
-					const struct prefetch_policy *policy)
-{
-	struct prefetch_state *streams = ahead->streams, found = {0};
-	unsigned i = 0;
-
-	while (i < STREAMS && !policy->goes_on(&streams[i], page))
-		i++;
-	if (i < STREAMS)
-		found = streams[i];
-	else
-		i--;
-	memmove(streams + 1, streams, i * sizeof(*streams));
-	streams[0] = found;
-	return streams;
-}
-
 static const struct prefetch_policy *policy_at(const struct ahead *ahead,
 					       uint64_t page)
 {
@@ -440,7 +419,7 @@ void ahead_demanded(struct ahead *ahead, struct prefetch_run demand)
 	if (!ahead || ahead->closing)
 		return;
 	policy = policy_at(ahead, demand.first_page);
-	stream = stream_of(ahead, demand.first_page, policy);
+	stream = streams_find(&ahead->streams, demand.first_page, policy);
 	foreseen_passed(ahead->foreseen, prefetch_passed(stream, demand));
 	foreseen_again(ahead->foreseen, demand);
 	policy->next(stream, demand, ahead->options.max_pages, &plan);

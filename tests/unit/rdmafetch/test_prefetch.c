@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "rdmafetch/prefetch.h"
+#include "rdmafetch/streams.h"
 
 struct step {
 	uint64_t first, nr;	      /* demanded */
@@ -260,6 +261,31 @@ static void a_stride_goes_on_nearby_only(void **state)
 	assert_false(prefetch_stride.goes_on(&s, 100000 + 4097));
 }
 
+/* Interleaved sweeps keep their windows; a ninth one takes the oldest place. */
+static void streams_are_told_apart(void **state)
+{
+	struct streams streams = {0};
+	struct prefetch_state *stream;
+	struct prefetch_plan plan;
+
+	for (uint64_t step = 0; step < 3; step++)
+		for (uint64_t i = 1; i <= STREAMS; i++) {
+			struct prefetch_run demand = {i * 10000 + step, 1};
+
+			stream = streams_find(&streams, demand.first_page,
+					      &prefetch_seq);
+			prefetch_seq.next(stream, demand, 64, &plan);
+			stream->last = demand;
+			assert_int_equal(plan.nr, step > 0);
+		}
+	stream = streams_find(&streams, 10003, &prefetch_seq);
+	assert_int_equal(stream->last.first_page, 10002);
+	stream = streams_find(&streams, 999999, &prefetch_seq);
+	assert_int_equal(stream->last.nr_pages, 0);
+	stream = streams_find(&streams, 20003, &prefetch_seq); /* gave way */
+	assert_int_equal(stream->last.nr_pages, 0);
+}
+
 static void advice_goes_before_the_policy(void **state)
 {
 	assert_ptr_equal(prefetch_for(&prefetch_stride, 0), &prefetch_stride);
@@ -324,6 +350,7 @@ int main(void)
 		cmocka_unit_test(stride_of_a_sweep_is_one_run),
 		cmocka_unit_test(stride_stays_within_its_bounds),
 		cmocka_unit_test(a_stride_goes_on_nearby_only),
+		cmocka_unit_test(streams_are_told_apart),
 		cmocka_unit_test(advice_goes_before_the_policy),
 		cmocka_unit_test(what_lies_between_was_passed),
 		cmocka_unit_test(find_knows_every_policy_and_no_other),
