@@ -56,6 +56,7 @@ static const struct number {
 
 static const struct fuse_opt table[] = {
 	OPTION("mode=%s", mode, 0),
+	OPTION("profile", profile, 1),
 	OPTION("eager=%s", eager, 0),
 	OPTION("prefetch=%s", prefetch, 0),
 	OPTION("socket=%s", socket, 0),
@@ -126,6 +127,7 @@ static const char usage[] =
 	"what "
 	"to bring before it is\n"
 	"                       asked for (off)\n"
+	"  -o profile           when unmounted, tell what it cost\n"
 	"  -o prefetch_pages=N  the most pages of one prefetch (64)\n"
 	"  -o readahead=N       KiB that the kernel reads around a fault "
 	"(128)\n"

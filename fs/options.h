@@ -39,6 +39,7 @@ struct options {
 	unsigned threads;
 	char *mode, *prefetch, *eager;	       /* owned; NULL: not said */
 	unsigned prefetch_pages, readahead_kb; /* MODES_UNSET: not said */
+	int profile;			       /* told at the end */
 	struct modes modes;		       /* what these five say */
 	char *socket; /* of the daemon, for unix: sources, owned */
 	char *sec_text, *munge_socket, *psk_file, *psk_user; /* owned */

@@ -18,6 +18,7 @@
 #include "fs/eager.h"
 #include "fs/ops.h"
 #include "fs/parking.h"
+#include "fs/profile.h"
 #include "fs/teller.h"
 #include "fs/tree.h"
 #include "rdmafetch/fetch.h"
@@ -383,6 +384,23 @@ int session_run(struct session *session, void (*ready)(void *arg), void *arg)
 	if (!r && session->eager_result && session->eager_result != -ECANCELED)
 		return -EREMOTEIO;
 	return r;
+}
+
+char *session_profile(struct session *session)
+{
+	struct fetch_stats stats;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	fetch_get_stats(session->fetch, &stats);
+	profile_print(out, &session->origin, &stats, session->fetch);
+	if (!fclose(out))
+		return text;
+	free(text);
+	return NULL;
 }
 
 void session_close(struct session *session)

@@ -63,5 +63,11 @@ int session_open(const struct options *options,
  */
 int session_run(struct session *session, void (*ready)(void *arg), void *arg);
 
+/*
+ * The profile of this mount so far, lines as in status; the caller's to free().
+ * NULL without memory.
+ */
+char *session_profile(struct session *session);
+
 /* Unmount when still mounted, and free everything.  NULL is allowed. */
 void session_close(struct session *session);

@@ -112,6 +112,16 @@ static void mounted(void *arg)
 		(void)kill(getpid(), SIGTERM);
 }
 
+/* -o profile: where the other lines go, one a line. */
+static void tell_profile(struct session *session)
+{
+	CLEANUP_FREE char *text = session_profile(session);
+	char *save = NULL, *line = text ? strtok_r(text, "\n", &save) : NULL;
+
+	for (; line; line = strtok_r(NULL, "\n", &save))
+		say_note("%s", line);
+}
+
 /* Everything between the fork and the loop; says its own errors. */
 static int serve(const struct options *options, int status_fd)
 {
@@ -139,6 +149,8 @@ static int serve(const struct options *options, int status_fd)
 		/* Only this thread can take it back: it is busy soon. */
 		(void)prctl(PR_SET_PDEATHSIG, 0);
 		r = session_run(session, mounted, &status_fd);
+		if (options->profile)
+			tell_profile(session);
 		if (r)
 			say_error("%s: %s", options->source_text,
 				  r == -EREMOTEIO

@@ -177,7 +177,7 @@ proto=port=$port,proto=tcp
 
 # In the background; a question is answered where the errors go.
 mkdir -p "$mnt"
-start server "$tools/mitosisfs" -f "$source" "$mnt" -o "$proto,mode=eager"
+start server "$tools/mitosisfs" -f "$source" "$mnt" -o "$proto,mode=eager,profile"
 server=$pid
 wait_for 30 mountpoint -q "$mnt"
 wait_for 30 is_complete
@@ -185,6 +185,8 @@ kill -USR1 "$server"
 wait_for 20 grep -q '^mitosisfs: .* MiB (100 %) of .* here, complete' server.out
 umount "$mnt"
 expect_exit "$server" 0 "the server"
+wait "${reader_of[server]}" || true
+grep -qE '^mitosisfs: prefetched_kb: [1-9][0-9]*$' server.out || fail "no profile"
 mount_image "$source" "$proto,mode=eager"
 wait_for 30 is_complete
 umount "$mnt"
