@@ -5,8 +5,8 @@
 # image
 LIMIT=230
 . "$(dirname "$0")/lib.sh"
-need_tools mitosisd mitosisctl
-need_programs munged munge psktool openssl
+need_tools mitosisd mitosisctl mitosisfs
+need_programs munged munge psktool openssl fusermount3
 /usr/bin/python3 -c 'import numpy' 2>/dev/null || skip "no python3-numpy"
 for kind in munge psk; do
 	"$tools/mitosisd" --sec $kind --version >/dev/null 2>&1 ||
@@ -102,6 +102,46 @@ expect other "$key" $other A "unix:$socket"
 expect owner-tcp "$all" $owner A "tcp:127.0.0.1:$inside"
 expect root-tcp "$all" 0 A "tcp:127.0.0.1:$inside"
 expect other-tcp "$key" $other A "tcp:127.0.0.1:$inside"
+
+# Nothing before HELLO, no handle of another, no key of an earlier image.
+as $owner /usr/bin/python3 "$here/rules.py" "$socket" "$parent" "$addr" 7 ||
+	fail "a rule is broken"
+
+# The files of a mount are its owner's alone; with allow_other the modes say so.
+closed() {
+	local user=$1 file
+	for file in image/mem image/image.json image/maps image/environ status \
+		"files$(readlink -f /proc/"$parent"/exe)"; do
+		grep -qF "$dir/mnt/$file" "$dir/mnt.list" ||
+			fail "there is no $file"
+		if as "$user" cat "$dir/mnt/$file" >"$dir/leak" 2>/dev/null ||
+			[ -s "$dir/leak" ]; then
+			fail "user $user reads $file"
+		fi
+	done
+}
+mkdir "$dir/mnt"
+chown $owner "$dir/mnt"
+mounted() {
+	fuse_connections+=("$("$@" mountpoint -d "$dir/mnt" | cut -d: -f2)")
+	# What is in files/ has the modes of the parent's host, in a closed folder.
+	if grep -v '^.r-[-x]------ ' "$dir/mnt.list" |
+		grep -vF " $dir/mnt/files/"; then
+		fail "these files are for others, too"
+	fi
+}
+as $owner "$tools/mitosisfs" "unix:/pid/$parent" "$dir/mnt" -o "socket=$socket"
+as $owner find "$dir/mnt" ! -type l -printf '%M %p\n' >"$dir/mnt.list"
+mounted as $owner
+closed $other
+closed 0
+as $owner fusermount3 -u "$dir/mnt"
+"$tools/mitosisfs" "unix:/pid/$parent" "$dir/mnt" -o "socket=$socket,allow_other"
+find "$dir/mnt" ! -type l -printf '%M %p\n' >"$dir/mnt.list"
+mounted
+closed $owner
+closed $other
+umount "$dir/mnt"
 
 munge_way=munge:$server:$port:$dir/munge-b/socket
 expect remote-owner "$all" $owner B "$munge_way"
