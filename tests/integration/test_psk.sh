@@ -200,6 +200,15 @@ sniff veth0 "$host_b" by_mount "sec=psk,psk_file=$dir/nobodys"
 grep -q '^transport: tcp (why: sec=psk: what goes over RDMA is not inside TLS)' \
 	"$dir/status" || fail "status does not say why it is tcp"
 
+# A connection that is cut is made anew, by the key again.
+mount_by "sec=psk,psk_file=$dir/nobodys"
+fuse_connections+=("$(as $nobody mountpoint -d "$dir/mnt" | cut -d: -f2)")
+cut=$("${on_b[@]}" ss -HKtn state established "dport = :$port" | wc -l)
+area_is_right
+[ "$(as $nobody sed -n 's/^reconnects: //p' "$dir/mnt/status")" = "$cut" ] ||
+	fail "no new connection came for $cut that were cut"
+as $nobody fusermount3 -u "$dir/mnt"
+
 # A line that is taken out lets nobody in; who is in stays in.
 mount_by "sec=psk,psk_file=$dir/nobodys"
 fuse_connections+=("$(as $nobody mountpoint -d "$dir/mnt" | cut -d: -f2)")
