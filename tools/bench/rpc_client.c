@@ -45,6 +45,7 @@ struct run {
 	unsigned nr_done; /* lock */
 	_Atomic bool stop;
 	uint64_t start_ns;
+	uint64_t end_ns; /* lock; of the last worker, still connected */
 };
 
 /* ---- a worker ---- */
@@ -103,6 +104,7 @@ static void *worker_main(void *arg)
 	worker->error = call_until_stopped(worker);
 	(void)pthread_mutex_lock(&run->lock);
 	run->nr_done++;
+	run->end_ns = io_monotonic_ns();
 	(void)pthread_cond_broadcast(&run->changed);
 	(void)pthread_mutex_unlock(&run->lock);
 	return NULL;
@@ -267,7 +269,7 @@ int rpc_call(const struct rpc_options *options, struct rpc_total *ret_total)
 	if (!error)
 		watch(&run);
 	late = end(&run, hist);
-	elapsed_ns = io_monotonic_ns() - run.start_ns;
+	elapsed_ns = run.end_ns - run.start_ns;
 	(void)pthread_cond_destroy(&run.changed);
 	(void)pthread_mutex_destroy(&run.lock);
 	if (!error)
