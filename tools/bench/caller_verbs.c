@@ -159,14 +159,15 @@ static int verbs_reap(struct caller *caller, struct hist *hist)
 	struct caller_verbs *verbs = verbs_of(caller);
 	uint64_t from_ns = io_monotonic_ns(), waited_ns = 0;
 	int nr = look(verbs, hist);
+	bool slept = !nr;
 
-	if (nr)
-		return nr;
 	while (!nr && waited_ns < CALLER_PATIENCE_MS * NS_PER_MS) {
 		nr = sleep_for(verbs, hist);
 		waited_ns = io_monotonic_ns() - from_ns;
 	}
-	verbs_spin_learn(&verbs->spin, waited_ns, true);
+	if (!slept)
+		waited_ns = io_monotonic_ns() - from_ns;
+	verbs_spin_learn(&verbs->spin, waited_ns, slept);
 	return nr ? nr : -ETIMEDOUT;
 }
 

@@ -116,6 +116,31 @@ static void short_sleeps_make_looks_longer_and_long_ones_shorter(void **state)
 	assert_in_range(verbs_spin_budget_ns(&spin), 1, VERBS_SPIN_MAX_NS);
 }
 
+static void sleep_at_once(struct verbs_spin *spin, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++) {
+		assert_int_equal(verbs_spin_budget_ns(spin), 0);
+		verbs_spin_learn(spin, 10 * VERBS_SPIN_MAX_NS, true);
+	}
+}
+
+/* Where waking up is slow no sleep seems short: only a look can tell. */
+static void looks_come_back_when_they_pay(void **state)
+{
+	struct verbs_spin spin = {VERBS_ADAPTIVE};
+
+	sleep_at_once(&spin, VERBS_SPIN_SLEEPS);
+	assert_int_equal(verbs_spin_budget_ns(&spin), VERBS_SPIN_MAX_NS);
+	verbs_spin_learn(&spin, 10 * VERBS_SPIN_MAX_NS, true);
+	sleep_at_once(&spin, VERBS_SPIN_SLEEPS);
+	assert_int_equal(verbs_spin_budget_ns(&spin), VERBS_SPIN_MAX_NS);
+	verbs_spin_learn(&spin, 20000, false);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(verbs_spin_budget_ns(&spin), 40000);
+		verbs_spin_learn(&spin, 20000, false);
+	}
+}
+
 static void the_other_modes_do_not_learn(void **state)
 {
 	struct verbs_spin polling = {VERBS_POLLING, 10000};
@@ -134,6 +159,7 @@ int main(void)
 		cmocka_unit_test(a_queue_never_fills_up_untold),
 		cmocka_unit_test(
 			short_sleeps_make_looks_longer_and_long_ones_shorter),
+		cmocka_unit_test(looks_come_back_when_they_pay),
 		cmocka_unit_test(the_other_modes_do_not_learn),
 	};
 
