@@ -12,6 +12,10 @@
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/landing.h"
 
+/* An image that is gone does not come back: who asks all the same waits for no
+ * look, but now and then. */
+#define GONE_NS 1000000000ull
+
 /*
  * End a broken transport.  Nobody enters it any more (pump.broken is set), so
  * when the calls under way have left, closing it takes its hands off all
@@ -107,6 +111,8 @@ static void fail_unconnected(struct pump *pump, int err, uint64_t look_from_ns)
 	pump->lost |= pump->options.hard;
 	/* Look half of the time at most: a silent host makes each look long. */
 	pump->look_ns = now + (now - look_from_ns);
+	if (pump->gone)
+		pump->look_ns += GONE_NS;
 }
 
 static int connect_anew(struct pump *pump)
@@ -118,9 +124,10 @@ static int connect_anew(struct pump *pump)
 
 	if (!pump->options.reopen || pump->stopped)
 		return -EIO;
-	if (pump->lost && from_ns < pump->look_ns) {
-		fail_queued(pump, -EIO);
-		return -EIO;
+	if ((pump->lost || pump->gone) && from_ns < pump->look_ns) {
+		err = pump->gone ? -ESTALE : -EIO;
+		fail_queued(pump, err);
+		return err;
 	}
 	stamp_queued(pump);
 	(void)pthread_mutex_unlock(&pump->lock);

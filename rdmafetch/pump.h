@@ -80,7 +80,7 @@ struct pump {
 	 * process its time limit once and not once a page.
 	 */
 	bool lost;
-	uint64_t look_ns; /* when lost: no look for a connection before */
+	uint64_t look_ns; /* when lost or gone: no look before */
 };
 
 /* Own @transport from now on.  Returns 0 or -errno of the lock. */

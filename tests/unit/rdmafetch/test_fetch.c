@@ -10,9 +10,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "common/io.h"
 #include "common/page.h"
 #include "common/source.h"
 #include "rdmafetch/fetch.h"
@@ -451,28 +453,29 @@ static void a_silent_far_end_is_eio_after_all_tries(void **state)
 	fetch_close(fetch);
 }
 
-static void check_reopen_error(int err, int want)
+static void expect_error(struct fetch *fetch, int error)
+{
+	static char buf[PAGE_BYTES];
+
+	assert_int_equal(
+		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, PAGE_BYTES), error);
+}
+
+static void a_lost_parent_is_eio_until_it_is_back(void **state)
 {
 	static const struct null_options faults[] = {{.break_after = 1}};
-	struct script script = {faults, 1, 0, err};
+	struct script script = {faults, 1, 0, -ECONNREFUSED};
 	struct fetch_options options = usual();
-	static char buf[PAGE_BYTES];
 	struct fetch *fetch;
 
 	options.timeout_ms = 20;
 	fetch = open_script(&script, options);
 	reader_check(fetch, BASE_PAGE, 1);
-	assert_int_equal(
-		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, PAGE_BYTES), want);
+	expect_error(fetch, -EIO);
 	script.err = 0; /* it is back: so are we */
 	script.options = &(const struct null_options){0};
 	reader_check(fetch, BASE_PAGE, 16);
 	fetch_close(fetch);
-}
-
-static void a_lost_parent_is_eio_until_it_is_back(void **state)
-{
-	check_reopen_error(-ECONNREFUSED, -EIO);
 }
 
 /* The time limit is waited for once; after that a read looks and fails. */
@@ -502,9 +505,26 @@ static void a_lost_parent_costs_the_time_limit_once(void **state)
 	fetch_close(fetch);
 }
 
+/* Who reads on does not ask for it a thousand times, yet now and then. */
 static void an_image_gone_at_reopen_is_estale(void **state)
 {
-	check_reopen_error(-ESTALE, -ESTALE);
+	static const struct null_options faults[] = {{.break_after = 1}};
+	struct script script = {faults, 1, 0, -ESTALE};
+	uint64_t from_ns = io_monotonic_ns(), seconds;
+	struct fetch *fetch = open_script(&script, usual());
+
+	reader_check(fetch, BASE_PAGE, 1);
+	for (unsigned i = 0; i < 1000; i++)
+		expect_error(fetch, -ESTALE);
+	seconds = (io_monotonic_ns() - from_ns) / 1000000000;
+	assert_in_range(script.nr_reopened, 1, seconds + 1);
+	assert_true(reader_stats(fetch).is_gone);
+	script.err = 0;
+	script.options = &(const struct null_options){0};
+	(void)usleep(1100000);
+	reader_check(fetch, BASE_PAGE, 16);
+	assert_false(reader_stats(fetch).is_gone);
+	fetch_close(fetch);
 }
 
 static void many_threads_survive_breaks(void **state)
