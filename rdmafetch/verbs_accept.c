@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "rdmafetch/verbs_device.h"
 
@@ -14,7 +16,8 @@
 
 struct vaccept_listener {
 	struct vaccept_listener *next;
-	struct rdma_cm_id *id;
+	struct rdma_cm_id *id; /* NULL: its device is gone */
+	struct sockaddr_storage addr;
 };
 
 struct verbs_accept {
@@ -42,6 +45,22 @@ static void consider(struct verbs_accept *accept, struct rdma_cm_id *id,
 	(void)rdma_destroy_id(id);
 }
 
+/* One of an address, whose device is gone; one of all addresses stays.  False:
+ * it is no listener. */
+static bool lose_listener(struct verbs_accept *accept, struct rdma_cm_id *id)
+{
+	struct vaccept_listener *listener = accept->listeners;
+
+	while (listener && listener->id != id)
+		listener = listener->next;
+	if (!listener)
+		return false;
+	(void)rdma_destroy_id(id);
+	listener->id = NULL;
+	accept->ops->lost(accept->arg);
+	return true;
+}
+
 /* An id can only end when its events are acknowledged, so first things first.
  */
 static void take_event(struct verbs_accept *accept, struct rdma_cm_event *event)
@@ -52,10 +71,12 @@ static void take_event(struct verbs_accept *accept, struct rdma_cm_event *event)
 
 	(void)rdma_ack_cm_event(event);
 	param.private_data = NULL;
+	if (type == RDMA_CM_EVENT_DEVICE_REMOVAL && lose_listener(accept, id))
+		return;
 	if (type == RDMA_CM_EVENT_CONNECT_REQUEST)
 		consider(accept, id, &param);
 	else if (!id->context)
-		return; /* a listener: its device may come back */
+		return; /* a listener */
 	else if (type == RDMA_CM_EVENT_ESTABLISHED)
 		accept->ops->connected(accept->arg, id->context);
 	else if (type != RDMA_CM_EVENT_ADDR_CHANGE)
@@ -76,8 +97,52 @@ static void take_events(void *arg)
 	vaccept_poll(accept);
 }
 
+static size_t address_bytes(const struct sockaddr *addr)
+{
+	return addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+					  : sizeof(struct sockaddr_in6);
+}
+
+static void set_port(struct sockaddr_storage *addr, uint16_t port)
+{
+	if (addr->ss_family == AF_INET)
+		((struct sockaddr_in *)addr)->sin_port = htobe16(port);
+	else
+		((struct sockaddr_in6 *)addr)->sin6_port = htobe16(port);
+}
+
+static int listen_at(const struct verbs_accept *accept,
+		     struct vaccept_listener *listener)
+{
+	struct rdma_cm_id *id;
+	int error;
+
+	errno = 0;
+	if (rdma_create_id(accept->channel, &id, NULL, RDMA_PS_TCP))
+		return error_of_call();
+	if (rdma_bind_addr(id, (struct sockaddr *)&listener->addr) ||
+	    rdma_listen(id, BACKLOG)) {
+		error = error_of_call();
+		(void)rdma_destroy_id(id);
+		return error;
+	}
+	listener->id = id;
+	return 0;
+}
+
+/* Listen again where a device has come back. */
+static void find_lost(struct verbs_accept *accept)
+{
+	struct vaccept_listener *listener = accept->listeners;
+
+	for (; listener; listener = listener->next)
+		if (!listener->id && listen_at(accept, listener))
+			accept->ops->lost(accept->arg);
+}
+
 void vaccept_poll(struct verbs_accept *accept)
 {
+	find_lost(accept);
 	if (!accept->watch)
 		(void)loop_watch(accept->loop, accept->channel->fd, take_events,
 				 accept, &accept->watch);
@@ -122,15 +187,6 @@ int vaccept_open(struct loop *loop, const struct vaccept_ops *ops, void *arg,
 	return error;
 }
 
-static int listen_at(struct vaccept_listener *listener,
-		     const struct sockaddr *addr)
-{
-	if (rdma_bind_addr(listener->id, (struct sockaddr *)addr) ||
-	    rdma_listen(listener->id, BACKLOG))
-		return error_of_call();
-	return 0;
-}
-
 int vaccept_listen(struct verbs_accept *accept, const struct sockaddr *addr,
 		   uint16_t *ret_port)
 {
@@ -139,19 +195,14 @@ int vaccept_listen(struct verbs_accept *accept, const struct sockaddr *addr,
 
 	if (!listener)
 		return -ENOMEM;
-	errno = 0;
-	if (rdma_create_id(accept->channel, &listener->id, NULL, RDMA_PS_TCP)) {
-		error = error_of_call();
-		free(listener);
-		return error;
-	}
-	error = listen_at(listener, addr);
+	memcpy(&listener->addr, addr, address_bytes(addr));
+	error = listen_at(accept, listener);
 	if (error) {
-		(void)rdma_destroy_id(listener->id);
 		free(listener);
 		return error;
 	}
 	*ret_port = be16toh(rdma_get_src_port(listener->id));
+	set_port(&listener->addr, *ret_port);
 	listener->next = accept->listeners;
 	accept->listeners = listener;
 	return 0;
@@ -167,7 +218,8 @@ void vaccept_close(struct verbs_accept *accept)
 		loop_unwatch(accept->loop, accept->watch);
 	for (listener = accept->listeners; listener; listener = next) {
 		next = listener->next;
-		(void)rdma_destroy_id(listener->id);
+		if (listener->id)
+			(void)rdma_destroy_id(listener->id);
 		free(listener);
 	}
 	if (accept->channel)

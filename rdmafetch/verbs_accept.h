@@ -21,6 +21,8 @@ struct vaccept_ops {
 	void (*connected)(void *arg, void *client);
 	/* It is not any more, or never will be. */
 	void (*gone)(void *arg, void *client);
+	/* A listener has lost its device: call vaccept_poll() in a while. */
+	void (*lost)(void *arg);
 };
 
 struct verbs_accept;
@@ -33,7 +35,8 @@ int vaccept_open(struct loop *loop, const struct vaccept_ops *ops, void *arg,
 int vaccept_listen(struct verbs_accept *accept, const struct sockaddr *addr,
 		   uint16_t *ret_port);
 
-/* Look for events when a watch could not be set; cheap. */
+/* Look for events when a watch could not be set, and for the devices that lost
+ * listeners need; cheap. */
 void vaccept_poll(struct verbs_accept *accept);
 
 /* End all listeners; after the last connection's id.  NULL and half-built are

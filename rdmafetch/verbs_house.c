@@ -30,7 +30,7 @@ static int find_hub(struct verbs_house *house, struct ibv_context *context,
 	struct verbs_hub *hub = house->hubs;
 	int error;
 
-	while (hub && hub->device.context != context)
+	while (hub && (hub->is_dead || hub->device.context != context))
 		hub = hub->next;
 	if (!hub) {
 		error = verbs_hub_open(house->loop, context, house->nr_slots,
@@ -158,13 +158,43 @@ void vhouse_empty(struct verbs_house *house)
 			vhouse_put_out(house, house->slots[i]);
 }
 
+static void drop_clients(const struct verbs_house *house,
+			 const struct verbs_hub *hub)
+{
+	for (unsigned i = 0; i < house->nr_slots; i++)
+		if (house->slots[i] && house->slots[i]->conn->hub == hub)
+			vclient_drop(house->slots[i]);
+}
+
+static void end_hub(struct verbs_hub *hub)
+{
+	verbs_hub_unwatch(hub);
+	verbs_hub_put(hub);
+}
+
+void vhouse_sweep(struct verbs_house *house)
+{
+	struct verbs_hub **at = &house->hubs, *hub;
+
+	while ((hub = *at)) {
+		if (hub->is_dead && !hub->nr_clients) {
+			*at = hub->next;
+			end_hub(hub);
+			continue;
+		}
+		if (hub->is_dead)
+			drop_clients(house, hub);
+		at = &hub->next;
+	}
+}
+
 void vhouse_done(struct verbs_house *house)
 {
 	struct verbs_hub *next;
 
 	for (struct verbs_hub *hub = house->hubs; hub; hub = next) {
 		next = hub->next;
-		verbs_hub_close(hub);
+		end_hub(hub);
 	}
 	free(house->slots);
 }

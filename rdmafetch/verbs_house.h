@@ -48,6 +48,9 @@ struct verbs_client *vhouse_find(const struct verbs_house *house,
 struct verbs_client *vhouse_owner(const struct verbs_house *house,
 				  const struct ibv_wc *wc, uint32_t owner);
 
+/* Devices that are gone: drop their clients, and end those that have none. */
+void vhouse_sweep(struct verbs_house *house);
+
 /* Put out all clients. */
 void vhouse_empty(struct verbs_house *house);
 

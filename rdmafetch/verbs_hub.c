@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <rdma/rdma_cma.h>
 #include <stdlib.h>
 
 static int error_of_call(void)
@@ -45,6 +46,13 @@ static int open_queue(struct verbs_hub *hub)
 	return hub->cq ? 0 : error_of_call();
 }
 
+/* The kernel answers a descriptor of a device that is gone with EIO. */
+static void judge(struct verbs_hub *hub, int error)
+{
+	if (error != EAGAIN && error != EINTR)
+		hub->is_dead = true;
+}
+
 static void take_events(void *arg)
 {
 	struct verbs_hub *hub = arg;
@@ -55,6 +63,7 @@ static void take_events(void *arg)
 	hub->watch = NULL;
 	while (!ibv_get_cq_event(hub->channel, &cq, &context))
 		nr++;
+	judge(hub, errno);
 	if (nr) {
 		ibv_ack_cq_events(hub->cq, nr);
 		hub->is_armed = false;
@@ -62,21 +71,27 @@ static void take_events(void *arg)
 	verbs_hub_watch(hub);
 }
 
-/* What the device says about itself and its queue pairs; what matters of that
- * shows in completions too. */
+/* What the device says about itself and its queue pairs; but for its end what
+ * matters of that shows in completions too. */
 static void take_async(void *arg)
 {
 	struct verbs_hub *hub = arg;
 	struct ibv_async_event event;
 
 	hub->async_watch = NULL;
-	while (!ibv_get_async_event(hub->device.context, &event))
+	while (!ibv_get_async_event(hub->device.context, &event)) {
+		if (event.event_type == IBV_EVENT_DEVICE_FATAL)
+			hub->is_dead = true;
 		ibv_ack_async_event(&event);
+	}
+	judge(hub, errno);
 	verbs_hub_watch(hub);
 }
 
 void verbs_hub_watch(struct verbs_hub *hub)
 {
+	if (hub->is_dead)
+		return;
 	if (!hub->watch)
 		(void)loop_watch(hub->loop, hub->channel->fd, take_events, hub,
 				 &hub->watch);
@@ -94,6 +109,8 @@ int verbs_hub_open(struct loop *loop, struct ibv_context *context,
 	if (!hub)
 		return -ENOMEM;
 	hub->loop = loop;
+	hub->refs = 1;
+	hub->held = rdma_get_devices(NULL);
 	error = verbs_device_look(context, &hub->device);
 	hub->clients_max = clients_of(&hub->device, clients_max);
 	if (!error && !hub->clients_max)
@@ -105,7 +122,7 @@ int verbs_hub_open(struct loop *loop, struct ibv_context *context,
 	if (!error)
 		error = do_not_block(context->async_fd);
 	if (error) {
-		verbs_hub_close(hub);
+		verbs_hub_put(hub);
 		return error;
 	}
 	verbs_hub_watch(hub);
@@ -115,22 +132,29 @@ int verbs_hub_open(struct loop *loop, struct ibv_context *context,
 
 int verbs_hub_arm(struct verbs_hub *hub)
 {
-	if (hub->is_armed)
+	if (hub->is_armed || hub->is_dead)
 		return 0;
 	hub->is_armed = !ibv_req_notify_cq(hub->cq, 0);
 	return 1;
 }
 
-void verbs_hub_close(struct verbs_hub *hub)
+void verbs_hub_unwatch(struct verbs_hub *hub)
 {
-	if (!hub)
-		return;
 	loop_unwatch(hub->loop, hub->watch);
 	loop_unwatch(hub->loop, hub->async_watch);
+	hub->watch = hub->async_watch = NULL;
+}
+
+void verbs_hub_put(struct verbs_hub *hub)
+{
+	if (--hub->refs)
+		return;
 	if (hub->cq)
 		(void)ibv_destroy_cq(hub->cq);
 	if (hub->channel)
 		(void)ibv_destroy_comp_channel(hub->channel);
+	if (hub->held)
+		rdma_free_devices(hub->held);
 	free(hub);
 }
 
@@ -139,7 +163,7 @@ static void put_verbs(const struct serve_verbs *verbs)
 	verbs_domain_put((struct verbs_domain *)verbs);
 }
 
-int verbs_domain_new(const struct verbs_hub *hub, struct verbs_domain **ret)
+int verbs_domain_new(struct verbs_hub *hub, struct verbs_domain **ret)
 {
 	struct verbs_domain *domain = calloc(1, sizeof(*domain));
 
@@ -152,6 +176,8 @@ int verbs_domain_new(const struct verbs_hub *hub, struct verbs_domain **ret)
 		return error_of_call();
 	}
 	domain->refs = 1;
+	domain->hub = hub;
+	hub->refs++;
 	domain->verbs = (struct serve_verbs){
 		.cmd_fd = hub->device.context->cmd_fd,
 		.driver_id = hub->device.driver_id,
@@ -174,5 +200,6 @@ void verbs_domain_put(struct verbs_domain *domain)
 	if (--domain->refs)
 		return;
 	(void)ibv_dealloc_pd(domain->pd);
+	verbs_hub_put(domain->hub);
 	free(domain);
 }

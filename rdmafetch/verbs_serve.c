@@ -11,6 +11,9 @@
 #include "rdmafetch/verbs_house.h"
 
 #define NS_PER_S 1000000000ull
+/* Between two looks at clients of which none has a deadline; probes need no
+ * more. */
+#define QUIET_NS (5 * NS_PER_S)
 /* Completions of a device in one turn; TCP has its turn after that. */
 #define POLL_MAX  256
 #define POLL_STEP 32
@@ -32,6 +35,15 @@ static struct verbs_serve *serve_of(const void *member, size_t offset)
 	return (struct verbs_serve *)((char *)member - offset);
 }
 
+/* Look after the clients then, if not before. */
+static void look_in(struct verbs_serve *serve, uint64_t in_ns)
+{
+	uint64_t deadline_ns = io_monotonic_ns() + in_ns;
+
+	if (!serve->timer.deadline_ns || serve->timer.deadline_ns > deadline_ns)
+		serve->timer.deadline_ns = deadline_ns;
+}
+
 static int connection_wanted(void *arg, struct rdma_cm_id *id,
 			     const struct rdma_conn_param *param)
 {
@@ -43,8 +55,7 @@ static int connection_wanted(void *arg, struct rdma_cm_id *id,
 		return error;
 	}
 	serve->server.stats.accepted++;
-	if (!serve->timer.deadline_ns)
-		serve->timer.deadline_ns = io_monotonic_ns() + NS_PER_S;
+	look_in(serve, NS_PER_S);
 	return 0;
 }
 
@@ -58,19 +69,26 @@ static void connection_gone(void *arg, void *client)
 	vclient_drop(client);
 }
 
+static void listener_lost(void *arg)
+{
+	look_in(arg, NS_PER_S);
+}
+
 static const struct vaccept_ops accept_ops = {
 	.wanted = connection_wanted,
 	.connected = connection_made,
 	.gone = connection_gone,
+	.lost = listener_lost,
 };
 
-/* Once a second while there are clients: deadlines, probes, lost watches. */
+/* Deadlines, probes, lost watches: while there are clients, and seldom when all
+ * is well. */
 static void timer_fired(struct loop_timer *timer)
 {
 	struct verbs_serve *serve =
 		serve_of(timer, offsetof(struct verbs_serve, timer));
 	uint64_t now_ns = io_monotonic_ns();
-	unsigned nr = 0;
+	unsigned nr = 0, nr_awaited = 0;
 
 	for (struct verbs_hub *hub = serve->house.hubs; hub; hub = hub->next) {
 		hub->now_ns = now_ns;
@@ -81,10 +99,11 @@ static void timer_fired(struct loop_timer *timer)
 		if (!serve->house.slots[i])
 			continue;
 		nr++;
+		nr_awaited += serve->house.slots[i]->deadline_ns != 0;
 		vclient_expire(serve->house.slots[i]);
 	}
 	if (nr)
-		timer->deadline_ns = now_ns + NS_PER_S;
+		look_in(serve, nr_awaited ? NS_PER_S : QUIET_NS);
 }
 
 static void completed(const struct verbs_serve *serve, const struct ibv_wc *wc)
@@ -185,6 +204,7 @@ static int serve_turn(struct loop_work *work)
 	came = poll_hubs(serve, now_ns);
 	if (serve->house.ready)
 		serve_ready(serve);
+	vhouse_sweep(&serve->house);
 	if (came)
 		serve->busy_ns = now_ns;
 	if (serve->house.ready || now_ns - serve->busy_ns < SPIN_NS)
