@@ -8,8 +8,15 @@
 
 #include "tools/socketpath.h"
 
-#define CONNECT_MS  5000
-#define TRY_RDMA_MS 3000 /* of connecting, where TCP will do as well */
+#define CONNECT_MS 5000
+
+/*
+ * A request or an answer of the RDMA connection manager that gets lost is sent
+ * again after 4.3 s (CMA_CM_RESPONSE_TIMEOUT in drivers/infiniband/core/cma.c).
+ * Long enough for two more attempts; and for one where TCP will do as well.
+ */
+#define RDMA_MS	    10000
+#define TRY_RDMA_MS 6000
 
 /* ---- words ---- */
 
@@ -235,7 +242,7 @@ static void set_tcp(struct tcp_address *address, const struct options *options)
 static void set_verbs(struct verbs_address *address,
 		      const struct options *options)
 {
-	address->timeout_ms = CONNECT_MS;
+	address->timeout_ms = RDMA_MS;
 	address->port = (uint16_t)options->port;
 	address->sec = options->sec;
 	(void)snprintf(address->host, sizeof(address->host), "%s",
