@@ -141,19 +141,20 @@ munge_up() {
 	[ -S "$munge" ] || fail "munged does not start"
 }
 
-# daemon_on HOST [OPTIONS]: mitosisd with RDMA and no TCP; sets $daemon, and
-# $socket to its unix socket.  munge_up first.
+# daemon_on HOST [OPTIONS]: mitosisd with RDMA, and with TCP only on $tcp; sets
+# $daemon, $socket to its unix socket, $port to TCP's.  munge_up first.
 daemon_on() {
 	local host=$1 ready=$dir/ready.$((++daemons))
 	shift
 	socket=$dir/mitosisd-$daemons.sock
-	start_on "$host" "mitosisd-$daemons" "$tools/mitosisd" --listen none \
+	start_on "$host" "mitosisd-$daemons" "$tools/mitosisd" --listen "${tcp:-none}" \
 		--rdma="${address[$host]}" --socket "$socket" --sec munge \
 		--munge-socket "$munge" --no-root-squash --ready-fd 3 "$@" \
 		3>"$ready"
 	daemon=$pid
 	wait_for 60 test -s "$ready" -o ! -e "/proc/$daemon"
 	grep -q ' rdma:' "$ready" || fail "mitosisd does not start"
+	port=$(grep -oP ' tcp:[\d.]+:\K\d+' "$ready") || port=
 }
 
 # mount_on HOST SOURCE [OPTIONS]: an image at $mnt, over RDMA.

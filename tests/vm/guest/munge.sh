@@ -49,26 +49,43 @@ wait_for 60 test -s ready -o ! -e "/proc/$daemon"
 install -d -o $nobody -g $nobody mnt
 munge_of_b="sec=munge,munge_socket=$dir/munge-B/socket"
 
-# refused WORDS PID OPTIONS [AS...]: a mount on host B that is refused in words.
+# refused WORDS SOURCE OPTIONS [AS...]: a mount on host B that is refused in words.
 refused() {
-	local words=$1 pid=$2 options=$3 said status=0
+	local words=$1 source=$2 options=$3 said status=0
 	shift 3
-	said=$(on B "$@" "$tools/mitosisfs" "${address[A]}:/pid/$pid" \
+	said=$(on B "$@" "$tools/mitosisfs" "${address[A]}:/$source" \
 		"$dir/mnt" -o "proto=rdma,$options" 2>&1) || status=$?
 	[ $status = 32 ] || fail "$words: $status, $said"
 	[ "$(wc -l <<<"$said")" = 1 ] || fail "more than one line: $said"
 	grep -qF -- "$words" <<<"$said" || fail "not '$words' but: $said"
 }
-refused 'use sec=munge' "$roots" sec=none
-refused 'use sec=munge' "$nobodys" sec=none "${as_nobody[@]}"
-refused 'root of another host is nobody here' "$roots" "$munge_of_b"
-refused 'root of another host is nobody here' "$nobodys" "$munge_of_b"
-refused "user $nobody may not trace it" "$roots" "$munge_of_b" \
+refused 'use sec=munge' "pid/$roots" sec=none
+refused 'use sec=munge' "pid/$nobodys" sec=none "${as_nobody[@]}"
+refused 'root of another host is nobody here' "pid/$roots" "$munge_of_b"
+refused 'root of another host is nobody here' "pid/$nobodys" "$munge_of_b"
+refused "user $nobody may not trace it" "pid/$roots" "$munge_of_b" \
 	"${as_nobody[@]}"
-refused 'same munge key' "$roots" \
+refused 'same munge key' "pid/$roots" \
 	"sec=munge,munge_socket=$dir/munge-stranger/socket"
 [ "$("$tools/mitosisctl" --socket "$dir/control.sock" list --json |
 	grep -c '"name"')" = 0 ] || fail "a refused client has made an image"
+
+# An image of another user, whose name is known; and nothing of it was let out: no
+# byte by message, no memory registered for anybody.
+"$tools/mitosisctl" --socket "$dir/control.sock" prepare "$roots" --name theirs \
+	>/dev/null
+only='only its owner, root, or who has its key may'
+refused "$only" image/theirs "$munge_of_b" "${as_nobody[@]}"
+refused "$only" image/theirs "$munge_of_b"
+refused 'use sec=munge' image/theirs sec=none
+refused 'same munge key' image/theirs \
+	"sec=munge,munge_socket=$dir/munge-stranger/socket"
+"$tools/mitosisctl" --socket "$dir/control.sock" status --json >status.json
+for count in rdma_reads rdma_read_bytes loans lent_pages; do
+	grep -qE "\"$count\": *0\b" status.json ||
+		fail "refused, and yet: $(grep $count status.json)"
+done
+! rdma resource show mr | grep "dev rxeA .* comm sleep" || fail "registered"
 
 # What is one's own.
 on B "${as_nobody[@]}" "$tools/mitosisfs" "${address[A]}:/pid/$nobodys" \
