@@ -26,6 +26,11 @@ wait_for 120 test -s child.pid -o ! -e "/proc/$loader"
 touch "$work/go"
 expect_ok parent "$parent"
 expect_ok child "$loader"
+# Files that the parent has mapped come by messages of the same connection.
+exe=$(readlink -f /usr/bin/python3)
+cmp "$mnt/files$exe" "$exe"
+cmp "$mnt/image/files/lib64/ld-linux-x86-64.so.2" /lib64/ld-linux-x86-64.so.2
+grep -q '^transport: verbs' "$mnt/status" || fail "not over RDMA"
 grep -E '^(transport|pages|fetch|bytes)' "$mnt/status" || true
 umount "$mnt"
 stop_daemon
