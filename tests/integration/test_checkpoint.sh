@@ -96,6 +96,7 @@ touch work/go
 load() {
 	start "child-$1-$2" "$tools/mitosis-load" --memory="$2" "$dir/$1/image"
 	expect_exit "$pid" 4 "the child of $1"
+	wait "${reader_of[child-$1-$2]}" || true
 	has_line "child-$1-$2.out" ok || fail "the child of $1 did not say ok"
 }
 load ext4 shared
