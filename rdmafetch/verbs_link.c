@@ -132,7 +132,7 @@ static int make_queues(struct verbs_link *link)
 
 static int add_poll(struct verbs_link *link, int fd)
 {
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 
 	return epoll_ctl(link->poll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
@@ -154,20 +154,30 @@ void verbs_link_arm(struct verbs_link *link)
 		link->is_armed = true;
 }
 
-void verbs_link_wait(struct verbs_link *link, int timeout_ms)
+static void take_event(struct verbs_link *link)
 {
-	struct epoll_event ignored[2];
 	struct ibv_cq *cq;
 	void *context;
 
-	if (epoll_wait(link->poll_fd, ignored, 2, timeout_ms) <= 0)
+	if (ibv_get_cq_event(link->channel, &cq, &context))
 		return;
-	if (!ibv_get_cq_event(link->channel, &cq, &context)) {
-		ibv_ack_cq_events(cq, 1);
-		link->is_armed = false;
+	ibv_ack_cq_events(cq, 1);
+	link->is_armed = false;
+}
+
+/* Each question to a channel is a system call: only to the one that is ready.
+ */
+void verbs_link_wait(struct verbs_link *link, int timeout_ms)
+{
+	struct epoll_event ready[2];
+	int nr = epoll_wait(link->poll_fd, ready, 2, timeout_ms);
+
+	for (int i = 0; i < nr; i++) {
+		if (ready[i].data.fd == link->channel->fd)
+			take_event(link);
+		else if (verbs_dial_is_over(link->events))
+			link->is_over = true;
 	}
-	if (verbs_dial_is_over(link->events))
-		link->is_over = true;
 }
 
 /* ---- life ---- */
