@@ -40,7 +40,7 @@ struct settings {
 	const char *config, *socket, *pid_file;
 	struct sec_words sec;
 	uint32_t ready_fd;
-	bool detach, foreground, help, version;
+	bool quiet, detach, foreground, help, version;
 };
 
 /* What main() has to undo. */
@@ -90,6 +90,8 @@ static const struct opts_entry table[] = {
 	 &settings.daemon.serve.clients_max, 1, 65536},
 	{"pin", NULL, "export by pinned copies, without on-demand paging too",
 	 OPTS_FLAG, &settings.daemon.pin, 0, 0},
+	{"quiet", NULL, "log no images taken and ended, nor who is turned away",
+	 OPTS_FLAG, &settings.quiet, 0, 0},
 	{"foreground", NULL, "stay in the foreground (the default)", OPTS_FLAG,
 	 &settings.foreground, 0, 0},
 	{"daemon", NULL, "go to the background once all is ready", OPTS_FLAG,
@@ -159,12 +161,12 @@ static int parse_line(int argc, char **argv)
 	int first;
 
 	settings.daemon = daemon_defaults;
-	settings.daemon.say = say_line;
 	first = read_config(argc, argv);
 	if (!first)
 		first = opts_parse(table, argc, argv);
 	if (first < 0)
 		return first;
+	settings.daemon.say = settings.quiet ? NULL : say_line;
 	if (first < argc) {
 		say_error(
 			"%s: mitosisd takes options only; to image a process "

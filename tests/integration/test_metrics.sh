@@ -199,3 +199,14 @@ logged 'image mortal of pid [0-9]+ ended: what held its pages died'
 logged 'image last of pid [0-9]+ ended: the daemon ends'
 logged 'no image of pid 4194303 for user 0: there is no such process'
 logged 'no image of pid [0-9]+ for user 0: the name first is taken.*'
+
+# And none of that with --quiet.
+start unsaid sleep 300
+sleeper=$pid
+start_daemon --quiet
+ctl prepare "$sleeper" --name unsaid >/dev/null
+ctl release unsaid >/dev/null
+kill "$sleeper"
+stop_daemon
+wait "${reader_of[mitosisd-2]}" || true
+! grep . mitosisd-2.out || fail "--quiet says something"

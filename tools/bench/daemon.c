@@ -49,7 +49,7 @@ int daemon_free_port(uint16_t *ret_port)
 /* The words of mitosisd's command line. */
 struct words {
 	char place[PARSE_HOST_MAX + 16], rdma[PARSE_HOST_MAX + 32], ready_fd[8];
-	char *argv[16];
+	char *argv[18];
 };
 
 static void put_words(struct words *words, const struct daemon_ways *ways,
@@ -66,6 +66,7 @@ static void put_words(struct words *words, const struct daemon_ways *ways,
 	(void)snprintf(words->ready_fd, sizeof(words->ready_fd), "%d",
 		       READY_FD);
 	*argv++ = (char *)program;
+	*argv++ = "--quiet";
 	*argv++ = "--socket";
 	*argv++ = (char *)socket_path;
 	*argv++ = "--ready-fd";
