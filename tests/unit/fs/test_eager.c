@@ -115,8 +115,8 @@ static int status_of(pid_t pid)
 
 static void assert_has(const char *text, const char *line)
 {
-	if (!strstr(text, line))
-		fail_msg("no '%s' in:\n%s", line, text);
+	if (!text || !strstr(text, line))
+		fail_msg("no '%s' in:\n%s", line, text ? text : "nothing");
 }
 
 static char *slurp(const char *name)
