@@ -385,7 +385,8 @@ static void start_receive(struct tcp_conn *conn)
 /* The batch that leaves, or the next one.  0 when there is nothing to send. */
 static int choose_batch(struct tcp_conn *conn)
 {
-	if (batch_empty(&conn->leaving)) {
+	/* One without a reply keeps its buffer for the next. */
+	if (batch_empty(&conn->leaving) && !batch_empty(&conn->filling)) {
 		conn->leaving = conn->filling;
 		conn->filling = (struct tcp_batch){0};
 	}

@@ -119,6 +119,11 @@ done
 for reader in "${readers[@]}"; do
 	expect_exit "$reader" 0 "a reader"
 done
+
+# Buffers go back: what was sent, and that for a turn without a reply.
+data_kib=$(awk '$1 == "VmData:" { print $2 }' "/proc/$daemon/status")
+[ -n "${ASAN_OPTIONS-}" ] || [ "$data_kib" -lt $((256 << 10)) ] ||
+	fail "mitosisd has grown to $data_kib KiB"
 kill "$stalled"
 [ "$(ctl list --json | field 'sum(i["opens"] for i in d["images"])')" -ge 17 ] ||
 	fail "the list does not count opens"
