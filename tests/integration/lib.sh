@@ -121,6 +121,13 @@ show_logs() {
 	done
 }
 
+# The number of a connection that has ended is soon another test's.
+is_anothers() {
+	awk -v number="0:$1" -v dir="$dir/" \
+		'$3 == number && index($5, dir) != 1 { found = 1 }
+		END { exit !found }' /proc/self/mountinfo
+}
+
 # Break the FUSE connections of mounts made here, if any process still hangs.
 fuse_connections=()
 abort_fuse() {
@@ -129,6 +136,7 @@ abort_fuse() {
 	sleep 0.3
 	[ -n "$(ours)" ] || return 0
 	for number in "${fuse_connections[@]}"; do
+		! is_anothers "$number" || continue
 		echo 1 >"/sys/fs/fuse/connections/$number/abort"
 	done 2>/dev/null
 }
