@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "fs/metrics.h"
 
 static char *text_of(const struct fuse_file_info *file)
@@ -41,19 +42,35 @@ void live_open(fuse_req_t req, enum tree_live live, struct fuse_file_info *file)
 		free(text);
 }
 
+/*
+ * From a copy: the reader has the answer, and may have closed the file, before
+ * the call that gave it returns.
+ */
+static void reply_copy(fuse_req_t req, const char *text, size_t len)
+{
+	CLEANUP_FREE char *copy = malloc(len);
+
+	if (!copy) {
+		(void)fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	memcpy(copy, text, len);
+	(void)fuse_reply_buf(req, copy, len);
+}
+
 void live_read(fuse_req_t req, size_t size, off_t offset,
 	       const struct fuse_file_info *file)
 {
 	const char *text = text_of(file);
 	size_t len = strlen(text);
 
-	if (offset < 0 || (size_t)offset >= len)
+	if (offset < 0 || (size_t)offset >= len) {
 		(void)fuse_reply_buf(req, NULL, 0);
-	else
-		(void)fuse_reply_buf(req, text + offset,
-				     size < len - (size_t)offset
-					     ? size
-					     : len - (size_t)offset);
+		return;
+	}
+	text += offset;
+	len -= (size_t)offset;
+	reply_copy(req, text, size < len ? size : len);
 }
 
 void live_release(const struct fuse_file_info *file)
