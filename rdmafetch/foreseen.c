@@ -42,40 +42,44 @@ void foreseen_issued(struct foreseen *foreseen, struct prefetch_run run)
 	pageset_add(foreseen->pages, run);
 }
 
-void foreseen_joined(struct foreseen *foreseen, struct prefetch_run run)
+static void used(struct foreseen *foreseen, struct prefetch_run run,
+		 uint64_t *count)
 {
 	uint64_t nr = pageset_del(foreseen->pages, run);
 
-	foreseen->stats.joined_pages += nr;
+	*count += nr;
 	if (nr)
 		TRACE(prefetch__used, run.first_page, nr);
+}
+
+static void wasted(struct foreseen *foreseen, struct prefetch_run run,
+		   uint64_t *count)
+{
+	uint64_t nr = pageset_del(foreseen->pages, run);
+
+	*count += nr;
+	if (nr)
+		TRACE(prefetch__wasted, run.first_page, nr);
+}
+
+void foreseen_joined(struct foreseen *foreseen, struct prefetch_run run)
+{
+	used(foreseen, run, &foreseen->stats.joined_pages);
 }
 
 void foreseen_passed(struct foreseen *foreseen, struct prefetch_run run)
 {
-	uint64_t nr = pageset_del(foreseen->pages, run);
-
-	foreseen->stats.passed_pages += nr;
-	if (nr)
-		TRACE(prefetch__used, run.first_page, nr);
+	used(foreseen, run, &foreseen->stats.passed_pages);
 }
 
 void foreseen_again(struct foreseen *foreseen, struct prefetch_run run)
 {
-	uint64_t nr = pageset_del(foreseen->pages, run);
-
-	foreseen->stats.again_pages += nr;
-	if (nr)
-		TRACE(prefetch__wasted, run.first_page, nr);
+	wasted(foreseen, run, &foreseen->stats.again_pages);
 }
 
 void foreseen_lost(struct foreseen *foreseen, struct prefetch_run run)
 {
-	uint64_t nr = pageset_del(foreseen->pages, run);
-
-	foreseen->stats.lost_pages += nr;
-	if (nr)
-		TRACE(prefetch__wasted, run.first_page, nr);
+	wasted(foreseen, run, &foreseen->stats.lost_pages);
 }
 
 struct foreseen_stats foreseen_get_stats(const struct foreseen *foreseen)

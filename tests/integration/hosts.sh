@@ -66,17 +66,6 @@ as() {
 	setpriv --reuid "$user" --regid "$user" --clear-groups -- "$@"
 }
 
-# refused WORDS COMMAND...: it fails, and says one line with these words.
-refused() {
-	local words=$1 said
-	shift
-	if said=$("$@" 2>&1); then
-		fail "should have been refused: $*"
-	fi
-	[ "$(wc -l <<<"$said")" = 1 ] || fail "more than one line: $said"
-	grep -qF -- "$words" <<<"$said" || fail "not '$words' but: $said"
-}
-
 key_of() {
 	/usr/bin/python3 -c 'import json, sys
 print(json.load(sys.stdin)["key"])'

@@ -258,6 +258,32 @@ stop_daemon() {
 	wait "$daemon" || fail "mitosisd ended with $?"
 }
 
+# ctl ARGUMENT...: mitosisctl, of the daemon here.
+ctl() {
+	"$tools/mitosisctl" --socket "$socket" "$@"
+}
+
+# counter NAME: of the mount's status
+counter() {
+	awk -v name="$1:" '$1 == name { print $2 }' "$mnt/status"
+}
+
+# How often this host's page cache was dropped.
+drops() {
+	awk '$1 == "drop_pagecache" { print $2 }' /proc/vmstat
+}
+
+# refused WORDS COMMAND...: it fails, and says one line with these words.
+refused() {
+	local words=$1 said
+	shift
+	if said=$("$@" 2>&1); then
+		fail "should have been refused: $*"
+	fi
+	[ "$(wc -l <<<"$said")" = 1 ] || fail "more than one line: $said"
+	grep -qF -- "$words" <<<"$said" || fail "not '$words' but: $said"
+}
+
 portrait_lines='^(Threads|TracerPid|SigBlk|SigIgn|SigCgt|Uid|Umask):'
 
 # What must not change in a parent: what it has open, its children, its tracer,

@@ -12,10 +12,6 @@ export PYTHONDONTWRITEBYTECODE=1
 mib=12
 socket=$dir/run/control.sock
 
-ctl() {
-	"$tools/mitosisctl" --socket "$socket" "$@"
-}
-
 # A user who owns nothing here.
 as_nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 
@@ -30,17 +26,6 @@ boot() {
 	port=$(sed -nE 's/^ready .* tcp:127\.0\.0\.1:([0-9]+)$/\1/p' \
 		"$dir/$name.ready")
 	[ -n "$port" ] || fail "mitosisd did not say where it listens"
-}
-
-# refused WORDS COMMAND...: it fails and says so in one line.
-refused() {
-	local words=$1 said
-	shift
-	if said=$("$@" 2>&1); then
-		fail "should have been refused: $*"
-	fi
-	[ "$(wc -l <<<"$said")" = 1 ] || fail "more than one line: $said"
-	grep -qF -- "$words" <<<"$said" || fail "not '$words' but: $said"
 }
 
 # field EXPRESSION: of the JSON on stdin, which Python calls d.

@@ -12,10 +12,6 @@ check() {
 		fail "metrics are not right"
 }
 
-ctl() {
-	"$tools/mitosisctl" --socket "$socket" "$@"
-}
-
 refused() {
 	! ctl "$@" 2>why.err || fail "mitosisctl $* was not refused"
 	rm why.err

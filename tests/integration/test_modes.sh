@@ -31,16 +31,6 @@ with mmap.mmap(fd, 4096 * 4096, mmap.MAP_PRIVATE, mmap.PROT_READ,
         assert area[page * 4096] == page % 251 + 1, page
 END
 
-# counter NAME: of the mount's status
-counter() {
-	awk -v name="$1:" '$1 == name { print $2 }' "$mnt/status"
-}
-
-# How often this host's page cache was dropped.
-drops() {
-	awk '$1 == "drop_pagecache" { print $2 }' /proc/vmstat
-}
-
 is_complete() {
 	grep -qx 'eager: complete' "$mnt/status"
 }

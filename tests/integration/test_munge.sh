@@ -52,10 +52,6 @@ look() {
 		"$dir/munge-b/socket" "$@" || fail "as $user: $*"
 }
 
-ctl() {
-	"$tools/mitosisctl" --socket "$socket" "$@"
-}
-
 # A process each of nobody, of another user and of root.
 nobody=65534
 other=1

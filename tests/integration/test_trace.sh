@@ -27,18 +27,6 @@ with mmap.mmap(fd, 4096 * 4096, mmap.MAP_PRIVATE, mmap.PROT_READ,
         assert area[page * 4096] == page % 251 + 1, page
 END
 
-counter() {
-	awk -v name="$1:" '$1 == name { print $2 }' "$mnt/status"
-}
-
-drops() {
-	awk '$1 == "drop_pagecache" { print $2 }' /proc/vmstat
-}
-
-ctl() {
-	"$tools/mitosisctl" --socket "$socket" "$@"
-}
-
 is_traced() {
 	[ "$(ctl trace "$1" | tail -1)" = "$2" ]
 }
