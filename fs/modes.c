@@ -96,6 +96,33 @@ static int take_eager(const struct modes_wish *wish, struct modes *modes,
 	return wrong(why, "eager=%.80s: background or wait", wish->eager);
 }
 
+static const char *const cache_names[] = {
+	[MODES_CACHE_KERNEL] = "kernel",
+	[MODES_CACHE_OFF] = "off",
+	[MODES_CACHE_STASH] = "stash",
+};
+
+const char *modes_cache_name(enum modes_cache cache)
+{
+	return cache_names[cache];
+}
+
+static int take_cache(const struct modes_wish *wish, struct modes *modes,
+		      char *why)
+{
+	const char *word = wish->cache ? wish->cache : "kernel";
+	unsigned i = 0, nr = sizeof(cache_names) / sizeof(cache_names[0]);
+
+	while (i < nr && strcmp(cache_names[i], word) != 0)
+		i++;
+	if (i == nr)
+		return wrong(why,
+			     "cache=%.80s: no such cache; off, kernel or stash",
+			     word);
+	modes->cache = (enum modes_cache)i;
+	return 0;
+}
+
 static int check_range(const char *name, unsigned value,
 		       const unsigned bounds[2], char *why)
 {
@@ -112,6 +139,24 @@ static int check_ranges(const struct modes_wish *wish, char *why)
 	int r = check_range("prefetch_pages", wish->prefetch_pages, pages, why);
 
 	return r ? r : check_range("readahead", wish->readahead_kb, kb, why);
+}
+
+/* What is stored before anybody opens it is dropped by the first who does. */
+static int check_cache(const struct modes *modes, char *why)
+{
+	if (modes->cache != MODES_CACHE_OFF)
+		return 0;
+	if (modes->kind == MODES_EAGER)
+		return wrong(why, "%s",
+			     "cache=off keeps no page for a later open, and "
+			     "mode=eager brings them all before: leave out one "
+			     "of the two");
+	if (modes->replays)
+		return wrong(why, "%s",
+			     "cache=off keeps no page for a later open, and "
+			     "prefetch=trace brings them before: leave out one "
+			     "of the two");
+	return 0;
 }
 
 /* A mode says by itself how much comes: other words about that are refused. */
@@ -157,7 +202,11 @@ int modes_decide(const struct modes_wish *wish, struct modes *ret_modes,
 	if (!r)
 		r = take_eager(wish, &modes, why);
 	if (!r)
+		r = take_cache(wish, &modes, why);
+	if (!r)
 		r = check_contradictions(wish, &modes, why);
+	if (!r)
+		r = check_cache(&modes, why);
 	if (r)
 		return r;
 	modes.readahead_kb = wish->readahead_kb;

@@ -23,10 +23,18 @@ enum modes_kind {
 	MODES_EAGER,	/* everything, in the background */
 };
 
+/* What becomes of pages that have come. */
+enum modes_cache {
+	MODES_CACHE_KERNEL, /* the kernel keeps them, as memory allows */
+	MODES_CACHE_OFF,    /* for those who have them open, and no longer */
+	MODES_CACHE_STASH,  /* the kernel, and a store of ours */
+};
+
 /* As said: NULL or MODES_UNSET for what was not. */
 struct modes_wish {
 	const char *mode, *prefetch, *eager;
 	unsigned prefetch_pages, readahead_kb;
+	const char *cache;
 };
 
 struct modes {
@@ -35,6 +43,7 @@ struct modes {
 	unsigned prefetch_pages, readahead_kb;
 	bool replays; /* prefetch=trace: an earlier child's working set */
 	bool waits;   /* MODES_EAGER: there is no mount before all is here */
+	enum modes_cache cache;
 };
 
 /*
@@ -46,3 +55,6 @@ int modes_decide(const struct modes_wish *wish, struct modes *ret_modes,
 
 /* "cow", "prefetch", "eager". */
 const char *modes_name(enum modes_kind kind);
+
+/* "kernel", "off", "stash". */
+const char *modes_cache_name(enum modes_cache cache);

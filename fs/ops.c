@@ -116,7 +116,7 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino,
 		(*context(req)->nr_users)++;
 	file->fh = 0;
 	file->direct_io = !is_cached(node);
-	file->keep_cache = is_cached(node);
+	file->keep_cache = is_cached(node) && !context(req)->dropper;
 	(void)fuse_reply_open(req, file);
 }
 
@@ -129,8 +129,11 @@ static void ops_release(fuse_req_t req, fuse_ino_t ino,
 	if (node && node->kind == TREE_LIVE)
 		live_release(file);
 	(void)fuse_reply_err(req, 0);
-	if (node == tree_space(ops->tree) && --*ops->nr_users == 0 &&
-	    ops->unused)
+	if (node == tree_space(ops->tree) && --*ops->nr_users != 0)
+		return;
+	if (node && ops->dropper && is_cached(node))
+		dropper_drop(ops->dropper, ino);
+	if (node == tree_space(ops->tree) && ops->unused)
 		ops->unused(ops->unused_arg);
 }
 

@@ -7,7 +7,8 @@
  * the page for all children of the host.
  *
  * Everything is immutable: replies live for ever in the kernel's caches
- * (KEEP_CACHE, endless entry and attribute timeouts), but for the live files.
+ * (KEEP_CACHE, endless entry and attribute timeouts), but for the live files;
+ * with cache=off pages are kept for those who have them open only.
  *
  * Threads: any of the session's; the state is read-only or has locks of its
  * own.
@@ -19,6 +20,7 @@
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
+#include "fs/dropper.h"
 #include "fs/parking.h"
 #include "fs/status.h"
 #include "fs/tree.h"
@@ -34,7 +36,8 @@ struct ops_context {
 	/* Nobody has the file of all pages open any more; NULL: no matter. */
 	void (*unused)(void *arg);
 	void *unused_arg;
-	atomic_uint *nr_users; /* of that file */
+	atomic_uint *nr_users;	 /* of that file */
+	struct dropper *dropper; /* cache=off; NULL: the kernel keeps pages */
 };
 
 /* The table for fuse_session_new(), whose userdata is a struct ops_context. */

@@ -59,6 +59,7 @@ static const struct fuse_opt table[] = {
 	OPTION("profile", profile, 1),
 	OPTION("eager=%s", eager, 0),
 	OPTION("prefetch=%s", prefetch, 0),
+	OPTION("cache=%s", cache, 0),
 	OPTION("socket=%s", socket, 0),
 	OPTION("proto=%s", proto_text, 0),
 	OPTION("rdma_dev=%s", rdma_dev, 0),
@@ -131,6 +132,9 @@ static const char usage[] =
 	"  -o prefetch_pages=N  the most pages of one prefetch (64)\n"
 	"  -o readahead=N       KiB that the kernel reads around a fault "
 	"(128)\n"
+	"  -o cache=WHERE       what keeps pages that have come: kernel, as "
+	"memory\n"
+	"                       allows; off, nothing beyond an open (kernel)\n"
 	"  -o threads=N         the most threads that answer the kernel (8)\n"
 	"  -o socket=PATH       mitosisd's socket, for unix: sources\n"
 	"  -o proto=PROTO       auto, tcp or rdma: RDMA where both ends have "
@@ -328,11 +332,16 @@ static int check_modes(struct options *options)
 		.eager = options->eager,
 		.prefetch_pages = options->prefetch_pages,
 		.readahead_kb = options->readahead_kb,
+		.cache = options->cache,
 	};
 
 	static_assert(OPTIONS_WHY_MAX >= MODES_WHY_MAX, "room for the reason");
 	if (modes_decide(&wish, &options->modes, options->why))
 		return -1;
+	if (options->modes.cache == MODES_CACHE_STASH)
+		return wrong(options, "%s",
+			     "cache=stash: this mitosisfs has no store of its "
+			     "own: cache=kernel or cache=off");
 	if (options->modes.replays && !options->source.name[0])
 		return wrong(options, "%s",
 			     "prefetch=trace brings what a child of an earlier "
@@ -425,6 +434,7 @@ void options_done(struct options *options)
 	free(options->mode);
 	free(options->prefetch);
 	free(options->eager);
+	free(options->cache);
 	free(options->socket);
 	free(options->proto_text);
 	free(options->rdma_dev);

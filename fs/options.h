@@ -37,10 +37,10 @@ struct options {
 	unsigned uid, gid; /* who files are shown to belong to */
 	unsigned lease_s;  /* 0: the daemon's default */
 	unsigned threads;
-	char *mode, *prefetch, *eager;	       /* owned; NULL: not said */
+	char *mode, *prefetch, *eager, *cache; /* owned; NULL: not said */
 	unsigned prefetch_pages, readahead_kb; /* MODES_UNSET: not said */
 	int profile;			       /* told at the end */
-	struct modes modes;		       /* what these five say */
+	struct modes modes;		       /* what these six say */
 	char *socket; /* of the daemon, for unix: sources, owned */
 	char *sec_text, *munge_socket, *psk_file, *psk_user; /* owned */
 	struct sec_settings sec;			     /* by these */

@@ -15,6 +15,7 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "common/page.h"
+#include "fs/dropper.h"
 #include "fs/eager.h"
 #include "fs/ops.h"
 #include "fs/parking.h"
@@ -35,6 +36,7 @@ struct session {
 	struct fuse_session *fuse;
 	struct ops_context context;
 	struct parking *parking; /* while the loop runs */
+	struct dropper *dropper; /* NULL: pages are kept */
 	struct teller *teller;
 	char space_path[PATH_MAX];
 	void (*ready)(void *arg);
@@ -204,6 +206,7 @@ int session_open(const struct options *options,
 	session->record = image->record;
 	session->record_arg = image->record_arg;
 	session->origin.mode = modes_name(options->modes.kind);
+	session->origin.cache = modes_cache_name(options->modes.cache);
 	session->origin.desc_bytes = image->desc_bytes;
 	start_ns = io_monotonic_ns();
 	r = tree_new(image->image, image->desc, image->desc_bytes,
@@ -238,6 +241,12 @@ int session_open(const struct options *options,
 	if (r)
 		return r;
 	session->context.fetch = session->fetch;
+	if (options->modes.cache == MODES_CACHE_OFF) {
+		r = dropper_open(session->fuse, &session->dropper);
+		if (r)
+			return r;
+		session->context.dropper = session->dropper;
+	}
 	*ret = steal_ptr(&session);
 	return 0;
 }
@@ -412,6 +421,7 @@ void session_close(struct session *session)
 		fuse_remove_signal_handlers(session->fuse);
 		fuse_session_unmount(session->fuse);
 	}
+	dropper_close(session->dropper);
 	eager_close(session->origin.eager);
 	teller_close(session->teller);
 	fetch_close(session->fetch);

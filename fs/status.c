@@ -102,6 +102,7 @@ static void print_mode(FILE *out, const struct status_origin *origin)
 	struct eager_state state;
 
 	fprintf(out, "mode: %s\n", origin->mode);
+	fprintf(out, "cache: %s\n", origin->cache);
 	if (!origin->eager)
 		return;
 	eager_get_state(origin->eager, &state);
@@ -116,6 +117,7 @@ static void put_mode(struct json *json, const struct status_origin *origin)
 	char key[16];
 
 	json_string(json, "mode", origin->mode);
+	json_string(json, "cache", origin->cache);
 	if (!origin->eager)
 		return;
 	eager_get_state(origin->eager, &state);

@@ -27,6 +27,7 @@ struct status_origin {
 	uint64_t tree_ns, attach_ns; /* then, and only then: mount(2) */
 	size_t desc_bytes;
 	const char *mode;    /* modes_name() */
+	const char *cache;   /* modes_cache_name() */
 	struct eager *eager; /* NULL: everything is not wanted */
 };
 

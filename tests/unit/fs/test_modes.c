@@ -37,6 +37,18 @@ static const struct {
 	 {MODES_EAGER, &prefetch_off, 64, 512}},
 	{{"eager", NULL, "wait", UNSET, UNSET},
 	 {MODES_EAGER, &prefetch_off, 64, MODES_AHEAD_KB, .waits = true}},
+	{{NULL, NULL, NULL, UNSET, UNSET, "kernel"},
+	 {MODES_PREFETCH, &prefetch_off, 64, MODES_AHEAD_KB}},
+	{{"eager", NULL, NULL, UNSET, UNSET, "kernel"},
+	 {MODES_EAGER, &prefetch_off, 64, MODES_AHEAD_KB}},
+	{{"cow", NULL, NULL, UNSET, UNSET, "off"},
+	 {MODES_COW, &prefetch_off, 64, 0, .cache = MODES_CACHE_OFF}},
+	{{NULL, "seq", NULL, UNSET, UNSET, "off"},
+	 {MODES_PREFETCH, &prefetch_seq, 64, MODES_AHEAD_KB,
+	  .cache = MODES_CACHE_OFF}},
+	{{"eager", NULL, "wait", UNSET, UNSET, "stash"},
+	 {MODES_EAGER, &prefetch_off, 64, MODES_AHEAD_KB, .waits = true,
+	  .cache = MODES_CACHE_STASH}},
 };
 
 static void legal_words_mean_what_they_say(void **state)
@@ -54,6 +66,7 @@ static void legal_words_mean_what_they_say(void **state)
 		assert_int_equal(modes.readahead_kb, want->readahead_kb);
 		assert_int_equal(modes.waits, want->waits);
 		assert_int_equal(modes.replays, want->replays);
+		assert_int_equal(modes.cache, want->cache);
 	}
 }
 
@@ -82,6 +95,12 @@ static const struct {
 	{{"eager", NULL, "soon", UNSET, UNSET}, {"eager=soon", "wait"}},
 	{{NULL, NULL, "wait", UNSET, UNSET}, {"eager=wait", "mode=eager"}},
 	{{"cow", NULL, "wait", UNSET, UNSET}, {"eager=wait", "mode=eager"}},
+	{{NULL, NULL, NULL, UNSET, UNSET, "on"}, {"cache=on", "stash"}},
+	{{NULL, NULL, NULL, UNSET, UNSET, ""}, {"cache=", "kernel"}},
+	{{"eager", NULL, NULL, UNSET, UNSET, "off"},
+	 {"cache=off", "mode=eager"}},
+	{{NULL, "trace", NULL, UNSET, UNSET, "off"},
+	 {"cache=off", "prefetch=trace"}},
 };
 
 static void illegal_words_are_refused_with_the_reason(void **state)
@@ -102,10 +121,17 @@ static void illegal_words_are_refused_with_the_reason(void **state)
 
 static void a_mode_has_the_name_it_is_called_by(void **state)
 {
-	for (size_t i = 0; i < SIZE_OF(legal); i++)
-		if (legal[i].wish.mode)
+	for (size_t i = 0; i < SIZE_OF(legal); i++) {
+		const struct modes_wish *wish = &legal[i].wish;
+
+		if (wish->mode)
 			assert_string_equal(modes_name(legal[i].want.kind),
-					    legal[i].wish.mode);
+					    wish->mode);
+		if (wish->cache)
+			assert_string_equal(
+				modes_cache_name(legal[i].want.cache),
+				wish->cache);
+	}
 }
 
 int main(void)
