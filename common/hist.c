@@ -2,6 +2,8 @@
 /* hist.c - see hist.h */
 #include "common/hist.h"
 
+#include <errno.h>
+
 #define SUBS (1u << HIST_SUB_BITS)
 
 /* Below SUBS each value has a bucket; above, the first bits after the top one
@@ -50,6 +52,54 @@ void hist_merge(struct hist *hist, const struct hist *from)
 	hist->sum += from->sum;
 	for (unsigned i = 0; i < HIST_BUCKETS; i++)
 		hist->counts[i] += from->counts[i];
+}
+
+/* Count anew, and see what is first and last. */
+static void look_again(struct hist *hist)
+{
+	uint64_t max = hist->max;
+
+	hist->nr = hist->min = hist->max = 0;
+	for (unsigned i = 0; i < HIST_BUCKETS; i++) {
+		if (!hist->counts[i])
+			continue;
+		if (!hist->nr)
+			hist->min = hist_bucket_last(i);
+		hist->max = hist_bucket_last(i);
+		hist->nr += hist->counts[i];
+	}
+	if (hist->max > max)
+		hist->max = max;
+	if (hist->min > hist->max)
+		hist->min = hist->max;
+}
+
+void hist_subtract(struct hist *hist, const struct hist *before)
+{
+	for (unsigned i = 0; i < HIST_BUCKETS; i++)
+		hist->counts[i] -= before->counts[i] < hist->counts[i]
+					   ? before->counts[i]
+					   : hist->counts[i];
+	hist->sum -= before->sum < hist->sum ? before->sum : hist->sum;
+	look_again(hist);
+}
+
+int hist_add_bucket(struct hist *hist, uint64_t last, uint64_t count)
+{
+	unsigned bucket = bucket_of(last);
+
+	if (hist_bucket_last(bucket) != last || hist->counts[bucket])
+		return -EINVAL;
+	if (!count)
+		return 0;
+	if (!hist->nr || last < hist->min)
+		hist->min = last;
+	if (last > hist->max)
+		hist->max = last;
+	hist->nr += count;
+	hist->sum += last * count;
+	hist->counts[bucket] = count;
+	return 0;
 }
 
 uint64_t hist_percentile(const struct hist *hist, unsigned percent)

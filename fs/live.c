@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "fs/faults.h"
 #include "fs/metrics.h"
 
 static char *text_of(const struct fuse_file_info *file)
@@ -23,6 +24,8 @@ static char *make(const struct ops_context *context, enum tree_live live)
 		return status_json(context->origin, context->fetch);
 	case TREE_LIVE_METRICS:
 		return metrics_text(context->origin, context->fetch);
+	case TREE_LIVE_FAULTS:
+		return faults_text(context->fetch);
 	}
 	return NULL;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "common/page.h"
 #include "common/prom.h"
 #include "config.h"
@@ -125,14 +126,22 @@ static void put_foreseen(struct prom *prom, const struct foreseen_stats *stats)
 
 static void put_faults(struct prom *prom, struct fetch *fetch)
 {
-	struct timing faults = {0};
-	struct hist latency;
+	CLEANUP_FREE struct latency *latency = malloc(sizeof(*latency));
 
-	fetch_get_latency(fetch, &latency);
-	timing_add_all(&faults, &latency);
+	if (!latency)
+		return;
+	fetch_get_latency(fetch, latency);
 	prom_family(prom, "mitosisfs_fault_duration_seconds", PROM_HISTOGRAM,
-		    "How long those who waited for memory waited.");
-	prom_histogram(prom, NULL, &faults);
+		    "How long those who waited for memory waited, by what they "
+		    "waited for.");
+	for (int how = 0; how < LATENCY_HOWS; how++) {
+		const struct prom_label labels[] = {
+			{"how", latency_name((enum latency_how)how)}, {0}};
+		struct timing faults = {0};
+
+		timing_add_all(&faults, &latency->by[how]);
+		prom_histogram(prom, labels, &faults);
+	}
 }
 
 static void put_fetches(struct prom *prom, const struct fetch_stats *stats)

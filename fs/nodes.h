@@ -32,6 +32,7 @@ enum tree_live {
 	TREE_LIVE_STATUS,
 	TREE_LIVE_STATUS_JSON,
 	TREE_LIVE_METRICS,
+	TREE_LIVE_FAULTS,
 };
 
 struct tree_node {
@@ -43,8 +44,8 @@ struct tree_node {
 	uint64_t size_bytes;
 	uint32_t object;	/* TREE_FILE: as common/source.h counts them */
 	uint64_t mtime_ns;	/* of TREE_FILE; 0: the time of the capture */
-	uint64_t raddr;		     /* TREE_AREA: of its first byte */
-	uint64_t present_pages;	     /* TREE_AREA, TREE_CORE */
+	uint64_t raddr;		/* TREE_AREA: of its first byte */
+	uint64_t present_pages; /* TREE_AREA, TREE_CORE */
 	const struct image_vma *vma; /* of a file in vma/, else NULL */
 	enum tree_live live;	     /* TREE_LIVE */
 	const void *bytes;	     /* TREE_BYTES, TREE_LINK */

@@ -189,6 +189,8 @@ static int fill(struct tree *tree, const void *desc, size_t desc_bytes)
 		TREE_LIVE_STATUS_JSON;
 	nodes_add(nodes, tree->root, "metrics", TREE_LIVE)->live =
 		TREE_LIVE_METRICS;
+	nodes_add(nodes, tree->root, "faults", TREE_LIVE)->live =
+		TREE_LIVE_FAULTS;
 	(void)nodes_add_bytes(nodes, tree->root, "README", text_readme(),
 			      strlen(text_readme()));
 	add_core(tree);

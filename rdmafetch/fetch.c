@@ -38,7 +38,7 @@ struct fetch {
 	struct pageset *faulted;  /* of these, by fetch_fault() */
 	struct workset workset;	  /* the same in order */
 	struct fetch_stats stats; /* the demand's own */
-	struct hist demand_ns;
+	struct latency latency;
 	unsigned nr_callers;
 	pthread_cond_t no_callers;
 };
@@ -62,6 +62,7 @@ struct part {
 struct round {
 	uint32_t object;
 	bool is_fault;
+	enum latency_how how; /* of all rounds, the worst */
 	struct waiter waiter;
 	unsigned nr_parts, nr_held;
 	struct pieces pieces;
@@ -84,6 +85,7 @@ static void add_own(struct fetch *fetch, struct round *round,
 	struct flight *flight = &part->own;
 
 	part->kind = PART_OWN;
+	round->how = LATENCY_FETCHED;
 	flight->waiter = &round->waiter;
 	flight->object = round->object;
 	flight->raddr = piece->raddr;
@@ -114,6 +116,8 @@ static void add_shared(struct fetch *fetch, struct round *round,
 		round->nr_held++;
 	} else {
 		part->kind = PART_JOIN;
+		if (round->how == LATENCY_HERE)
+			round->how = LATENCY_JOINED;
 		landing_join(flight, &part->join);
 	}
 }
@@ -300,11 +304,11 @@ static void end(struct fetch *fetch, const struct round *round,
 		const uint64_t range[2], uint64_t took_ns, int err)
 {
 	(void)pthread_mutex_lock(&fetch->pump.lock);
-	if (round->object == SOURCE_MEMORY)
-		hist_add(&fetch->demand_ns, took_ns);
+	/* Without a connection the caller waits and asks again. */
+	if (round->object == SOURCE_MEMORY && err != -ENOTCONN)
+		hist_add(&fetch->latency.by[round->how], took_ns);
 	if (round->is_fault && !err)
 		note_fault(fetch, run_of(range[0], range[1] - range[0]));
-	/* Without a connection the caller waits and asks again. */
 	fetch->stats.demand_errors += err && err != -ENOTCONN;
 	if (--fetch->nr_callers == 0)
 		(void)pthread_cond_broadcast(&fetch->no_callers);
@@ -319,6 +323,7 @@ static int demand(struct fetch *fetch, struct round *round,
 
 	TRACE(fault__begin, round->object, range[0], range[1] - range[0]);
 	begin(fetch, range[1] - range[0]);
+	round->how = LATENCY_HERE;
 	err = read_all(fetch, round, range, buf);
 	TRACE(fault__end, round->object, range[0], range[1] - range[0], err);
 	end(fetch, round, range, io_monotonic_ns() - start_ns, err);
@@ -479,10 +484,14 @@ void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
 
-void fetch_get_latency(struct fetch *fetch, struct hist *ret_ns)
+void fetch_get_latency(struct fetch *fetch, struct latency *ret)
 {
 	(void)pthread_mutex_lock(&fetch->pump.lock);
-	*ret_ns = fetch->demand_ns;
+	for (int how = 0; how < LATENCY_HOWS; how++)
+		if (fetch->latency.by[how].nr)
+			ret->by[how] = fetch->latency.by[how];
+		else
+			ret->by[how] = (struct hist){0};
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
 

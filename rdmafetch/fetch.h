@@ -20,9 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/hist.h"
-#include "common/timing.h"
 #include "common/image.h"
+#include "common/latency.h"
+#include "common/timing.h"
 #include "common/workset.h"
 #include "rdmafetch/foreseen.h"
 #include "rdmafetch/prefetch.h"
@@ -156,10 +156,11 @@ int fetch_get_workset(struct fetch *fetch, struct workset *ret);
 bool fetch_wait_ahead(struct fetch *fetch, int timeout_ms);
 
 /*
- * How long each demand read of memory took, in nanoseconds: what a fault waits
- * for, but for the kernel's own share.
+ * How long each demand read of memory took: what a fault waits for, but for the
+ * kernel's own share.  A read that ended for want of a connection is not in it:
+ * the one that is made in its place is.
  */
-void fetch_get_latency(struct fetch *fetch, struct hist *ret_ns);
+void fetch_get_latency(struct fetch *fetch, struct latency *ret);
 
 /*
  * Wait for reads under way (or their timeout), then free.  No call may begin

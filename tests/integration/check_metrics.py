@@ -71,14 +71,22 @@ def check_names(types):
 
 
 def check_histogram(family):
-    rows = [s for s in family.samples if s.name.endswith("_bucket")]
-    bounds = [float(s.labels["le"]) for s in rows]
-    counts = [s.value for s in rows]
-    total = [s.value for s in family.samples if s.name.endswith("_count")]
-    if bounds != sorted(set(bounds)) or bounds[-1] != float("inf"):
-        die(f"bounds of {family.name}: {bounds}")
-    if counts != sorted(counts) or [counts[-1]] != total:
-        die(f"counts of {family.name}: {counts}, {total}")
+    """Of each set of labels but "le", for itself."""
+    def labels(sample):
+        return tuple(sorted((key, value) for key, value in
+                            sample.labels.items() if key != "le"))
+
+    for which in {labels(s) for s in family.samples}:
+        mine = [s for s in family.samples if labels(s) == which]
+        rows = [s for s in mine if s.name.endswith("_bucket")]
+        bounds = [float(s.labels["le"]) for s in rows]
+        counts = [s.value for s in rows]
+        total = [s.value for s in mine if s.name.endswith("_count")]
+        if not bounds or bounds != sorted(set(bounds)) or \
+                bounds[-1] != float("inf"):
+            die(f"bounds of {family.name}: {bounds}")
+        if counts != sorted(counts) or [counts[-1]] != total:
+            die(f"counts of {family.name}: {counts}, {total}")
 
 
 def check_wanted(samples, wanted):

@@ -209,7 +209,15 @@ assert profile["fetched_kb"] == status["bytes_read"] // 1024
 assert told["fetched_kb"] <= profile["fetched_kb"]
 faults = profile["fault_ns"]
 assert faults["count"] == sum(b["count"] for b in faults["buckets"]) > 0
-assert 0 < faults["p50"] <= faults["p99"] <= faults["p100"] <= faults["sum"]
+assert 0 < faults["p50"] <= faults["p99"] <= faults["max"] <= faults["sum"]
+# Nothing comes ahead of them: each crossed the network, or looked at zeros.
+assert faults["count"] == profile["fault_here_ns"]["count"] + \
+    profile["fault_joined_ns"]["count"] + profile["fault_fetched_ns"]["count"]
+assert profile["fault_fetched_ns"]["count"] * 4 == profile["working_set_kb"]
+with open(os.path.dirname(sys.argv[2]) + "/faults") as lines:
+    rows = [line.split() for line in lines]
+assert {row[0] for row in rows} <= {"here", "joined", "fetched"}
+assert sum(int(row[2]) for row in rows) == faults["count"]
 END
 umount "$mnt"
 status=0

@@ -47,6 +47,7 @@ static void every_file_is_there(void **state)
 		"status",
 		"status.json",
 		"metrics",
+		"faults",
 		"README",
 		"core",
 		"image/core",

@@ -127,6 +127,14 @@ void reader_hammer(struct fetch *fetch)
 	}
 }
 
+uint64_t reader_waits(struct fetch *fetch, enum latency_how how)
+{
+	static struct latency latency;
+
+	fetch_get_latency(fetch, &latency);
+	return latency.by[how].nr;
+}
+
 struct fetch_stats reader_stats(struct fetch *fetch)
 {
 	struct fetch_stats stats;

@@ -50,5 +50,8 @@ void reader_hammer(struct fetch *fetch);
 
 struct fetch_stats reader_stats(struct fetch *fetch);
 
+/* How many reads of memory waited for @how. */
+uint64_t reader_waits(struct fetch *fetch, enum latency_how how);
+
 /* Wait until that many pages were found in flight; false after 10 s. */
 bool reader_wait_shared(struct fetch *fetch, uint64_t nr_pages);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * test_ahead.c - prefetch: what reaches the sink, and that demand never waits
- * for the sink
- */
+/* test_ahead.c - what reaches the sink, and demand never waits for it */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -326,6 +323,7 @@ static void check_join(bool has_fd)
 	assert_true(sink_wait(&sink, 64, false));
 	assert_int_equal(gate_nr(gate), 1);
 	expect_foreseen(fetch, (struct foreseen_stats){.joined_pages = 4});
+	assert_int_equal(reader_waits(fetch, LATENCY_JOINED), 1);
 	fetch_close(fetch);
 }
 
@@ -354,6 +352,7 @@ static void check_held_up(bool has_fd)
 
 	reader_check(fetch, BASE_PAGE + 3, 2); /* in the sink */
 	assert_int_equal(gate_nr(gate), 2);
+	assert_int_equal(reader_waits(fetch, LATENCY_HERE), 1);
 
 	reader_start(&reader, fetch, BASE_PAGE + 70, 1); /* under way */
 	assert_true(reader_wait_shared(fetch, 3));

@@ -50,21 +50,34 @@ static void the_working_set_is_in_order_of_faults(void **state)
 	fetch_close(fetch);
 }
 
-/* Each read of memory is timed, from the call to the last byte. */
+/*
+ * Each read of memory is timed, from the call to the last byte, and told apart:
+ * a hole of the image waits for nobody.
+ */
 static void latency_is_counted_for_memory(void **state)
 {
 	struct null_options faults = {.delay_ns = 2000000};
 	struct fetch *fetch = open_over(&faults);
-	static struct hist latency;
+	static struct latency latency;
+	static char pages[2 * PAGE_BYTES];
+	const struct hist *here = &latency.by[LATENCY_HERE];
+	const struct hist *fetched = &latency.by[LATENCY_FETCHED];
 	char byte;
 
 	for (int i = 0; i < 3; i++)
 		reader_check(fetch, BASE_PAGE + (uint64_t)i, 1);
 	assert_int_equal(fetch_read(fetch, SOURCE_EXE, 0, &byte, 1), 0);
+	assert_int_equal(fetch_fault(fetch, 0, pages, PAGE_BYTES), 0);
+	assert_int_equal(
+		fetch_fault(fetch, BASE - PAGE_BYTES, pages, sizeof(pages)),
+		0); /* a hole, and a page */
 	fetch_get_latency(fetch, &latency);
-	assert_int_equal(latency.nr, 3);
-	assert_true(latency.min >= faults.delay_ns);
-	assert_true(latency.sum >= 3 * latency.min);
+	assert_int_equal(fetched->nr, 4);
+	assert_true(fetched->min >= faults.delay_ns);
+	assert_true(fetched->sum >= 4 * fetched->min);
+	assert_int_equal(here->nr, 1);
+	assert_true(here->max < faults.delay_ns);
+	assert_int_equal(latency.by[LATENCY_JOINED].nr, 0);
 	fetch_close(fetch);
 }
 
