@@ -6,42 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/say.h"
+#include "config.h"
+#include "tools/bench/bench.h"
 #include "tools/bench/eager.h"
+#include "tools/bench/guardian.h"
 #include "tools/bench/options.h"
 #include "tools/bench/phases.h"
 #include "tools/bench/pss.h"
 #include "tools/bench/report.h"
 #include "tools/bench/rpc.h"
+#include "tools/bench/sequential.h"
 #include "tools/bench/xfer.h"
 
-static int start_parent(const struct options *options, struct peer *ret_parent)
+static int measure_fork(struct bench *bench)
 {
-	const char *name = options->parent->python ? "mitosis-bench-parent.py"
-						   : "mitosis-bench-parent";
-	char *program CLEANUP_FREE = host_program(name);
-	char *argv[] = {
-		"/usr/bin/python3",
-		program,
-		(char *)options->parent->mib,
-		NULL,
-	};
-	int error;
-
-	if (!program)
-		return -ENOENT;
-	error = peer_spawn(options->parent->python ? argv : argv + 1,
-			   ret_parent);
-	if (!error)
-		error = peer_hear(ret_parent, "ready", NULL, NULL);
-	return error;
-}
-
-static int measure(const struct options *options, struct bench *bench)
-{
+	const struct options *options = bench->options;
 	struct phases *phases CLEANUP_FREE = calloc(1, sizeof(*phases));
 	struct pss pss = {0};
 	int error = phases ? 0 : -ENOMEM;
@@ -58,48 +40,105 @@ static int measure(const struct options *options, struct bench *bench)
 	return 0;
 }
 
-typedef int (*measure_fn)(const struct options *options, struct bench *bench);
+/* The benchmarks of images: each has a parent, but for those that make one. */
+static const struct image_benchmark {
+	struct options_use use;
+	int (*measure)(struct bench *bench);
+	const char *mount; /* its own mount options */
+} image_benchmarks[] = {
+	{{"fork", "each phase of an image and its child, beside fork()",
+	  OPTIONS_PARENT | OPTIONS_MEMORY | OPTIONS_MOUNT, "python-200m", NULL,
+	  9},
+	 measure_fork,
+	 NULL},
+	{{"eager", "all of an image at once, beside a copy by a socket",
+	  OPTIONS_PARENT, "python-200m", NULL, 9},
+	 eager_measure,
+	 "mode=eager,eager=wait"},
+	{{"sequential", "all of an image in order, beside a copy by a socket",
+	  OPTIONS_PARENT | OPTIONS_MEMORY | OPTIONS_MOUNT, "c-200m", NULL, 5},
+	 sequential_measure,
+	 NULL},
+};
 
-static int run(const struct options *options, const char *dir,
-	       measure_fn measures)
+#define NR_IMAGE_BENCHMARKS                                                    \
+	(sizeof(image_benchmarks) / sizeof(image_benchmarks[0]))
+
+static const struct {
+	const char *name, *what;
+	int (*main)(int argc, char **argv);
+} others[] = {
+	{"rpc", "empty calls a second", rpc_main},
+	{"transport", "reads of pages, beside the link's own tools", xfer_main},
+};
+
+#define NR_OTHERS (sizeof(others) / sizeof(others[0]))
+
+struct job {
+	const struct image_benchmark *benchmark;
+	struct options options;
+};
+
+static int work(const void *arg, const char *dir)
 {
-	struct peer parent CLEANUP(peer_close) = PEER_NONE;
-	struct bench bench = {.parent = &parent, .dir = dir};
-	int error = host_open(options, dir, &bench.host);
+	const struct job *job = arg;
+	struct bench bench = {
+		.options = &job->options,
+		.dir = dir,
+		.parent = PEER_NONE,
+	};
+	int error = host_open(&job->options, dir, &bench.host);
 
+	if (!error && (job->benchmark->use.takes & OPTIONS_PARENT))
+		error = bench_start_parent(&bench, &job->options.parent);
 	if (!error)
-		error = start_parent(options, &parent);
-	bench.pid = parent.pid;
-	if (!error)
-		error = measures(options, &bench);
+		error = job->benchmark->measure(&bench);
 	host_close(bench.host);
-	return error;
+	bench_stop_parent(&bench);
+	return error ? 1 : 0;
 }
 
-/* Images of a process of ours, beside what else one could do. */
-static int image_main(int argc, char **argv)
+static int image_main(const struct image_benchmark *benchmark, int argc,
+		      char **argv)
 {
-	char dir[] = "/tmp/mitosis-bench.XXXXXX";
-	struct options options;
-	int error;
+	struct job job = {.benchmark = benchmark};
 
-	if (options_parse(argc, argv, &options) < 0)
+	if (options_parse(&benchmark->use, argc, argv, &job.options) < 0)
 		return 2;
-	if (!mkdtemp(dir)) {
-		say_error("%s: %s", dir, strerror(errno));
-		return 1;
-	}
-	error = run(&options, dir, options.is_eager ? eager_measure : measure);
-	(void)rmdir(dir);
-	return error ? 1 : 0;
+	if (benchmark->mount)
+		job.options.mount = benchmark->mount;
+	return guardian_run(work, &job);
+}
+
+static int say_help(void)
+{
+	(void)puts(
+		"Usage: mitosis-bench BENCHMARK [OPTION...]\n"
+		"       mitosis-bench BENCHMARK --help\n");
+	for (unsigned i = 0; i < NR_IMAGE_BENCHMARKS; i++)
+		(void)printf("  %-12s %s\n", image_benchmarks[i].use.name,
+			     image_benchmarks[i].use.what);
+	for (unsigned i = 0; i < NR_OTHERS; i++)
+		(void)printf("  %-12s %s\n", others[i].name, others[i].what);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
+	const char *name = argc > 1 ? argv[1] : "";
+
 	say_init(argv[0]);
-	if (argc > 1 && !strcmp(argv[1], "rpc"))
-		return rpc_main(argc - 1, argv + 1);
-	if (argc > 1 && !strcmp(argv[1], "transport"))
-		return xfer_main(argc - 1, argv + 1);
-	return image_main(argc, argv);
+	for (unsigned i = 0; i < NR_OTHERS; i++)
+		if (!strcmp(name, others[i].name))
+			return others[i].main(argc - 1, argv + 1);
+	for (unsigned i = 0; i < NR_IMAGE_BENCHMARKS; i++)
+		if (!strcmp(name, image_benchmarks[i].use.name))
+			return image_main(&image_benchmarks[i], argc - 1,
+					  argv + 1);
+	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+		return say_help();
+	if (!strcmp(name, "--version") || !strcmp(name, "-V"))
+		return puts("mitosis-bench " MITOSIS_VERSION) < 0;
+	say_error("no such benchmark '%s': see mitosis-bench --help", name);
+	return 2;
 }

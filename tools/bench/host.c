@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <spawn.h>
@@ -21,9 +22,11 @@
 #include "common/say.h"
 #include "config.h"
 #include "tools/bench/daemon.h"
+#include "tools/bench/relay.h"
 
 #define IMAGE_NAME  "bench"
 #define PATIENCE_MS 30000
+#define STATUS_MAX  65536
 
 struct host {
 	const struct options *options;
@@ -31,7 +34,8 @@ struct host {
 	char *mitosisfs, *mitosis_load, *mitosisd;
 	char *mnt, *image, *pid_dir, *pid_file, *memory;
 	struct daemon *daemon;
-	int watch_fd; /* inotify on pid_dir */
+	struct relay *relay; /* in front of it, with options->delay_us */
+	int watch_fd;	     /* inotify on pid_dir */
 	bool mounted;
 };
 
@@ -112,6 +116,9 @@ int host_open(const struct options *options, const char *dir, struct host **ret)
 	}
 	if (options->tcp)
 		error = daemon_open(host->mitosisd, dir, NULL, &host->daemon);
+	if (!error && options->delay_us)
+		error = relay_open(daemon_port(host->daemon), options->delay_us,
+				   &host->relay);
 	if (error)
 		return error;
 	*ret = steal_ptr(&host);
@@ -146,6 +153,12 @@ static int run(char *const argv[])
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
 }
 
+static uint16_t mount_port(const struct host *host)
+{
+	return host->relay ? relay_port(host->relay)
+			   : daemon_port(host->daemon);
+}
+
 int host_mount(struct host *host, pid_t pid, uint64_t *ret_took_ns)
 {
 	const char *extra = host->options->mount;
@@ -159,7 +172,7 @@ int host_mount(struct host *host, pid_t pid, uint64_t *ret_took_ns)
 	if (host->daemon) {
 		strcpy(source, "127.0.0.1:/image/" IMAGE_NAME);
 		(void)snprintf(mount_options, sizeof(mount_options),
-			       "port=%u%s%s", daemon_port(host->daemon),
+			       "port=%u%s%s", mount_port(host),
 			       extra ? "," : "", extra ? extra : "");
 	} else {
 		(void)snprintf(source, sizeof(source), "local:/pid/%d", pid);
@@ -248,6 +261,25 @@ int host_image_bytes(struct host *host, uint64_t *ret_bytes)
 	return 0;
 }
 
+int host_status(struct host *host, const char *key, uint64_t *ret)
+{
+	CLEANUP_FREE char *text = NULL;
+	char path[PATH_MAX], *line = NULL, *save = NULL;
+	size_t len, key_len = strlen(key);
+	int error;
+
+	(void)snprintf(path, sizeof(path), "%s/status", host->mnt);
+	error = io_slurp_at(AT_FDCWD, path, STATUS_MAX, &text, &len);
+	for (line = error ? NULL : strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		if (!strncmp(line, key, key_len) && line[key_len] == ':')
+			return parse_u64(line + key_len + 2, 0, UINT64_MAX,
+					 ret);
+	error = error ? error : -ENODATA;
+	say_error("%s of %s: %s", key, path, strerror(-error));
+	return error;
+}
+
 int host_drop(struct host *host)
 {
 	int error = 0;
@@ -268,6 +300,7 @@ void host_close(struct host *host)
 	if (!host)
 		return;
 	(void)host_drop(host);
+	relay_close(host->relay);
 	daemon_close(host->daemon);
 	if (host->pid_file)
 		(void)unlink(host->pid_file);

@@ -2,8 +2,9 @@
 /*
  * host.h - the benchmark's use of our own programs, one step a call
  *
- * With tcp a mitosisd of our own serves on loopback; with local mitosisfs holds
- * the image itself, and there is nothing to prepare.  Each call blocks, says
+ * With tcp a mitosisd of our own serves on loopback, behind a relay where there
+ * is to be a delay; with local mitosisfs holds the image itself, and there is
+ * nothing to prepare.  Each call blocks, says
  * its error and returns -errno.  One thread.
  */
 #pragma once
@@ -36,6 +37,9 @@ int host_load(struct host *host, struct peer *ret_child, uint64_t *ret_took_ns,
 
 /* The bytes of memory that the mounted image holds. */
 int host_image_bytes(struct host *host, uint64_t *ret_bytes);
+
+/* The number that the status of the mount has for @key. */
+int host_status(struct host *host, const char *key, uint64_t *ret);
 
 /* Unmount and release, if there is something. */
 int host_drop(struct host *host);

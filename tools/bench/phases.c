@@ -47,34 +47,17 @@ static int take_image(struct bench *bench, struct stats *prepare,
 static int measure_pause(struct bench *bench, struct phases *phases)
 {
 	char rest[PEER_LINE_MAX];
-	int error = peer_ask(bench->parent, "spin", "spinning", NULL, NULL);
+	int error = peer_ask(&bench->parent, "spin", "spinning", NULL, NULL);
 
 	if (!error)
 		error = take_image(bench, NULL, NULL);
 	if (!error)
-		error = peer_ask(bench->parent, "gap", "gap", rest, NULL);
+		error = peer_ask(&bench->parent, "gap", "gap", rest, NULL);
 	if (!error)
 		stats_add(&phases->ours[PHASE_PAUSE], strtoull(rest, NULL, 10));
 	if (!error)
 		error = host_drop(bench->host);
 	return error;
-}
-
-/* A child's answer must be the parent's own. */
-static int ask_as_parent(struct bench *bench, struct peer *child,
-			 const char *command, const char *word,
-			 uint64_t *ret_took_ns)
-{
-	char ours[PEER_LINE_MAX], theirs[PEER_LINE_MAX];
-	int error = peer_ask(child, command, word, theirs, ret_took_ns);
-
-	if (!error)
-		error = peer_ask(bench->parent, command, word, ours, NULL);
-	if (error || !strcmp(ours, theirs))
-		return error;
-	say_error("the child answers %s with %s, its parent with %s", command,
-		  theirs, ours);
-	return -EBADMSG;
 }
 
 /* The requests that follow the first answer, which came @until_answer_ns after
@@ -83,11 +66,11 @@ static int let_work(struct bench *bench, struct peer *child,
 		    struct stats *stats, uint64_t until_answer_ns)
 {
 	uint64_t work_ns, read_ns;
-	int error = ask_as_parent(bench, child, "work", "work", &work_ns);
+	int error = bench_ask_as_parent(bench, child, "work", "work", &work_ns);
 
 	if (!error)
-		error = ask_as_parent(bench, child, "readall", "read",
-				      &read_ns);
+		error = bench_ask_as_parent(bench, child, "readall", "read",
+					    &read_ns);
 	if (error)
 		return error;
 	stats_add(&stats[PHASE_WORK], work_ns);
@@ -99,7 +82,7 @@ static int let_work(struct bench *bench, struct peer *child,
 static int measure_fork(struct bench *bench, struct phases *phases)
 {
 	struct rival rival;
-	int error = rival_start(bench->parent, bench->dir, &rival), end_error;
+	int error = rival_start(&bench->parent, bench->dir, &rival), end_error;
 
 	if (error)
 		return error;
@@ -107,7 +90,7 @@ static int measure_fork(struct bench *bench, struct phases *phases)
 	stats_add(&phases->fork[PHASE_LOAD], rival.first_ns);
 	stats_add(&phases->fork[PHASE_ANSWER], rival.answer_ns);
 	error = let_work(bench, &rival.peer, phases->fork, rival.answer_ns);
-	end_error = rival_end(bench->parent, &rival);
+	end_error = rival_end(&bench->parent, &rival);
 	return error ? error : end_error;
 }
 

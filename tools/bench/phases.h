@@ -12,8 +12,7 @@
  */
 #pragma once
 
-#include "tools/bench/host.h"
-#include "tools/bench/peer.h"
+#include "tools/bench/bench.h"
 #include "tools/bench/stats.h"
 
 enum phase {
@@ -34,13 +33,6 @@ struct phases {
 
 extern const char *const phase_names[PHASE_END];  /* for people */
 extern const char *const phase_fields[PHASE_END]; /* for JSON */
-
-struct bench {
-	struct peer *parent;
-	pid_t pid; /* the parent's */
-	struct host *host;
-	const char *dir;
-};
 
 /* One run.  Says its errors and returns -errno. */
 int phases_run(struct bench *bench, struct phases *phases);

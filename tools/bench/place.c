@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -149,4 +150,15 @@ void place_text(int fd, char ret_text[PLACE_TEXT_MAX])
 	(void)snprintf(ret_text, PLACE_TEXT_MAX,
 		       storage.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s",
 		       host, port);
+}
+
+uint16_t place_port(int fd)
+{
+	struct sockaddr_storage storage = {0};
+	socklen_t len = sizeof(storage);
+
+	if (getsockname(fd, (struct sockaddr *)&storage, &len))
+		return 0;
+	/* The port is at the same place for both families. */
+	return ntohs(((struct sockaddr_in *)&storage)->sin_port);
 }

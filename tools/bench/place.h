@@ -45,3 +45,6 @@ int place_listen(const struct tcp_address *address, int *ret_fd);
 
 /* "ADDR:PORT" of the socket @fd, as place_parse() reads it. */
 void place_text(int fd, char ret_text[PLACE_TEXT_MAX]);
+
+/* The port that the socket @fd is bound to; 0 for none. */
+uint16_t place_port(int fd);

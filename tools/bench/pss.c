@@ -9,7 +9,7 @@
 #include "common/say.h"
 #include "tools/bench/rival.h"
 
-static const unsigned counts[PSS_COUNTS] = {1, 2, 4, OPTIONS_CHILDREN_MAX};
+static const unsigned counts[PSS_COUNTS] = {1, 2, 4, 8};
 
 /* Add the Pss of @pid to *@bytes. */
 static int add_pss(pid_t pid, uint64_t *bytes)
@@ -69,7 +69,7 @@ static int measure_fork(struct bench *bench, unsigned nr, uint64_t *ret_bytes)
 
 	*ret_bytes = 0;
 	while (!error && started < nr) {
-		error = rival_start(bench->parent, bench->dir,
+		error = rival_start(&bench->parent, bench->dir,
 				    &rivals[started]);
 		if (!error)
 			error = peer_ask(&rivals[started++].peer, "readall",
@@ -78,7 +78,7 @@ static int measure_fork(struct bench *bench, unsigned nr, uint64_t *ret_bytes)
 	for (unsigned i = 0; !error && i < nr; i++)
 		error = add_pss(rivals[i].pid, ret_bytes);
 	for (unsigned i = 0; i < started; i++)
-		(void)rival_end(bench->parent, &rivals[i]);
+		(void)rival_end(&bench->parent, &rivals[i]);
 	return error;
 }
 

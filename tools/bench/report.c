@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "tools/bench/row.h"
 
 #define MIB (1024.0 * 1024.0)
 
@@ -45,10 +46,18 @@ void report_head(const struct options *options)
 {
 	if (options->json)
 		return;
-	(void)printf("parent %s, transport %s, memory %s, %u runs\n",
-		     options->parent->name, transport(options), options->memory,
-		     options->runs);
+	(void)printf("parent %s, transport %s", options->parent.name,
+		     transport(options));
+	if (options->delay_us)
+		(void)printf(" with %u us each way", options->delay_us);
+	(void)printf(", memory %s, %u runs%s%s\n", options->memory,
+		     options->runs, options->mount ? ", -o " : "",
+		     options->mount ? options->mount : "");
 	report_machine();
+}
+
+static void print_columns(void)
+{
 	(void)printf("%-28s %26s  %26s  %6s\n", "", "mitosisfs, ms", "fork, ms",
 		     "ratio");
 	(void)printf("%-28s %8s %8s %8s  %8s %8s %8s  %6s\n", "", "min",
@@ -78,28 +87,35 @@ static void print_row(enum phase phase, const struct stats *ours,
 	(void)putchar('\n');
 }
 
-static void print_json(const struct options *options, enum phase phase,
-		       const char *who, const struct stats *stats)
+static void print_json(const struct options *options,
+		       const struct phases *phases, enum phase phase)
 {
-	struct stats_summary s = stats_summarize(stats);
+	const struct stats *ours = &phases->ours[phase];
+	const struct stats *fork = &phases->fork[phase];
+	struct json json;
 
-	if (!stats->nr)
-		return;
-	(void)printf(
-		"{\"parent\": \"%s\", \"transport\": \"%s\", "
-		"\"memory\": \"%s\", \"who\": \"%s\", \"phase\": \"%s\", "
-		"\"runs\": %u, \"min_ns\": %lu, \"median_ns\": %lu, "
-		"\"max_ns\": %lu}\n",
-		options->parent->name, transport(options), options->memory, who,
-		phase_fields[phase], stats->nr, s.min, s.median, s.max);
+	if (ours->nr) {
+		json = row_begin("fork", options, "mitosisfs");
+		json_string(&json, "phase", phase_fields[phase]);
+		row_times(&json, ours);
+		row_ratio(&json, ours, fork, "fork");
+		json_end(&json);
+	}
+	if (fork->nr) {
+		json = row_begin("fork", options, "fork");
+		json_string(&json, "phase", phase_fields[phase]);
+		row_times(&json, fork);
+		json_end(&json);
+	}
 }
 
 void report_phases(const struct options *options, const struct phases *phases)
 {
+	if (!options->json)
+		print_columns();
 	for (int i = 0; i < PHASE_END; i++) {
 		if (options->json) {
-			print_json(options, i, "mitosisfs", &phases->ours[i]);
-			print_json(options, i, "fork", &phases->fork[i]);
+			print_json(options, phases, i);
 		} else {
 			print_row(i, &phases->ours[i], &phases->fork[i]);
 		}
@@ -109,14 +125,13 @@ void report_phases(const struct options *options, const struct phases *phases)
 static void pss_json(const struct options *options, const struct pss *pss,
 		     int i)
 {
-	(void)printf(
-		"{\"parent\": \"%s\", \"transport\": \"%s\", "
-		"\"memory\": \"%s\", \"children\": %u, "
-		"\"image_bytes\": %lu, \"pss_bytes\": %lu, "
-		"\"fork_pss_bytes\": %lu}\n",
-		options->parent->name, transport(options), options->memory,
-		pss->children[i], pss->image_bytes, pss->ours_bytes[i],
-		pss->fork_bytes[i]);
+	struct json json = row_begin("pss", options, "mitosisfs");
+
+	json_u64(&json, "children", pss->children[i]);
+	json_u64(&json, "image_bytes", pss->image_bytes);
+	json_u64(&json, "pss_bytes", pss->ours_bytes[i]);
+	json_u64(&json, "fork_pss_bytes", pss->fork_bytes[i]);
+	json_end(&json);
 }
 
 void report_pss(const struct options *options, const struct pss *pss)

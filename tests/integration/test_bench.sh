@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# test_bench.sh - mitosis-bench's benchmarks of images measure all they should, with
+# children that answer as their parents do, and leave nothing behind, also when they
+# are broken off.  No figure is looked at.
+. "$(dirname "$0")/lib.sh"
+need_tools mitosis-bench mitosis-bench-parent mitosisfs mitosisd mitosis-load
+
+export TMPDIR=$dir
+bench=$tools/mitosis-bench
+
+# rows BENCHMARK WHO,... OPTIONS...: its lines of JSON are in rows.out, and of these.
+rows() {
+	local name=$1 who=$2
+	shift 2
+	"$bench" "$name" --json "$@" >rows.out 2>progress.err ||
+		fail "$name $*: $(tail -1 progress.err)"
+	/usr/bin/python3 - "$name" "$who" <<-'END' || fail "$name $*"
+	import json, sys
+	rows = [json.loads(line) for line in open("rows.out")]
+	assert {row["who"] for row in rows} == set(sys.argv[2].split(",")), rows
+	assert rows[0]["benchmark"] == sys.argv[1]
+	for row in rows:
+	    if "min_ns" in row:
+	        assert row["runs"] > 0, row
+	        assert 0 < row["min_ns"] <= row["median_ns"] <= row["max_ns"], row
+	    if "ratio" in row:
+	        assert row["ratio"] > 0 and row["beside"] != row["who"], row
+	END
+}
+
+# has MEMBER=VALUE...: a row has all of these.
+has() {
+	/usr/bin/python3 - "$@" <<-'END' || fail "no row has $*"
+	import json, sys
+	wanted = [word.split("=", 1) for word in sys.argv[1:]]
+	rows = [json.loads(line) for line in open("rows.out")]
+	assert any(all(str(row.get(key)) == value for key, value in wanted)
+	           for row in rows), rows
+	END
+}
+
+rows fork mitosisfs,fork --parent c-2m -N 2 --transport tcp --delay 200
+has benchmark=fork phase=work who=mitosisfs beside=fork delay_us=200 runs=2
+has benchmark=fork phase=pause who=fork parent=c-2m
+has benchmark=pss children=8
+
+sides=mitosisfs_child,mitosisfs_read,socket_to_file,socket_to_buffer
+rows sequential $sides --parent c-3m -N 2 --transport tcp --delay 100
+has who=mitosisfs_read beside=socket_to_buffer bytes=$((3 << 20)) runs=2
+rows sequential $sides --parent c-3m -N 1 -o mode=cow --memory own
+has who=mitosisfs_child options=mode=cow memory=own transport=local
+"$bench" sequential --parent c-3m -N 1 >table.out 2>progress.err
+[ "$(grep -cE ' 1\.00$' table.out)" = 1 ] || fail "no reference: $(cat table.out)"
+
+# Refused, with the reason.
+for wrong in 'fork --parent c-0m' 'fork --parent rust-9m' 'eager -o threads=2' \
+	'sequential --delay 9' 'fork --transport tcp --delay 5001' \
+	'fork --memory none' 'fork -N 0' 'fork more' 'nothing'; do
+	status=0
+	# shellcheck disable=SC2086
+	"$bench" $wrong 2>why.txt >/dev/null || status=$?
+	[ $status = 2 ] && [ "$(wc -l <why.txt)" = 1 ] ||
+		fail "$wrong: $status, $(cat why.txt)"
+done
+refused "a C parent is wanted" "$bench" sequential --parent python-1m
+refused "mitosisfs" "$bench" fork --parent c-1m -o nonsense=1
+
+# Broken off at any moment.
+is_mounted() {
+	[ -n "$(our_mounts)" ]
+}
+for signal in INT TERM HUP; do
+	start broken "$bench" fork --parent c-1m --transport tcp --delay 100 -N 500
+	bench_pid=$pid
+	wait_for 20 is_mounted
+	random_pause 200
+	kill -$signal "$bench_pid"
+	status=0
+	wait "$bench_pid" || status=$?
+	[ $status -gt 128 ] || fail "broken off by $signal: $status"
+	[ -z "$(our_mounts)" ] || fail "$signal: still mounted"
+	rm -f broken.pipe
+done
+ls -d mitosis-bench.* 2>/dev/null && fail "a directory stays"
+expect_nothing_left

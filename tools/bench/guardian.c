@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* guardian.c - see guardian.h */
+#include "tools/bench/guardian.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/say.h"
+
+#define WALK_FDS 8
+#define PATIENCE 500 /* rounds of a hundredth of a second */
+
+static int remove_one(const char *path, const struct stat *stat, int kind,
+		      struct FTW *where)
+{
+	(void)stat;
+	(void)kind;
+	(void)where;
+	(void)remove(path);
+	return 0;
+}
+
+/* All readers in there fail, and then it is out of sight. */
+static void unmount(const char *dir)
+{
+	char path[PATH_MAX + 8];
+
+	(void)snprintf(path, sizeof(path), "%s/mnt", dir);
+	while (!umount2(path, MNT_FORCE | MNT_DETACH))
+		;
+}
+
+/* One round over the children, and those that have become ours. */
+static bool kill_children(void)
+{
+	FILE *list CLEANUP_FCLOSE = fopen("/proc/thread-self/children", "re");
+	bool any = false;
+	int pid;
+
+	while (list && fscanf(list, "%d", &pid) == 1) {
+		(void)kill(pid, SIGKILL);
+		any = true;
+	}
+	while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
+		;
+	return any;
+}
+
+static void clean_up(const char *dir)
+{
+	unmount(dir);
+	for (int i = 0; i < PATIENCE && kill_children(); i++)
+		(void)usleep(10000);
+	(void)nftw(dir, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+/* Until the worker has ended: its status, or the signal that came to us. */
+static int wait_for(pid_t worker, const sigset_t *signals)
+{
+	int status;
+
+	for (;;) {
+		int signal = sigwaitinfo(signals, NULL);
+
+		if (signal > 0 && signal != SIGCHLD) {
+			(void)kill(worker, SIGKILL);
+			(void)waitpid(worker, NULL, 0);
+			return 128 + signal;
+		}
+		if (waitpid(worker, &status, WNOHANG) != worker)
+			continue; /* an orphan's end is not looked at yet */
+		if (WIFEXITED(status))
+			return WEXITSTATUS(status);
+		say_error("the benchmark died of signal %d", WTERMSIG(status));
+		return 1;
+	}
+}
+
+int guardian_run(guardian_work_fn work, const void *arg)
+{
+	char dir[PATH_MAX];
+	sigset_t signals, before;
+	int status;
+	pid_t worker;
+
+	(void)snprintf(dir, sizeof(dir), "%s/mitosis-bench.XXXXXX",
+		       getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	if (!mkdtemp(dir)) {
+		say_error("%s: %s", dir, strerror(errno));
+		return 1;
+	}
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGHUP);
+	(void)sigaddset(&signals, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &signals, &before);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	worker = fork();
+	if (!worker) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)sigprocmask(SIG_SETMASK, &before, NULL);
+		exit(work(arg, dir));
+	}
+	if (worker < 0)
+		say_error("starting a process: %s", strerror(errno));
+	status = worker < 0 ? 1 : wait_for(worker, &signals);
+	clean_up(dir);
+	return status;
+}
