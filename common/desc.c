@@ -105,6 +105,8 @@ static void walk_process(struct codec *codec, struct image *image)
 	codec_u64(codec, &image->captured_boottime_ns);
 	codec_u64(codec, &image->pause_ns);
 	codec_u64(codec, &image->prepare_ns);
+	for (int phase = 0; phase < IMAGE_PHASES; phase++)
+		codec_u64(codec, &image->phase_ns[phase]);
 	walk_string(codec, &image->boot_id);
 	walk_string(codec, &image->hostname);
 	walk_string(codec, &image->kernel);
@@ -313,6 +315,18 @@ int desc_encode(const struct image *image, void **ret_buf,
 	*ret_buf = buf;
 	*ret_len_bytes = codec.total_bytes;
 	return 0;
+}
+
+/* Magic, version, section; two pids, five times; the phases before. */
+#define ENCODE_PHASE_AT (3 * 4 + 2 * 4 + 5 * 8 + 8 * IMAGE_PHASE_ENCODE)
+
+void desc_note_encoded(void *desc, uint64_t took_ns)
+{
+	uint8_t *at = (uint8_t *)desc + ENCODE_PHASE_AT;
+	struct codec codec = {
+		.mode = CODEC_ENCODE, .at = at, .end = at + sizeof(took_ns)};
+
+	codec_u64(&codec, &took_ns);
 }
 
 static void cleanup_image(struct image **image)

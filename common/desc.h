@@ -13,7 +13,7 @@
 #include "common/image.h"
 
 #define DESC_MAGIC     0x4453544du /* "MTSD" */
-#define DESC_VERSION   2u
+#define DESC_VERSION   3u
 #define DESC_BYTES_MAX (256u << 20)
 
 /*
@@ -27,6 +27,12 @@
  */
 int desc_encode(const struct image *image, void **ret_buf,
 		size_t *ret_len_bytes);
+
+/*
+ * Write into @desc, which desc_encode() has made, how long that took: its
+ * IMAGE_PHASE_ENCODE, which nobody knows before.
+ */
+void desc_note_encoded(void *desc, uint64_t took_ns);
 
 /*
  * Decode and check @len_bytes at @buf, which may come from anybody.

@@ -14,6 +14,23 @@ struct image *image_new(void)
 	return calloc(1, sizeof(struct image));
 }
 
+const char *image_phase_name(enum image_phase phase)
+{
+	static const char *const names[IMAGE_PHASES] = {
+		[IMAGE_PHASE_LOOK] = "look",
+		[IMAGE_PHASE_STOP] = "stop",
+		[IMAGE_PHASE_READ] = "read",
+		[IMAGE_PHASE_FORK] = "fork",
+		[IMAGE_PHASE_LET_GO] = "let_go",
+		[IMAGE_PHASE_SETTLE] = "settle",
+		[IMAGE_PHASE_SCAN] = "scan",
+		[IMAGE_PHASE_FILES] = "files",
+		[IMAGE_PHASE_ENCODE] = "encode",
+	};
+
+	return names[phase];
+}
+
 static void free_threads(struct image *image)
 {
 	for (uint32_t i = 0; image->threads && i < image->nr_threads; i++)

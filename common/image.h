@@ -20,49 +20,73 @@
 struct arena;
 
 /* The most of each that a descriptor may carry; a decoder refuses more. */
-#define IMAGE_THREADS_MAX  32768u
-#define IMAGE_VMAS_MAX     (1u << 20)
-#define IMAGE_RUNS_MAX     (1u << 23)
-#define IMAGE_FDS_MAX      (1u << 20)
-#define IMAGE_EPOLLS_MAX   (1u << 20)
-#define IMAGE_TIMERS_MAX   4096u
-#define IMAGE_PENDING_MAX  (1u << 17)
-#define IMAGE_TEXTS_MAX    64u
-#define IMAGE_MAPPED_MAX   65536u
-#define IMAGE_ALIASES_MAX  65536u
-#define IMAGE_GROUPS_MAX   65536u
-#define IMAGE_STRING_MAX   4096u       /* bytes, without the NUL */
-#define IMAGE_NAME_MAX     255u        /* bytes between two slashes */
-#define IMAGE_TEXT_MAX     (16u << 20) /* bytes */
-#define IMAGE_FD_DATA_MAX  (1u << 20)  /* bytes: the largest default pipe */
-#define IMAGE_XSTATE_MAX   16384u      /* bytes; AMX needs 11 KiB */
-#define IMAGE_XSTATE_MIN   576u        /* bytes: FXSAVE and the XSAVE header */
-#define IMAGE_TID_MAX      (1 << 22)   /* the kernel's PID_MAX_LIMIT */
-#define IMAGE_SIGNALS      64
-#define IMAGE_REGS         27
-#define IMAGE_CPU_WORDS    16
+#define IMAGE_THREADS_MAX 32768u
+#define IMAGE_VMAS_MAX	  (1u << 20)
+#define IMAGE_RUNS_MAX	  (1u << 23)
+#define IMAGE_FDS_MAX	  (1u << 20)
+#define IMAGE_EPOLLS_MAX  (1u << 20)
+#define IMAGE_TIMERS_MAX  4096u
+#define IMAGE_PENDING_MAX (1u << 17)
+#define IMAGE_TEXTS_MAX	  64u
+#define IMAGE_MAPPED_MAX  65536u
+#define IMAGE_ALIASES_MAX 65536u
+#define IMAGE_GROUPS_MAX  65536u
+#define IMAGE_STRING_MAX  4096u	      /* bytes, without the NUL */
+#define IMAGE_NAME_MAX	  255u	      /* bytes between two slashes */
+#define IMAGE_TEXT_MAX	  (16u << 20) /* bytes */
+#define IMAGE_FD_DATA_MAX (1u << 20)  /* bytes: the largest default pipe */
+#define IMAGE_XSTATE_MAX  16384u      /* bytes; AMX needs 11 KiB */
+#define IMAGE_XSTATE_MIN  576u	      /* bytes: FXSAVE and the XSAVE header */
+#define IMAGE_TID_MAX	  (1 << 22)   /* the kernel's PID_MAX_LIMIT */
+#define IMAGE_SIGNALS	  64
+#define IMAGE_REGS	  27
+#define IMAGE_CPU_WORDS	  16
 
 /* Positions in image_thread.regs: the order of struct user_regs_struct. */
 enum image_reg {
-	REG_R15_, REG_R14_, REG_R13_, REG_R12_, REG_RBP_, REG_RBX_, REG_R11_,
-	REG_R10_, REG_R9_, REG_R8_, REG_RAX_, REG_RCX_, REG_RDX_, REG_RSI_,
-	REG_RDI_, REG_ORIG_RAX_, REG_RIP_, REG_CS_, REG_EFLAGS_, REG_RSP_,
-	REG_SS_, REG_FS_BASE_, REG_GS_BASE_, REG_DS_, REG_ES_, REG_FS_, REG_GS_,
+	REG_R15_,
+	REG_R14_,
+	REG_R13_,
+	REG_R12_,
+	REG_RBP_,
+	REG_RBX_,
+	REG_R11_,
+	REG_R10_,
+	REG_R9_,
+	REG_R8_,
+	REG_RAX_,
+	REG_RCX_,
+	REG_RDX_,
+	REG_RSI_,
+	REG_RDI_,
+	REG_ORIG_RAX_,
+	REG_RIP_,
+	REG_CS_,
+	REG_EFLAGS_,
+	REG_RSP_,
+	REG_SS_,
+	REG_FS_BASE_,
+	REG_GS_BASE_,
+	REG_DS_,
+	REG_ES_,
+	REG_FS_,
+	REG_GS_,
 };
 
 /*
  * What a memory area was in the parent.  It decides what the same range must
- * mean in the child after madvise(MADV_DONTNEED): zeros for the anonymous kinds,
- * the image's bytes for IMAGE_VMA_FILE.
+ * mean in the child after madvise(MADV_DONTNEED): zeros for the anonymous
+ * kinds, the image's bytes for IMAGE_VMA_FILE.
  */
 enum image_vma_kind {
 	IMAGE_VMA_ANON = 1,
-	IMAGE_VMA_HEAP,     /* anonymous, grown by brk() */
-	IMAGE_VMA_STACK,    /* anonymous, MAP_GROWSDOWN */
-	IMAGE_VMA_FILE,     /* private map of a file, or a read-only shared one */
-	IMAGE_VMA_SHARED,   /* writable MAP_SHARED: copied while the parent paused */
-	IMAGE_VMA_VDSO,     /* pages are in the image, to compare */
-	IMAGE_VMA_VVAR,     /* [vvar], [vvar_vclock]: no pages */
+	IMAGE_VMA_HEAP,	  /* anonymous, grown by brk() */
+	IMAGE_VMA_STACK,  /* anonymous, MAP_GROWSDOWN */
+	IMAGE_VMA_FILE,	  /* private map of a file, or a read-only shared one */
+	IMAGE_VMA_SHARED, /* writable MAP_SHARED: copied while the parent paused
+			   */
+	IMAGE_VMA_VDSO,	  /* pages are in the image, to compare */
+	IMAGE_VMA_VVAR,	  /* [vvar], [vvar_vclock]: no pages */
 	IMAGE_VMA_VSYSCALL, /* no pages; every process has it */
 };
 
@@ -75,17 +99,17 @@ enum image_vma_flag {
 	IMAGE_VMA_WIPEONFORK = 1 << 5, /* its pages are not in the image */
 	IMAGE_VMA_DONTDUMP = 1 << 6,
 	IMAGE_VMA_SHARED_MAP = 1 << 7, /* 's' in maps, whatever the kind */
-	IMAGE_VMA_HUGETLB = 1 << 8,    /* pages of hugetlbfs, copied as SHARED */
-	IMAGE_VMA_RANDOM = 1 << 9,     /* MADV_RANDOM */
+	IMAGE_VMA_HUGETLB = 1 << 8, /* pages of hugetlbfs, copied as SHARED */
+	IMAGE_VMA_RANDOM = 1 << 9,  /* MADV_RANDOM */
 	IMAGE_VMA_SEQUENTIAL = 1 << 10,
 	IMAGE_VMA_FLAGS_ALL = (1 << 11) - 1,
 };
 
 struct image_vma {
-	uint64_t start, end;  /* virtual addresses, page aligned, start < end */
+	uint64_t start, end; /* virtual addresses, page aligned, start < end */
 	uint64_t offset_bytes; /* in the mapped file */
-	uint32_t prot;        /* PROT_READ | PROT_WRITE | PROT_EXEC */
-	uint32_t flags;       /* enum image_vma_flag */
+	uint32_t prot;	       /* PROT_READ | PROT_WRITE | PROT_EXEC */
+	uint32_t flags;	       /* enum image_vma_flag */
 	enum image_vma_kind kind;
 	uint32_t dev_major, dev_minor;
 	uint64_t inode;
@@ -102,7 +126,8 @@ struct image_run {
 };
 
 struct image_thread {
-	int32_t tid; /* as the process itself sees it (innermost pid namespace) */
+	int32_t tid; /* as the process itself sees it (innermost pid namespace)
+		      */
 	char comm[16];
 	uint64_t regs[IMAGE_REGS];
 	uint64_t sigmask;
@@ -144,9 +169,9 @@ struct image_timer {
 };
 
 enum image_fd_kind {
-	IMAGE_FD_FILE = 1,  /* regular file */
+	IMAGE_FD_FILE = 1, /* regular file */
 	IMAGE_FD_DIR,
-	IMAGE_FD_CHARDEV,   /* not a terminal */
+	IMAGE_FD_CHARDEV, /* not a terminal */
 	IMAGE_FD_TTY,
 	IMAGE_FD_PIPE,
 	IMAGE_FD_MEMFD,
@@ -154,8 +179,8 @@ enum image_fd_kind {
 	IMAGE_FD_EPOLL,
 	IMAGE_FD_TIMERFD,
 	IMAGE_FD_SIGNALFD,
-	IMAGE_FD_LISTENER,  /* stream socket in listen() */
-	IMAGE_FD_SOCKET,    /* any other socket: dead in the child */
+	IMAGE_FD_LISTENER, /* stream socket in listen() */
+	IMAGE_FD_SOCKET,   /* any other socket: dead in the child */
 	IMAGE_FD_UNSUPPORTED,
 };
 
@@ -171,12 +196,12 @@ struct image_fd {
 	/* by kind */
 	/* eventfd count, signalfd mask, pipe capacity, timerfd unread ticks */
 	uint64_t value;
-	int32_t clockid;       /* timerfd */
+	int32_t clockid;		/* timerfd */
 	uint64_t value_ns, interval_ns; /* timerfd, relative to the capture */
 	int32_t domain, type, protocol; /* socket; type 1: semaphore eventfd */
 	int32_t backlog;
 	uint32_t sockopts; /* enum image_sockopt */
-	uint8_t *data;     /* socket: bound address; pipe: unread bytes */
+	uint8_t *data;	   /* socket: bound address; pipe: unread bytes */
 	uint32_t data_bytes;
 };
 
@@ -211,9 +236,9 @@ enum image_mapped_flag {
 struct image_mapped {
 	uint64_t raddr; /* where the first area of it begins */
 	uint64_t size_bytes, mtime_ns;
-	uint32_t mode;  /* permissions: 0777 at most */
+	uint32_t mode;	/* permissions: 0777 at most */
 	uint32_t flags; /* enum image_mapped_flag */
-	char *path;     /* absolute, without empty, "." or ".." components */
+	char *path;	/* absolute, without empty, "." or ".." components */
 };
 
 /*
@@ -222,7 +247,7 @@ struct image_mapped {
  */
 struct image_alias {
 	uint32_t mapped; /* index */
-	char *path;      /* as image_mapped's */
+	char *path;	 /* as image_mapped's */
 };
 
 struct image_mm {
@@ -231,19 +256,34 @@ struct image_mm {
 	uint64_t arg_start, arg_end, env_start, env_end;
 };
 
+/* The steps of a capture, in their order; stop to let_go are the pause. */
+enum image_phase {
+	IMAGE_PHASE_LOOK,   /* what can be seen while it runs */
+	IMAGE_PHASE_STOP,   /* until every thread stands still */
+	IMAGE_PHASE_READ,   /* registers, signals, timers */
+	IMAGE_PHASE_FORK,   /* the twin, shared memory, file positions */
+	IMAGE_PHASE_LET_GO, /* until every thread runs again */
+	IMAGE_PHASE_SETTLE, /* the twin made to stay */
+	IMAGE_PHASE_SCAN,   /* which pages there are */
+	IMAGE_PHASE_FILES,  /* descriptors, mapped files, texts of /proc */
+	IMAGE_PHASE_ENCODE, /* the descriptor */
+	IMAGE_PHASES,
+};
+
 struct image {
-	int32_t pid;      /* as the process itself sees it */
+	int32_t pid;	  /* as the process itself sees it */
 	int32_t host_pid; /* as the parent's host sees it */
 	uint64_t captured_realtime_ns, captured_monotonic_ns,
 		captured_boottime_ns;
 	uint64_t pause_ns;   /* first thread stopped to last thread running */
-	uint64_t prepare_ns; /* request to finished image */
+	uint64_t prepare_ns; /* request to finished image, all tries */
+	uint64_t phase_ns[IMAGE_PHASES]; /* of the try that went well */
 	char *boot_id, *hostname, *kernel;
 	uint32_t cpu_features[IMAGE_CPU_WORDS]; /* common/cpu.h */
-	uint64_t xfeatures;                     /* XCR0 */
+	uint64_t xfeatures;			/* XCR0 */
 	struct image_mm mm;
 	char *exe, *cwd, *root; /* link texts */
-	uint64_t exe_bytes; /* size of the executable */
+	uint64_t exe_bytes;	/* size of the executable */
 	char comm[16];
 	uint32_t umask, personality;
 	uint32_t uid[4], gid[4]; /* real, effective, saved, file system */
@@ -290,6 +330,9 @@ struct image *image_new(void);
 
 /* Free @image and all it owns; NULL and half-built are allowed. */
 void image_free(struct image *image);
+
+/* "look", "stop", ... */
+const char *image_phase_name(enum image_phase phase);
 
 /* The VMA that holds @raddr, or NULL.  O(log n). */
 const struct image_vma *image_vma_at(const struct image *image, uint64_t raddr);

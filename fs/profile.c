@@ -15,7 +15,7 @@ struct row {
 	uint64_t value;
 };
 
-#define ROWS 9
+#define ROWS 12
 
 /* The sizes, and what each phase of the mount took. */
 static void fill(const struct status_origin *origin,
@@ -25,6 +25,9 @@ static void fill(const struct status_origin *origin,
 	const struct row all[ROWS] = {
 		{"descriptor_bytes", origin->desc_bytes},
 		{"open_us", origin->mount_ns / 1000},
+		{"open_snapshot_us", origin->snapshot_ns / 1000},
+		{"open_descriptor_us", origin->descriptor_ns / 1000},
+		{"open_decode_us", origin->decode_ns / 1000},
 		{"tree_us", origin->tree_ns / 1000},
 		{"attach_us", origin->attach_ns / 1000},
 		{"working_set_kb", stats->faulted_pages * PAGE_KB},
@@ -46,6 +49,10 @@ void profile_print(FILE *out, const struct status_origin *origin,
 	struct row rows[ROWS];
 
 	fill(origin, stats, rows);
+	for (int phase = 0; phase < IMAGE_PHASES; phase++)
+		fprintf(out, "prepare_%s_us: %" PRIu64 "\n",
+			image_phase_name((enum image_phase)phase),
+			origin->image->phase_ns[phase] / 1000);
 	for (int i = 0; i < ROWS; i++)
 		fprintf(out, "%s: %" PRIu64 "\n", rows[i].name, rows[i].value);
 	if (!latency)
@@ -61,6 +68,13 @@ void profile_put(struct json *json, const struct status_origin *origin,
 	struct row rows[ROWS];
 
 	json_object(json, "profile");
+	for (int phase = 0; phase < IMAGE_PHASES; phase++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "prepare_%s_us",
+			       image_phase_name((enum image_phase)phase));
+		json_u64(json, name, origin->image->phase_ns[phase] / 1000);
+	}
 	fill(origin, stats, rows);
 	for (int i = 0; i < ROWS; i++)
 		json_u64(json, rows[i].name, rows[i].value);

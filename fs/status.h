@@ -22,8 +22,13 @@ struct status_origin {
 	void (*transport)(void *arg, char text[STATUS_TRANSPORT_MAX + 1]);
 	/* 1 while the far end holds the image; NULL: unknown. */
 	int (*alive)(void *arg);
-	void *arg;		     /* of both */
-	uint64_t mount_ns;	     /* request to an image that is open */
+	void *arg;	   /* of both */
+	uint64_t mount_ns; /* request to an image that is open; of that: */
+	/*
+	 * a snapshot taken, here or by a daemon (0: it was there); the
+	 * connection and the descriptor; it decoded
+	 */
+	uint64_t snapshot_ns, descriptor_ns, decode_ns;
 	uint64_t tree_ns, attach_ns; /* then, and only then: mount(2) */
 	size_t desc_bytes;
 	const char *mode;    /* modes_name() */

@@ -133,6 +133,11 @@ static void put_process(struct json *json, const struct image *image)
 	json_u64(json, "captured_realtime_ns", image->captured_realtime_ns);
 	json_u64(json, "pause_ns", image->pause_ns);
 	json_u64(json, "prepare_ns", image->prepare_ns);
+	json_object(json, "phase_ns");
+	for (int phase = 0; phase < IMAGE_PHASES; phase++)
+		json_u64(json, image_phase_name((enum image_phase)phase),
+			 image->phase_ns[phase]);
+	json_end(json);
 	json_u64(json, "pages_present",
 		 image_present_pages(image, 0, UINT64_MAX >> PAGE_SHIFT));
 }

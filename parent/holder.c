@@ -122,10 +122,13 @@ static void add_fd(struct parcel *parcel, enum holder_fd what, int fd)
 static int add_desc(struct parcel *parcel, const struct image *image)
 {
 	CLEANUP_FREE void *desc = NULL;
+	uint64_t start_ns = io_monotonic_ns();
 	size_t bytes;
 	int fd, rc;
 
 	rc = desc_encode(image, &desc, &bytes);
+	if (!rc)
+		desc_note_encoded(desc, io_monotonic_ns() - start_ns);
 	rc = rc ? rc : io_memfd("mitosis-descriptor", desc, bytes, &fd);
 	if (rc)
 		return rc;

@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/lap.h"
 #include "common/trace.h"
 #include "parent/capture.h"
 #include "parent/errand.h"
@@ -206,17 +207,21 @@ static int run_errand(struct pause *pause)
 /* All that needs the target stopped; it leaves no thread changed. */
 static int stand_still(struct pause *pause)
 {
+	uint64_t *phase_ns = pause->image->phase_ns;
+	uint64_t since = io_monotonic_ns();
 	int rc = threads_capture(&pause->seized, pause->plan->mem_fd,
 				 pause->image, &pause->result.pending,
 				 pause->why);
 	int back = 0;
 
+	phase_ns[IMAGE_PHASE_READ] = lap_ns(&since);
 	rc = rc ? rc : borrow(pause);
 	rc = rc ? rc : run_errand(pause);
 	if (pause->result.graft.base)
 		back = unmap_graft(pause);
 	if (pause->inject.frame_raddr)
 		(void)inject_close(&pause->inject);
+	phase_ns[IMAGE_PHASE_FORK] = lap_ns(&since);
 	return rc ? rc : back;
 }
 
@@ -251,18 +256,21 @@ int pause_run(const struct pause_plan *plan, struct image *image,
 	      struct pause_result *ret_result, struct refusal *why)
 {
 	struct pause pause = {.plan = plan, .image = image, .why = why};
-	uint64_t start_ns;
+	uint64_t start_ns, since;
 	int rc;
 
 	pause.result.shared_fd = -1;
 	hurry(&pause);
-	start_ns = io_monotonic_ns();
+	start_ns = since = io_monotonic_ns();
 	TRACE(pause__begin, plan->pid);
 	rc = seize_all(plan->pid, plan->trace_options, plan->timeout_ms,
 		       &pause.seized, why);
+	image->phase_ns[IMAGE_PHASE_STOP] = lap_ns(&since);
 	if (rc == 0) {
 		rc = stand_still(&pause);
+		since = io_monotonic_ns();
 		seize_release(&pause.seized);
+		image->phase_ns[IMAGE_PHASE_LET_GO] = lap_ns(&since);
 	}
 	image->pause_ns = io_monotonic_ns() - start_ns;
 	TRACE(pause__end, plan->pid, rc, image->pause_ns);

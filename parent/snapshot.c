@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/lap.h"
 #include "parent/admit.h"
 #include "parent/answers.h"
 #include "parent/capture.h"
@@ -160,6 +161,7 @@ static int finish(struct before *before, struct pause_result *result,
 		  struct snapshot *snapshot, struct refusal *why)
 {
 	struct image *image = snapshot->image;
+	uint64_t since = io_monotonic_ns();
 	int rc = twin_keep(snapshot->twin, trace_options(before));
 
 	if (rc == 0 && forkless_pages(snapshot->twin) != result->target_pages)
@@ -173,10 +175,13 @@ static int finish(struct before *before, struct pause_result *result,
 	if (rc)
 		return rc;
 	find_restart_nrs(before, image);
+	image->phase_ns[IMAGE_PHASE_SETTLE] = lap_ns(&since);
 	rc = take_areas(before, snapshot, why);
+	image->phase_ns[IMAGE_PHASE_SCAN] = lap_ns(&since);
 	rc = rc ? rc : fds_finish(before->fds, image);
-	return rc ? rc
-		  : capture_finish(snapshot->twin, image, &snapshot->exe_fd);
+	rc = rc ? rc : capture_finish(snapshot->twin, image, &snapshot->exe_fd);
+	image->phase_ns[IMAGE_PHASE_FILES] = lap_ns(&since);
+	return rc;
 }
 
 static int pause_and_finish(struct before *before, struct snapshot *snapshot,
@@ -216,9 +221,11 @@ static int take(struct snapshot *snapshot,
 		const struct snapshot_options *options, struct refusal *why)
 {
 	CLEANUP(before_free) struct before before = {.mem_fd = -1};
+	uint64_t since = io_monotonic_ns();
 	int rc = look_before(snapshot->target, options, snapshot->image,
 			     &before, why);
 
+	snapshot->image->phase_ns[IMAGE_PHASE_LOOK] = lap_ns(&since);
 	return rc ? rc : pause_and_finish(&before, snapshot, options, why);
 }
 

@@ -12,6 +12,8 @@
 
 #include "common/cleanup.h"
 #include "common/desc.h"
+#include "common/io.h"
+#include "common/lap.h"
 #include "common/workset.h"
 #include "parent/keeper.h"
 #include "rdmafetch/local.h"
@@ -43,6 +45,7 @@ struct origin {
 	/* of both */
 	void *desc;
 	size_t desc_bytes;
+	uint64_t snapshot_ns, descriptor_ns, decode_ns; /* fs/status.h */
 	struct image *image;
 	const struct image *shown; /* image, or the keeper's */
 	struct transport *transport;
@@ -72,6 +75,7 @@ static int open_local(struct origin *origin, char *why)
 {
 	const struct keeper_result *result;
 	struct refusal refusal = {""};
+	uint64_t since = io_monotonic_ns();
 	int r = try_local(origin, &result, &refusal);
 
 	for (int again = 0; r == -EBUSY && again < LOCAL_RETRIES; again++) {
@@ -82,6 +86,7 @@ static int open_local(struct origin *origin, char *why)
 		(void)snprintf(why, WIRE_WHY_MAX + 1, "%s", refusal.why);
 		return r;
 	}
+	origin->snapshot_ns = lap_ns(&since);
 	origin->shown = result->image;
 	origin->desc_bytes = result->desc_bytes;
 	origin->desc = malloc(result->desc_bytes);
@@ -273,6 +278,7 @@ static int open_remote(struct origin *origin, char *why)
 	struct reach_failure failure;
 	struct tcp_opened opened;
 	int r = reach_init(&origin->reach, origin->options);
+	uint64_t since = io_monotonic_ns();
 
 	if (r)
 		return r;
@@ -280,6 +286,7 @@ static int open_remote(struct origin *origin, char *why)
 		r = prepare(origin, why);
 		if (r)
 			return r;
+		origin->snapshot_ns = lap_ns(&since);
 	} else {
 		memcpy(origin->wire.name, source->name, sizeof(source->name));
 	}
@@ -292,9 +299,11 @@ static int open_remote(struct origin *origin, char *why)
 	origin->desc = opened.desc;
 	origin->desc_bytes = opened.desc_bytes;
 	origin->lease_s = opened.lease_s;
+	origin->descriptor_ns = lap_ns(&since);
 	r = desc_decode(origin->desc, origin->desc_bytes, &origin->image);
 	if (r)
 		return r;
+	origin->decode_ns = lap_ns(&since);
 	origin->shown = origin->image;
 	if (origin->options->modes.replays)
 		ask_trace(origin);
@@ -361,6 +370,9 @@ void origin_image(struct origin *origin, struct session_image *ret_image)
 				.image = origin->shown,
 				.alive = is_local ? local_alive : remote_alive,
 				.arg = origin,
+				.snapshot_ns = origin->snapshot_ns,
+				.descriptor_ns = origin->descriptor_ns,
+				.decode_ns = origin->decode_ns,
 			},
 	};
 }

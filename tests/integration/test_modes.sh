@@ -204,6 +204,15 @@ image = os.path.dirname(sys.argv[2]) + "/image"
 assert told["descriptor_bytes"] == os.path.getsize(image + "/descriptor")
 assert told["descriptor_bytes"] == profile["descriptor_bytes"]
 assert told["phases_us"]["child has become the image"] > 0
+prepare = ("look", "stop", "read", "fork", "let_go", "settle", "scan", "files")
+steps = [profile[f"prepare_{step}_us"] for step in prepare]
+assert 0 < sum(steps) <= status["prepare_ns"] / 1000
+assert sum(steps[1:5]) <= status["pause_ns"] / 1000
+assert profile["prepare_encode_us"] > 0
+opening = [profile[f"open_{step}_us"] for step in
+           ("snapshot", "descriptor", "decode")]
+assert min(opening[:2]) > 0 and sum(opening) <= profile["open_us"], opening
+assert profile["open_snapshot_us"] * 1000 > status["prepare_ns"]
 assert profile["working_set_kb"] == status["pages_faulted"] * 4 > 0
 assert profile["fetched_kb"] == status["bytes_read"] // 1024
 assert told["fetched_kb"] <= profile["fetched_kb"]

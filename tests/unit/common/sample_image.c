@@ -105,6 +105,8 @@ static void fill_process(struct image *image)
 	image->captured_boottime_ns = next_u64();
 	image->pause_ns = next_u64();
 	image->prepare_ns = next_u64();
+	for (int phase = 0; phase < IMAGE_PHASES; phase++)
+		image->phase_ns[phase] = next_u64();
 	image->boot_id = next_name("boot");
 	image->hostname = next_name("host");
 	image->kernel = next_name("kernel");

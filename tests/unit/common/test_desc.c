@@ -77,6 +77,21 @@ static void test_round_trip(void **state)
 	image_free(back);
 }
 
+/* How long the encoding took is written where it belongs, and only there. */
+static void test_encoding_is_noted(void **state)
+{
+	struct image *image = sample_image(), *back = NULL;
+	struct bytes bytes = encode(image);
+
+	desc_note_encoded(bytes.at, 0x123456789abcdef0);
+	assert_int_equal(decode_copy(bytes.at, bytes.len, &back), 0);
+	image->phase_ns[IMAGE_PHASE_ENCODE] = 0x123456789abcdef0;
+	assert_same_image(image, back);
+	free(bytes.at);
+	image_free(image);
+	image_free(back);
+}
+
 /* What is empty or NULL comes back as "" and NULL. */
 static void test_round_trip_of_little(void **state)
 {
@@ -425,6 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_encoding_is_noted),
 		cmocka_unit_test(test_round_trip_of_little),
 		cmocka_unit_test(test_smallest_elements),
 		cmocka_unit_test(test_nul_inside_a_string),

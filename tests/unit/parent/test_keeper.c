@@ -182,6 +182,22 @@ static void check_timers(const struct image *image)
 	assert_in_range(image->timers[0].value_ns, 1, 2000000000000);
 }
 
+/* Steps that follow one another take no more than the whole. */
+static void check_phases(const struct image *image)
+{
+	const uint64_t *took = image->phase_ns;
+	uint64_t all = 0, paused = 0;
+
+	for (int phase = 0; phase < IMAGE_PHASES; phase++)
+		assert_true(took[phase] > 0);
+	for (int phase = 0; phase < IMAGE_PHASE_ENCODE; phase++)
+		all += took[phase];
+	for (int phase = IMAGE_PHASE_STOP; phase <= IMAGE_PHASE_LET_GO; phase++)
+		paused += took[phase];
+	assert_true(paused <= image->pause_ns);
+	assert_true(all <= image->prepare_ns);
+}
+
 static void check_process(const struct image *image)
 {
 	assert_int_equal(image->pid, facts->pid);
@@ -193,6 +209,7 @@ static void check_process(const struct image *image)
 	assert_true(image->threads[0].clear_tid_addr != 0);
 	assert_true(image->threads[0].robust_list_addr != 0);
 	assert_true(image->pause_ns > 0 && image->pause_ns < image->prepare_ns);
+	check_phases(image);
 }
 
 /* The first image has the call's number; the second only its restart. */
