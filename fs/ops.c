@@ -251,6 +251,8 @@ static void reply_pages(fuse_req_t req, const struct tree_node *node,
 		(void)fuse_reply_err(req, ENOMEM);
 		return;
 	}
+	if (context(req)->parking)
+		parking_watch(context(req)->parking);
 	r = read_pages(context(req), node, first, buf, whole);
 	if (r == -ENOTCONN && !park(req, node, offset, len_bytes))
 		return;

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,10 @@
 #include "common/cleanup.h"
 #include "rdmafetch/retry.h"
 
-/* How soon a second, deadly signal is noticed; the kernel tells of one only. */
+/*
+ * How soon a second, deadly signal is noticed, of which the kernel does not
+ * tell; and that the mount is cut while reads wait.
+ */
 #define LOOK_MS 100
 
 #define STATUS_BYTES 4096 /* of /proc/TID/status: more than it has */
@@ -38,7 +42,9 @@ struct parking {
 	void (*again)(const struct parking_read *read);
 	pthread_t mender, guard;
 	bool has_mender, has_guard;
-	int kick_fd; /* wakes the guard */
+	int kick_fd;	      /* wakes the guard */
+	atomic_bool watching; /* the guard looks every LOOK_MS */
+	uint64_t nr_reads;    /* at its last look */
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* of all below */
 	struct parked_list list;
@@ -206,12 +212,11 @@ static bool must_end(const struct parked *parked)
 	return parking_is_dying(text);
 }
 
-/* Milliseconds until the next look: -1 when no signal has come. */
-static int end_killed(struct parking *parking)
+/* A parked read is looked at again and again: see next_look(). */
+static void end_killed(struct parking *parking)
 {
 	struct parked_list killed = TAILQ_HEAD_INITIALIZER(killed);
 	struct parked *parked, *next;
-	int look_ms = -1;
 
 	(void)pthread_mutex_lock(&parking->lock);
 	for (parked = TAILQ_FIRST(&parking->list); parked; parked = next) {
@@ -219,13 +224,10 @@ static int end_killed(struct parking *parking)
 		if (must_end(parked)) {
 			TAILQ_REMOVE(&parking->list, parked, link);
 			TAILQ_INSERT_TAIL(&killed, parked, link);
-		} else if (parked->is_interrupted) {
-			look_ms = LOOK_MS;
 		}
 	}
 	(void)pthread_mutex_unlock(&parking->lock);
 	end_all(&killed, EINTR);
-	return look_ms;
 }
 
 static bool is_closing(struct parking *parking)
@@ -252,26 +254,77 @@ static void shut(struct parking *parking)
 	end_all(&list, ENOTCONN);
 }
 
+/*
+ * Asked without waiting: who waits at the session's file is woken by each
+ * question of the kernel's, a change of processes for every fault.
+ */
+static bool is_cut(const struct parking *parking)
+{
+	struct pollfd pollfd = {fuse_session_fd(parking->fuse), 0, 0};
+
+	return poll(&pollfd, 1, 0) > 0; /* POLLERR comes unasked */
+}
+
+static bool has_parked(struct parking *parking)
+{
+	bool has;
+
+	(void)pthread_mutex_lock(&parking->lock);
+	has = !TAILQ_EMPTY(&parking->list);
+	(void)pthread_mutex_unlock(&parking->lock);
+	return has;
+}
+
+/* Whether anything was read since the last look, or is. */
+static bool is_busy(struct parking *parking)
+{
+	struct fetch_stats stats;
+	bool busy;
+
+	fetch_get_stats(parking->fetch, &stats);
+	busy = stats.demand_waiting || stats.demand_reads != parking->nr_reads;
+	parking->nr_reads = stats.demand_reads;
+	return busy || has_parked(parking);
+}
+
+/*
+ * Milliseconds until the next look, -1: when there is a kick.  One look more
+ * than seems needed: a read that saw @watching true may begin a moment later.
+ */
+static int next_look(struct parking *parking)
+{
+	if (is_busy(parking))
+		atomic_store(&parking->watching, true);
+	else if (!atomic_exchange(&parking->watching, false))
+		return -1;
+	return LOOK_MS;
+}
+
 static void *guard_main(void *arg)
 {
 	struct parking *parking = arg;
-	/* POLLERR comes unasked: the kernel has cut the connection. */
-	struct pollfd fds[2] = {
-		{parking->kick_fd, POLLIN, 0},
-		{fuse_session_fd(parking->fuse), 0, 0},
-	};
+	struct pollfd kick = {parking->kick_fd, POLLIN, 0};
 	eventfd_t ignored;
 
 	while (!is_closing(parking)) {
-		(void)poll(fds, 2, end_killed(parking));
-		if (fds[0].revents)
+		end_killed(parking);
+		(void)poll(&kick, 1, next_look(parking));
+		if (kick.revents)
 			(void)eventfd_read(parking->kick_fd, &ignored);
-		if (fds[1].revents) {
+		if (is_cut(parking)) {
 			fetch_stop(parking->fetch);
 			shut(parking);
 		}
 	}
 	return NULL;
+}
+
+void parking_watch(struct parking *parking)
+{
+	if (atomic_load_explicit(&parking->watching, memory_order_relaxed))
+		return;
+	if (!atomic_exchange(&parking->watching, true))
+		(void)eventfd_write(parking->kick_fd, 1);
 }
 
 /* ---- life ---- */

@@ -52,6 +52,12 @@ int parking_open(struct fuse_session *fuse, struct fetch *fetch,
  */
 int parking_add(struct parking *parking, const struct parking_read *read);
 
+/*
+ * A read begins, which may wait: the guard looks now and then whether the mount
+ * is cut, until nothing was read for a while.  Costs a load of one word.
+ */
+void parking_watch(struct parking *parking);
+
 /* End what is parked, and the threads.  NULL is allowed. */
 void parking_close(struct parking *parking);
 

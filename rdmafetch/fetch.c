@@ -468,6 +468,7 @@ void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 
 	(void)pthread_mutex_lock(&fetch->pump.lock);
 	*ret_stats = fetch->stats;
+	ret_stats->demand_waiting = fetch->nr_callers;
 	ret_stats->read_bytes = pump->read_bytes;
 	ret_stats->read_took = pump->read_took;
 	ret_stats->retries = pump->retries;

@@ -66,6 +66,7 @@ struct fetch_options {
 struct fetch_stats {
 	uint64_t demand_reads, demand_pages; /* asked for by callers */
 	uint64_t demand_errors;
+	unsigned demand_waiting;     /* reads that are not answered yet */
 	uint64_t shared_pages; /* of those, found already in flight */
 	uint64_t prefetch_reads, prefetch_pages;
 	struct foreseen_stats foreseen; /* what became of these */
