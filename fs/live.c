@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "fs/channel.h"
 #include "fs/faults.h"
 #include "fs/metrics.h"
 
@@ -15,15 +16,19 @@ static char *text_of(const struct fuse_file_info *file)
 	return (char *)(uintptr_t)file->fh;
 }
 
-static char *make(const struct ops_context *context, enum tree_live live)
+static char *make(fuse_req_t req, enum tree_live live)
 {
+	const struct ops_context *context = fuse_req_userdata(req);
+	struct status_origin origin = *context->origin;
+
+	origin.fuse = channel_name(channel_is_uring(req));
 	switch (live) {
 	case TREE_LIVE_STATUS:
-		return status_text(context->origin, context->fetch);
+		return status_text(&origin, context->fetch);
 	case TREE_LIVE_STATUS_JSON:
-		return status_json(context->origin, context->fetch);
+		return status_json(&origin, context->fetch);
 	case TREE_LIVE_METRICS:
-		return metrics_text(context->origin, context->fetch);
+		return metrics_text(&origin, context->fetch);
 	case TREE_LIVE_FAULTS:
 		return faults_text(context->fetch);
 	}
@@ -32,7 +37,7 @@ static char *make(const struct ops_context *context, enum tree_live live)
 
 void live_open(fuse_req_t req, enum tree_live live, struct fuse_file_info *file)
 {
-	char *text = make(fuse_req_userdata(req), live);
+	char *text = make(req, live);
 
 	if (!text) {
 		(void)fuse_reply_err(req, ENOMEM);

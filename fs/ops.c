@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/page.h"
 #include "common/source.h"
+#include "fs/channel.h"
 #include "fs/live.h"
 #include "fs/xattr.h"
 
@@ -18,9 +19,6 @@
 
 /* 128 KiB, and a page for a read that begins inside one. */
 #define BUFFER_MIN_BYTES (33 * PAGE_BYTES)
-
-/* Reads under way before the kernel holds further read-ahead back. */
-#define MAX_BACKGROUND 64
 
 static const struct ops_context *context(fuse_req_t req)
 {
@@ -34,16 +32,9 @@ static double age_of(const struct tree_node *node)
 
 static void ops_init(void *userdata, struct fuse_conn_info *conn)
 {
-	/*
-	 * Without AUTO_INVAL_DATA nothing drops the page cache behind the
-	 * children's maps; with ASYNC_READ read-ahead overlaps the fetches.
-	 */
-	conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
-	conn->want |= conn->capable &
-		      (FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
-		       FUSE_CAP_READDIRPLUS);
-	conn->max_background = MAX_BACKGROUND;
-	conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
+	const struct ops_context *ops = userdata;
+
+	channel_want(conn, ops->uring);
 }
 
 static void stat_of(fuse_req_t req, const struct tree_node *node,

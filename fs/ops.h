@@ -16,6 +16,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
@@ -32,6 +33,7 @@ struct ops_context {
 	const struct status_origin *origin; /* what /status speaks of */
 	uid_t uid; /* who files are shown to belong to */
 	gid_t gid;
+	bool uring; /* io_uring is wanted */
 	struct parking *parking; /* NULL: a read without connection fails */
 	/* Nobody has the file of all pages open any more; NULL: no matter. */
 	void (*unused)(void *arg);

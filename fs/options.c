@@ -62,6 +62,7 @@ static const struct fuse_opt table[] = {
 	OPTION("cache=%s", cache, 0),
 	OPTION("socket=%s", socket, 0),
 	OPTION("proto=%s", proto_text, 0),
+	OPTION("fuse=%s", fuse_text, 0),
 	OPTION("rdma_dev=%s", rdma_dev, 0),
 	OPTION("sec=%s", sec_text, 0),
 	OPTION("munge_socket=%s", munge_socket, 0),
@@ -136,6 +137,10 @@ static const char usage[] =
 	"memory\n"
 	"                       allows; off, nothing beyond an open (kernel)\n"
 	"  -o threads=N         the most threads that answer the kernel (8)\n"
+	"  -o fuse=CHANNEL      how the kernel asks: auto, dev (/dev/fuse) or "
+	"io_uring\n"
+	"                       (auto: io_uring where it can be had, of "
+	"local:)\n"
 	"  -o socket=PATH       mitosisd's socket, for unix: sources\n"
 	"  -o proto=PROTO       auto, tcp or rdma: RDMA where both ends have "
 	"it,\n"
@@ -387,6 +392,11 @@ static int check(struct options *options)
 		return -1;
 	if (check_sec(options))
 		return -1;
+	if (channel_parse(options->fuse_text ? options->fuse_text : "auto",
+			  &options->channel))
+		return wrong(options,
+			     "fuse=%s: no such channel; auto, dev or io_uring",
+			     options->fuse_text);
 	return 0;
 }
 
@@ -437,6 +447,7 @@ void options_done(struct options *options)
 	free(options->cache);
 	free(options->socket);
 	free(options->proto_text);
+	free(options->fuse_text);
 	free(options->rdma_dev);
 	free(options->sec_text);
 	free(options->munge_socket);

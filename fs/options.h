@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/parse.h"
+#include "fs/channel.h"
 #include "fs/modes.h"
 #include "rdmafetch/sec.h"
 
@@ -46,6 +47,9 @@ struct options {
 	struct sec_settings sec;			     /* by these */
 	char *proto_text, *rdma_dev; /* owned; rdma_dev may be NULL */
 	enum options_proto proto;    /* what proto_text says */
+	char *fuse_text;	     /* owned */
+	enum channel_wish channel;   /* what it says */
+	bool uring; /* the caller's, of channel_choose(): not parsed */
 	int foreground, debug, fake, sloppy, help, version;
 	int allow_other, auto_unmount;
 	int hard;	   /* reads wait for a lost parent */

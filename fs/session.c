@@ -15,6 +15,7 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "common/page.h"
+#include "fs/channel.h"
 #include "fs/dropper.h"
 #include "fs/eager.h"
 #include "fs/ops.h"
@@ -120,11 +121,11 @@ static void fuse_words(const struct options *options, char *opts, size_t size)
 
 	escape_into(fsname, options->source_text);
 	(void)snprintf(
-		opts, size, "ro,nosuid,nodev,fsname=%s,subtype=mitosisfs%s%s%s",
-		fsname,
+		opts, size,
+		"ro,nosuid,nodev,fsname=%s,subtype=mitosisfs%s%s%s%s", fsname,
 		options->allow_other ? ",allow_other,default_permissions" : "",
 		options->auto_unmount ? ",auto_unmount" : "",
-		options->debug ? ",debug" : "");
+		options->debug ? ",debug" : "", channel_words(options->uring));
 }
 
 static int new_fuse(struct session *session)
@@ -180,11 +181,6 @@ static void set_readahead(const struct session *session)
 			      session->options->modes.readahead_kb);
 }
 
-static void loop_configp(struct fuse_loop_config **config)
-{
-	fuse_loop_cfg_destroy(*config);
-}
-
 static void session_closep(struct session **session)
 {
 	session_close(*session);
@@ -220,6 +216,7 @@ int session_open(const struct options *options,
 		.unused = session->record ? record : NULL,
 		.unused_arg = session,
 		.nr_users = &session->nr_users,
+		.uring = options->uring,
 		.uid = options->uid == OPTIONS_SELF ? geteuid() : options->uid,
 		.gid = options->gid == OPTIONS_SELF ? getegid() : options->gid,
 	};
@@ -233,10 +230,6 @@ int session_open(const struct options *options,
 	session->is_mounted = 1;
 	if (fuse_set_signal_handlers(session->fuse))
 		return -EIO;
-	r = answer_init(session);
-	if (r)
-		return r;
-	set_readahead(session);
 	r = open_fetch(session, image);
 	if (r)
 		return r;
@@ -355,25 +348,6 @@ static int start_eager(struct session *session)
 
 /* ---- the loop ---- */
 
-static int loop(struct session *session)
-{
-	CLEANUP(loop_configp)
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	int r;
-
-	if (!config)
-		return -ENOMEM;
-	fuse_loop_cfg_set_clone_fd(config, 0);
-	fuse_loop_cfg_set_max_threads(config, session->options->threads);
-	fuse_loop_cfg_set_idle_threads(config, session->options->threads);
-	if (session->options->threads == 1)
-		r = fuse_session_loop(session->fuse);
-	else
-		r = fuse_session_loop_mt(session->fuse, config);
-	/* A positive value is the signal that ended the loop. */
-	return r < 0 ? r : 0;
-}
-
 int session_run(struct session *session, void (*ready)(void *arg), void *arg)
 {
 	int r = parking_open(session->fuse, session->fetch, ops_read_again,
@@ -382,13 +356,18 @@ int session_run(struct session *session, void (*ready)(void *arg), void *arg)
 	if (r)
 		return r;
 	session->context.parking = session->parking;
+	/* With io_uring others are answered from here on. */
+	r = answer_init(session);
+	if (!r)
+		set_readahead(session);
 	session->ready = ready;
 	session->ready_arg = arg;
-	r = start_eager(session);
+	if (!r)
+		r = start_eager(session);
 	if (!r && !session->options->modes.waits)
 		tell_ready(session);
 	if (!r)
-		r = loop(session);
+		r = channel_loop(session->fuse, session->options->threads);
 	parking_close(session->parking);
 	if (!r && session->eager_result && session->eager_result != -ECANCELED)
 		return -EREMOTEIO;

@@ -47,6 +47,7 @@ static void print_image(FILE *out, const struct status_origin *origin,
 	origin->transport(origin->arg, transport);
 	fprintf(out, "source: %s\n", origin->source);
 	fprintf(out, "transport: %s\n", transport);
+	fprintf(out, "fuse: %s\n", origin->fuse);
 	if (origin->name[0])
 		fprintf(out, "image: %s\n", origin->name);
 	fprintf(out, "state: %s%s\n", state->word, state->meaning);
@@ -70,6 +71,7 @@ static void put_image(struct json *json, const struct status_origin *origin,
 	json_u64(json, "format", STATUS_FORMAT);
 	json_string(json, "source", origin->source);
 	json_string(json, "transport", transport);
+	json_string(json, "fuse", origin->fuse);
 	if (origin->name[0])
 		json_string(json, "image", origin->name);
 	json_string(json, "state", state->word);

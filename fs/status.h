@@ -33,6 +33,7 @@ struct status_origin {
 	size_t desc_bytes;
 	const char *mode;    /* modes_name() */
 	const char *cache;   /* modes_cache_name() */
+	const char *fuse;    /* channel_name(): how this question came */
 	struct eager *eager; /* NULL: everything is not wanted */
 };
 

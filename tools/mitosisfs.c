@@ -198,6 +198,18 @@ static void block_question(void)
 	(void)sigprocmask(SIG_BLOCK, &question, NULL);
 }
 
+/* A read of an image of this host waits for nothing but memory. */
+static int choose_channel(struct options *options)
+{
+	bool waits = options->source.where != PARSE_LOCAL;
+	char why[CHANNEL_WHY_MAX + 1];
+	int r = channel_choose(options->channel, waits, &options->uring, why);
+
+	if (r)
+		say_error("%s: fuse=io_uring: %s", options->source_text, why);
+	return r;
+}
+
 static void options_donep(struct options *options)
 {
 	options_done(options);
@@ -229,6 +241,8 @@ int main(int argc, char **argv)
 	code = check_mountpoint(&options);
 	if (code || options.fake)
 		return code;
+	if (choose_channel(&options))
+		return EXIT_MOUNT;
 	return options.foreground ? serve(&options, -1)
 				  : mount_in_background(&options);
 }

@@ -171,6 +171,24 @@ static void ways_to_the_daemon_are_taken(void **state)
 	options_done(&options);
 }
 
+static void channels_are_taken(void **state)
+{
+	struct options options;
+
+	assert_int_equal(parse("mitosisfs h:/pid/1 /mnt", &options), 0);
+	assert_int_equal(options.channel, CHANNEL_AUTO);
+	options_done(&options);
+	assert_int_equal(
+		parse("mitosisfs h:/pid/1 /mnt -o fuse=io_uring", &options), 0);
+	assert_int_equal(options.channel, CHANNEL_URING);
+	options_done(&options);
+	assert_int_equal(parse("mitosisfs h:/pid/1 /mnt -o fuse=dev", &options),
+			 0);
+	assert_int_equal(options.channel, CHANNEL_DEV);
+	options_done(&options);
+	assert_refused("mitosisfs h:/pid/1 /mnt -o fuse=pipe", "fuse=pipe");
+}
+
 /* mount.fuse3 runs the program with exactly this tail. */
 static void what_mount_adds_is_dropped(void **state)
 {
@@ -298,6 +316,7 @@ int main(void)
 		cmocka_unit_test(sec_is_taken),
 		cmocka_unit_test(psk_is_taken),
 		cmocka_unit_test(ways_to_the_daemon_are_taken),
+		cmocka_unit_test(channels_are_taken),
 		cmocka_unit_test(what_mount_adds_is_dropped),
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(a_sloppy_mount_takes_any_word),
