@@ -12,6 +12,7 @@
 #include "config.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/eager.h"
+#include "tools/bench/fault.h"
 #include "tools/bench/guardian.h"
 #include "tools/bench/options.h"
 #include "tools/bench/phases.h"
@@ -68,6 +69,8 @@ static const struct {
 	const char *name, *what;
 	int (*main)(int argc, char **argv);
 } others[] = {
+	{"fault", "one page fault, beside a file system that does nothing",
+	 fault_main},
 	{"rpc", "empty calls a second", rpc_main},
 	{"transport", "reads of pages, beside the link's own tools", xfer_main},
 };
