@@ -15,29 +15,34 @@
 #include "tools/bench/fault.h"
 #include "tools/bench/guardian.h"
 #include "tools/bench/options.h"
+#include "tools/bench/memory.h"
 #include "tools/bench/phases.h"
-#include "tools/bench/pss.h"
+#include "tools/bench/prepare.h"
 #include "tools/bench/report.h"
 #include "tools/bench/rpc.h"
 #include "tools/bench/sequential.h"
+#include "tools/bench/touch.h"
 #include "tools/bench/xfer.h"
 
 static int measure_fork(struct bench *bench)
 {
 	const struct options *options = bench->options;
 	struct phases *phases CLEANUP_FREE = calloc(1, sizeof(*phases));
-	struct pss pss = {0};
-	int error = phases ? 0 : -ENOMEM;
+	struct memory *memory CLEANUP_FREE = calloc(1, sizeof(*memory));
+	int error = phases && memory ? 0 : -ENOMEM;
 
 	for (unsigned i = 0; !error && i < options->runs; i++)
 		error = phases_run(bench, phases);
-	if (!error)
-		error = pss_measure(bench, &pss);
+	for (unsigned children = 1; !error && children <= 8; children *= 2)
+		memory->rows[memory->nr++].children = children;
+	if (!error && !options->json)
+		error = memory_fill(bench, memory);
 	if (error)
 		return error;
 	report_head(options);
 	report_phases(options, phases);
-	report_pss(options, &pss);
+	if (!options->json)
+		report_pss(memory);
 	return 0;
 }
 
@@ -59,6 +64,21 @@ static const struct image_benchmark {
 	{{"sequential", "all of an image in order, beside a copy by a socket",
 	  OPTIONS_PARENT | OPTIONS_MEMORY | OPTIONS_MOUNT, "c-200m", NULL, 5},
 	 sequential_measure,
+	 NULL},
+	{{"touch", "a part of the memory touched, beside fork() and the floor",
+	  OPTIONS_PARENT | OPTIONS_MEMORY | OPTIONS_MOUNT | OPTIONS_PERCENTS,
+	  "c-64m", "0,10,25,50,75,100", 3},
+	 touch_measure,
+	 NULL},
+	{{"prepare", "what an image costs parents of several sizes",
+	  OPTIONS_LANGUAGE | OPTIONS_MOUNT | OPTIONS_SIZES, NULL,
+	  "1,4,16,64,256,1024", 5},
+	 prepare_measure,
+	 NULL},
+	{{"memory", "the memory of many children, beside fork()",
+	  OPTIONS_PARENT | OPTIONS_MEMORY | OPTIONS_MOUNT | OPTIONS_COUNTS,
+	  "python-200m", "1,2,4,8,16,64", 0},
+	 memory_measure,
 	 NULL},
 };
 

@@ -25,7 +25,7 @@ rows() {
 	        assert row["runs"] > 0, row
 	        assert 0 < row["min_ns"] <= row["median_ns"] <= row["max_ns"], row
 	    if "ratio" in row:
-	        assert row["ratio"] > 0 and row["beside"] != row["who"], row
+	        assert row["ratio"] >= 0 and row["beside"] != row["who"], row
 	END
 }
 
@@ -43,7 +43,6 @@ has() {
 rows fork mitosisfs,fork --parent c-2m -N 2 --transport tcp --delay 200
 has benchmark=fork phase=work who=mitosisfs beside=fork delay_us=200 runs=2
 has benchmark=fork phase=pause who=fork parent=c-2m
-has benchmark=pss children=8
 
 sides=mitosisfs_child,mitosisfs_read,socket_to_file,socket_to_buffer
 rows sequential $sides --parent c-3m -N 2 --transport tcp --delay 100
@@ -53,10 +52,48 @@ has who=mitosisfs_child options=mode=cow memory=own transport=local
 "$bench" sequential --parent c-3m -N 1 >table.out 2>progress.err
 [ "$(grep -cE ' 1\.00$' table.out)" = 1 ] || fail "no reference: $(cat table.out)"
 
+sides=mitosisfs,mitosisfs_second,fork,floor_file,floor_anonymous
+for parent in c-2m python-1m; do
+	rows touch $sides --parent $parent --percents 0,50,100 -N 1
+	has percent=50 order=random access=write who=mitosisfs beside=fork
+	has percent=100 order=order access=read who=floor_file
+	[ "$(wc -l <rows.out)" = $((3 * 4 * 5)) ] || fail "not all cells"
+done
+rows touch $sides --parent c-1m --percents 100 -N 1 --transport tcp \
+	--delay 50 --memory own -o mode=eager
+
+rows prepare mitosisfs,fork --sizes 1,3 -N 2 --transport tcp
+has parent=c-3m mib=3 phase=pause who=mitosisfs beside=fork
+has parent=c-1m phase=prepare who=mitosisfs runs=2
+has parent=c-1m phase=call who=fork
+rows prepare mitosisfs,fork --sizes 1 -N 1 --language python
+has parent=python-1m phase=prepare
+
+rows memory mitosisfs,fork --parent c-4m --counts 1,3 --transport tcp
+has children=3 phase=idle who=fork
+/usr/bin/python3 - <<-'END' || fail "memory"
+	import json
+	rows = [json.loads(line) for line in open("rows.out")]
+	ours = {(row["phase"], row["children"]): row for row in rows
+	        if row["who"] == "mitosisfs"}
+	for row in ours.values():
+	    assert row["image_bytes"] > 4 << 20
+	    assert row["servers_bytes"] > 0 and row["twins_bytes"] > 0, row
+	    assert row["loaders_bytes"] > 0, row
+	    assert row["written_bytes"] < row["pss_bytes"], row
+	one, three = ours["readall", 1], ours["readall", 3]
+	assert one["pss_bytes"] > 4 << 20
+	assert three["loaders_bytes"] > one["loaders_bytes"]
+	assert ours["idle", 1]["pss_bytes"] < 4 << 20, "all is here at once"
+END
+
 # Refused, with the reason.
 for wrong in 'fork --parent c-0m' 'fork --parent rust-9m' 'eager -o threads=2' \
 	'sequential --delay 9' 'fork --transport tcp --delay 5001' \
-	'fork --memory none' 'fork -N 0' 'fork more' 'nothing'; do
+	'fork --memory none' 'fork -N 0' 'fork more' 'nothing' \
+	'touch --percents 101' 'touch --percents 1,' 'prepare --sizes 0' \
+	'prepare --language perl' 'memory --counts 65' 'memory -N 1' \
+	'prepare --parent c-1m' 'eager --memory own'; do
 	status=0
 	# shellcheck disable=SC2086
 	"$bench" $wrong 2>why.txt >/dev/null || status=$?

@@ -37,7 +37,7 @@ offers _mitosisctl 'mitosisctl --v' --version
 offers _mitosisfs 'mitosisfs local:/pid/1 /mnt -o port=1,ti' 1,timeo=
 offers _mitosis_load 'mitosis-load --' --memory --pid-file
 offers _mitosisd 'mitosisd --l' --listen --lease
-offers _mitosis_bench 'mitosis-bench ' fork sequential transport
+offers _mitosis_bench 'mitosis-bench ' fork sequential touch prepare memory transport
 offers _mitosis_bench 'mitosis-bench fork --' --parent --delay --json
 [ "${#COMPREPLY[@]}" -lt 20 ] || fail "too much: ${COMPREPLY[*]}"
 

@@ -65,10 +65,25 @@ static void clean_up(const char *dir)
 	(void)nftw(dir, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
+/* Reap who has ended, orphans that became ours too: true for the worker. */
+static bool reap(pid_t worker, int *ret_status)
+{
+	bool is_worker = false;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0)
+		if (pid == worker) {
+			is_worker = true;
+			*ret_status = status;
+		}
+	return is_worker;
+}
+
 /* Until the worker has ended: its status, or the signal that came to us. */
 static int wait_for(pid_t worker, const sigset_t *signals)
 {
-	int status;
+	int status = 0;
 
 	for (;;) {
 		int signal = sigwaitinfo(signals, NULL);
@@ -78,8 +93,8 @@ static int wait_for(pid_t worker, const sigset_t *signals)
 			(void)waitpid(worker, NULL, 0);
 			return 128 + signal;
 		}
-		if (waitpid(worker, &status, WNOHANG) != worker)
-			continue; /* an orphan's end is not looked at yet */
+		if (!reap(worker, &status))
+			continue;
 		if (WIFEXITED(status))
 			return WEXITSTATUS(status);
 		say_error("the benchmark died of signal %d", WTERMSIG(status));

@@ -187,18 +187,21 @@ int host_mount(struct host *host, pid_t pid, uint64_t *ret_took_ns)
 	return 0;
 }
 
-/* Wait until the loader has written the child's pid. */
-static int wait_for_pid(struct host *host, pid_t *ret_pid)
+/* Wait until the loader has written the child's pid, or has ended. */
+static int wait_for_pid(struct host *host, int loader_fd, pid_t *ret_pid)
 {
-	struct pollfd poll_fd = {.fd = host->watch_fd, .events = POLLIN};
+	struct pollfd poll_fds[] = {{host->watch_fd, POLLIN, 0},
+				    {loader_fd, 0, 0}};
 	char *text CLEANUP_FREE = NULL;
 	char events[4096];
 	uint64_t pid;
 	size_t len;
 
 	for (;;) {
-		if (poll(&poll_fd, 1, PATIENCE_MS) <= 0)
+		if (poll(poll_fds, 2, PATIENCE_MS) <= 0)
 			return -ETIMEDOUT;
+		if (!poll_fds[0].revents)
+			return -EPIPE;
 		if (read(host->watch_fd, events, sizeof(events)) < 0)
 			return -errno;
 		if (io_slurp_at(AT_FDCWD, host->pid_file, 64, &text, &len) ==
@@ -231,7 +234,7 @@ int host_load(struct host *host, struct peer *ret_child, uint64_t *ret_took_ns,
 		error = peer_tell(&child, "ping");
 	if (error)
 		return error;
-	error = wait_for_pid(host, ret_pid);
+	error = wait_for_pid(host, child.from_fd, ret_pid);
 	if (error) {
 		say_error("waiting for a loaded child: %s", strerror(-error));
 		return error;

@@ -20,7 +20,8 @@ static const struct entry {
 } entries[] = {
 	{"parent", "NAME", 'p', OPTIONS_PARENT,
 	 "c-NNm or python-NNm: a language and MiB"},
-	{"language", "NAME", 'l', OPTIONS_LANGUAGE, "of the parents"},
+	{"language", "NAME", 'l', OPTIONS_LANGUAGE,
+	 "of the parents: c or python"},
 	{"sizes", "LIST", 's', OPTIONS_SIZES, "of parents, in MiB"},
 	{"counts", "LIST", 'c', OPTIONS_COUNTS, "of children, at most 64"},
 	{"percents", "LIST", '%', OPTIONS_PERCENTS, "of the memory"},
@@ -40,6 +41,8 @@ static const struct entry {
 
 static bool has(const struct options_use *use, const struct entry *entry)
 {
+	if (entry->letter == 'N')
+		return use->runs;
 	return !entry->takes || (use->takes & entry->takes);
 }
 
@@ -50,7 +53,7 @@ static bool has_default(const struct options_use *use,
 		OPTIONS_SIZES | OPTIONS_COUNTS | OPTIONS_PERCENTS;
 
 	return (entry->takes & lists) || entry->takes == OPTIONS_PARENT ||
-	       entry->letter == 'N' || (entry->letter == 'l' && use->parent);
+	       entry->letter == 'N' || entry->letter == 'l';
 }
 
 static void print_default(const struct options_use *use,

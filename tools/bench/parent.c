@@ -23,6 +23,7 @@
 
 static uint64_t *heap;
 static size_t nr_pages;
+static uint64_t *ground; /* what touch touches: the heap, or a floor */
 static pthread_t spinner;
 static volatile bool spinning;
 static uint64_t gap_ns;
@@ -68,6 +69,66 @@ static uint64_t read_all(void)
 	for (size_t i = 0; i < nr_pages; i++)
 		sum += heap[i * PAGE_WORDS];
 	return sum;
+}
+
+/* The page after @at, in an order that visits each of 2^@bits once. */
+static size_t next_at_random(size_t at, unsigned bits)
+{
+	return (at * 1664525 + 1013904223) & (((size_t)1 << bits) - 1);
+}
+
+static uint64_t touch_page(size_t page, bool writes)
+{
+	volatile uint64_t *word = &ground[page * PAGE_WORDS];
+	uint64_t value = *word;
+
+	if (writes)
+		*word = value;
+	return value;
+}
+
+/* So many percent of the pages: the first ones, or any, each once. */
+static uint64_t touch(unsigned percent, bool is_random, bool writes)
+{
+	size_t left = nr_pages * percent / 100, at = 0, page;
+	unsigned bits = 1;
+	uint64_t sum = 0;
+
+	while (((size_t)1 << bits) < nr_pages)
+		bits++;
+	for (; left; at = is_random ? next_at_random(at, bits) : at + 1) {
+		/* The low bits of such a row alone have a short period. */
+		page = is_random ? at ^ (at >> (bits + 1) / 2) : at;
+		if (page >= nr_pages)
+			continue;
+		sum += touch_page(page, writes);
+		left--;
+	}
+	return sum;
+}
+
+/* What touch touches from now on. */
+static void lay(const char *what)
+{
+	static int file = -1;
+
+	if (ground != heap)
+		(void)munmap(ground, nr_pages * 4096);
+	ground = heap;
+	if (!strcmp(what, "heap"))
+		return;
+	if (file < 0) {
+		file = memfd_create("floor", MFD_CLOEXEC);
+		for (size_t i = 0; i < nr_pages; i++)
+			if (write(file, heap + i * PAGE_WORDS, 4096) != 4096)
+				exit(1);
+	}
+	ground = mmap(NULL, nr_pages * 4096, PROT_READ | PROT_WRITE,
+		      strcmp(what, "file") ? MAP_PRIVATE | MAP_ANONYMOUS
+					   : MAP_PRIVATE,
+		      strcmp(what, "file") ? -1 : file, 0);
+	if (ground == MAP_FAILED)
+		exit(1);
 }
 
 static void *watch_clock(void *arg)
@@ -133,7 +194,8 @@ static bool read_line(char *line, size_t room)
 	return false;
 }
 
-static void answer(const char *command, char *first, const char *second)
+static void answer(const char *command, char *first, const char *second,
+		   const char *third)
 {
 	if (!strcmp(command, "ping")) {
 		(void)puts("pong");
@@ -141,6 +203,13 @@ static void answer(const char *command, char *first, const char *second)
 		say("work", work());
 	} else if (!strcmp(command, "readall")) {
 		say("read", read_all());
+	} else if (!strcmp(command, "touch")) {
+		say("touched",
+		    touch((unsigned)atoi(first), !strcmp(second, "random"),
+			  !strcmp(third, "write")));
+	} else if (!strcmp(command, "lay")) {
+		lay(first);
+		(void)puts("laid");
 	} else if (!strcmp(command, "spin")) {
 		spin();
 	} else if (!strcmp(command, "gap")) {
@@ -160,7 +229,7 @@ static void answer(const char *command, char *first, const char *second)
 
 int main(int argc, char **argv)
 {
-	char line[8192], command[16], first[4096], second[4096];
+	char line[8448], command[16], first[4096], second[4096], third[16];
 
 	if (argc != 2)
 		return 2;
@@ -170,14 +239,15 @@ int main(int argc, char **argv)
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (heap == MAP_FAILED)
 		return 1;
+	ground = heap;
 	for (size_t i = 0; i < nr_pages; i++)
 		heap[i * PAGE_WORDS] = i * 2654435761u;
 	(void)puts("ready");
 	while (read_line(line, sizeof(line))) {
-		command[0] = first[0] = second[0] = '\0';
-		(void)sscanf(line, "%15s %4095s %4095s", command, first,
-			     second);
-		answer(command, first, second);
+		command[0] = first[0] = second[0] = third[0] = '\0';
+		(void)sscanf(line, "%15s %4095s %4095s %15s", command, first,
+			     second, third);
+		answer(command, first, second, third);
 	}
 	return 0;
 }

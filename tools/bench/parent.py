@@ -9,13 +9,20 @@ an image's child has its loader's.
   ping               pong
   work               work SUM       a request such as a server might have
   readall            read SUM       looks at every page
+  touch N ORDER HOW  touched SUM    N percent of the pages: the first ones (ORDER
+                                    "order") or any ("random"), each once; HOW is
+                                    "read", or "write": the same value again
+  lay WHAT           laid           what touch touches: "heap"; fresh maps of as
+                                    much: "anonymous", "file" (a warm memfd)
   spin               spinning       starts a thread that watches the clock
   gap                gap NS         ends it: the longest time it did not run
   fork IN OUT        forked PID START_NS CALL_NS; the child says "first NS"
   reap PID           reaped         kills a forked child and waits for it
   quit
 """
+import itertools
 import json
+import mmap
 import os
 import signal
 import sys
@@ -37,7 +44,7 @@ class Heap:
         self.array = numpy.arange(2 * MIB, dtype=numpy.int64)
         self.objects = {f"key {i}": [i, str(i)] for i in range(NR_OBJECTS)}
         self.blocks = []
-        while resident_mib() < mib:
+        while resident_mib() < mib or not self.blocks:
             fill = (len(self.blocks) * 37 + 11) % 251
             self.blocks.append(bytearray([fill]) * MIB)
 
@@ -53,6 +60,59 @@ class Heap:
         total = sum(sum(memoryview(block)[::4096]) for block in self.blocks)
         total += int(self.array[::512].sum())
         return total + sum(len(value) for value in self.objects.values())
+
+
+class Ground:
+    """What touch touches, page by page: the heap's blocks, or a floor."""
+
+    def __init__(self, heap):
+        self.heap = heap
+        self.file = None
+        self.lay("heap")
+
+    def lay(self, what):
+        self.mapping = None
+        if what == "heap":
+            self.blocks = self.heap.blocks
+            return
+        if self.file is None:
+            self.file = os.memfd_create("floor")
+            for block in self.heap.blocks:
+                os.write(self.file, block)
+        size = len(self.heap.blocks) * MIB
+        if what == "file":
+            self.mapping = mmap.mmap(self.file, size, mmap.MAP_PRIVATE)
+        else:
+            self.mapping = mmap.mmap(-1, size,
+                                     mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        view = memoryview(self.mapping)
+        self.blocks = [view[at:at + MIB] for at in range(0, size, MIB)]
+
+    def pages(self, order):
+        number = len(self.blocks) * 256
+        if order != "random":
+            yield from range(number)
+            return
+        bits = max(1, (number - 1).bit_length())
+        at = 0
+        while True:
+            page = at ^ at >> (bits + 1) // 2
+            if page < number:
+                yield page
+            at = (at * 1664525 + 1013904223) & (1 << bits) - 1
+
+    def touch(self, percent, order, access):
+        total = 0
+        writes = access == "write"
+        blocks = self.blocks
+        for page in itertools.islice(self.pages(order),
+                                     len(blocks) * 256 * percent // 100):
+            block, at = blocks[page >> 8], (page & 255) << 12
+            value = block[at]
+            if writes:
+                block[at] = value
+            total += value
+        return total
 
 
 class Spinner(threading.Thread):
@@ -82,6 +142,7 @@ class Answers:
 
     def __init__(self, heap):
         self.heap = heap
+        self.ground = Ground(heap)
         self.spinner = None
 
     def ping(self):
@@ -92,6 +153,13 @@ class Answers:
 
     def readall(self):
         return f"read {self.heap.read_all()}"
+
+    def touch(self, percent, order, access):
+        return f"touched {self.ground.touch(int(percent), order, access)}"
+
+    def lay(self, what):
+        self.ground.lay(what)
+        return "laid"
 
     def spin(self):
         self.spinner = Spinner()

@@ -1,105 +1,145 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/bench/pss.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "common/say.h"
-#include "tools/bench/rival.h"
 
-static const unsigned counts[PSS_COUNTS] = {1, 2, 4, 8};
+#define PROCESSES_MAX 32768u
 
-/* Add the Pss of @pid to *@bytes. */
-static int add_pss(pid_t pid, uint64_t *bytes)
+/* Of /proc/PID/stat; a comm may hold blanks and brackets. */
+struct process {
+	pid_t pid, parent;
+	char comm[17], state;
+	bool is_kin;
+};
+
+struct processes {
+	unsigned nr;
+	struct process items[PROCESSES_MAX];
+};
+
+int pss_add(pid_t pid, struct pss *sum)
 {
 	FILE *rollup CLEANUP_FCLOSE = NULL;
 	char path[64], line[256];
 	uint64_t kib;
+	int found = 0;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
 	rollup = fopen(path, "re");
-	while (rollup && fgets(line, sizeof(line), rollup))
+	while (rollup && fgets(line, sizeof(line), rollup)) {
 		if (sscanf(line, "Pss: %lu kB", &kib) == 1) {
-			*bytes += kib << 10;
-			return 0;
+			sum->pss_bytes += kib << 10;
+			found++;
+		} else if (sscanf(line, "Private_Dirty: %lu kB", &kib) == 1) {
+			sum->written_bytes += kib << 10;
+			found++;
 		}
+	}
+	if (found == 2)
+		return 0;
 	say_error("%s: no Pss", path);
 	return -ENOENT;
 }
 
-static int load_one(struct bench *bench, struct peer *child, pid_t *pid)
+static bool read_process(const char *pid, struct process *ret)
 {
-	uint64_t took_ns;
-	int error = host_load(bench->host, child, &took_ns, pid);
+	FILE *stat CLEANUP_FCLOSE = NULL;
+	char path[280], line[512], *end;
 
-	if (!error)
-		error = peer_hear(child, "pong", NULL, NULL);
-	if (!error)
-		error = peer_ask(child, "readall", "read", NULL, NULL);
-	return error;
+	(void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	stat = fopen(path, "re");
+	if (!stat || !fgets(line, sizeof(line), stat))
+		return false;
+	end = strrchr(line, ')');
+	return end && sscanf(line, "%d (%16[^\n]", &ret->pid, ret->comm) == 2 &&
+	       sscanf(end, ") %c %d", &ret->state, &ret->parent) == 2;
 }
 
-static int measure_ours(struct bench *bench, unsigned nr, uint64_t *ret_bytes)
+static void read_processes(struct processes *all)
 {
-	struct peer children[OPTIONS_CHILDREN_MAX];
-	pid_t pids[OPTIONS_CHILDREN_MAX];
-	unsigned loaded = 0;
+	DIR *dir CLEANUP_CLOSEDIR = opendir("/proc");
+	struct dirent *entry;
+
+	while (dir && all->nr < PROCESSES_MAX && (entry = readdir(dir)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+		    read_process(entry->d_name, &all->items[all->nr]))
+			all->nr++;
+}
+
+static bool is_kin(const struct processes *all, pid_t pid)
+{
+	for (unsigned i = 0; i < all->nr; i++)
+		if (all->items[i].pid == pid)
+			return all->items[i].is_kin;
+	return false;
+}
+
+/* Until a round finds nobody new: a child may stand before its parent. */
+static void mark_kin(struct processes *all, pid_t root)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (unsigned i = 0; i < all->nr; i++) {
+			struct process *process = &all->items[i];
+
+			if (process->is_kin || (process->parent != root &&
+						!is_kin(all, process->parent)))
+				continue;
+			process->is_kin = true;
+			again = true;
+		}
+	}
+}
+
+static bool starts(const char *comm, const char *with)
+{
+	return !strncmp(comm, with, strlen(with));
+}
+
+/* Whose memory it is, or NULL for that of a parent, a child or a benchmark. */
+static struct pss *place_of(const struct process *process,
+			    struct pss_programs *sums)
+{
+	if (process->state == 't')
+		return &sums->twins;
+	if (starts(process->comm, "mitosis-load") ||
+	    starts(process->comm, "mitosis-init"))
+		return &sums->loaders;
+	if (starts(process->comm, "mitosisfs") ||
+	    starts(process->comm, "mitosisd") ||
+	    starts(process->comm, "mitosis-keeper"))
+		return &sums->servers;
+	return NULL;
+}
+
+int pss_programs(pid_t root, struct pss_programs *ret)
+{
+	struct processes *all CLEANUP_FREE = calloc(1, sizeof(*all));
+	struct pss_programs sums = {0};
 	int error = 0;
 
-	*ret_bytes = 0;
-	while (!error && loaded < nr) {
-		children[loaded] = PEER_NONE;
-		error = load_one(bench, &children[loaded], &pids[loaded]);
-		loaded++;
+	if (!all)
+		return -ENOMEM;
+	read_processes(all);
+	mark_kin(all, root);
+	for (unsigned i = 0; !error && i < all->nr; i++) {
+		const struct process *process = &all->items[i];
+		struct pss *place = place_of(process, &sums);
+
+		if (process->is_kin && process->state != 'Z' && place)
+			error = pss_add(process->pid, place);
 	}
-	for (unsigned i = 0; !error && i < nr; i++)
-		error = add_pss(pids[i], ret_bytes);
-	for (unsigned i = 0; i < loaded; i++)
-		peer_close(&children[i]);
-	return error;
-}
-
-static int measure_fork(struct bench *bench, unsigned nr, uint64_t *ret_bytes)
-{
-	struct rival rivals[OPTIONS_CHILDREN_MAX];
-	unsigned started = 0;
-	int error = 0;
-
-	*ret_bytes = 0;
-	while (!error && started < nr) {
-		error = rival_start(&bench->parent, bench->dir,
-				    &rivals[started]);
-		if (!error)
-			error = peer_ask(&rivals[started++].peer, "readall",
-					 "read", NULL, NULL);
-	}
-	for (unsigned i = 0; !error && i < nr; i++)
-		error = add_pss(rivals[i].pid, ret_bytes);
-	for (unsigned i = 0; i < started; i++)
-		(void)rival_end(&bench->parent, &rivals[i]);
-	return error;
-}
-
-int pss_measure(struct bench *bench, struct pss *ret)
-{
-	uint64_t took_ns;
-	int error;
-
-	for (int i = 0; i < PSS_COUNTS; i++) {
-		ret->children[i] = counts[i];
-		error = measure_fork(bench, counts[i], &ret->fork_bytes[i]);
-		if (error)
-			return error;
-	}
-	error = host_prepare(bench->host, bench->pid, &took_ns);
 	if (!error)
-		error = host_mount(bench->host, bench->pid, &took_ns);
-	if (!error)
-		error = host_image_bytes(bench->host, &ret->image_bytes);
-	for (int i = 0; !error && i < PSS_COUNTS; i++)
-		error = measure_ours(bench, counts[i], &ret->ours_bytes[i]);
-	(void)host_drop(bench->host);
+		*ret = sums;
 	return error;
 }

@@ -46,12 +46,15 @@ void report_head(const struct options *options)
 {
 	if (options->json)
 		return;
-	(void)printf("parent %s, transport %s", options->parent.name,
-		     transport(options));
+	if (*options->parent.name)
+		(void)printf("parent %s, ", options->parent.name);
+	(void)printf("transport %s", transport(options));
 	if (options->delay_us)
 		(void)printf(" with %u us each way", options->delay_us);
-	(void)printf(", memory %s, %u runs%s%s\n", options->memory,
-		     options->runs, options->mount ? ", -o " : "",
+	(void)printf(", memory %s, %u run%s%s%s\n", options->memory,
+		     options->runs ? options->runs : 1,
+		     options->runs > 1 ? "s" : "",
+		     options->mount ? ", -o " : "",
 		     options->mount ? options->mount : "");
 	report_machine();
 }
@@ -122,34 +125,20 @@ void report_phases(const struct options *options, const struct phases *phases)
 	}
 }
 
-static void pss_json(const struct options *options, const struct pss *pss,
-		     int i)
+void report_pss(const struct memory *memory)
 {
-	struct json json = row_begin("pss", options, "mitosisfs");
+	(void)printf(
+		"\nPSS of all children, one image is %.1f MiB\n"
+		"%8s  %14s  %12s  %10s\n",
+		memory->image_bytes / MIB, "children", "mitosisfs, MiB",
+		"of one image", "fork, MiB");
+	for (unsigned i = 0; i < memory->nr; i++) {
+		const struct memory_row *row = &memory->rows[i];
+		uint64_t ours = row->ours[MEMORY_READALL].pss_bytes;
+		uint64_t fork = row->fork[MEMORY_READALL].pss_bytes;
 
-	json_u64(&json, "children", pss->children[i]);
-	json_u64(&json, "image_bytes", pss->image_bytes);
-	json_u64(&json, "pss_bytes", pss->ours_bytes[i]);
-	json_u64(&json, "fork_pss_bytes", pss->fork_bytes[i]);
-	json_end(&json);
-}
-
-void report_pss(const struct options *options, const struct pss *pss)
-{
-	if (!options->json)
-		(void)printf(
-			"\nPSS of all children, one image is %.1f MiB\n"
-			"%8s  %14s  %12s  %10s\n",
-			pss->image_bytes / MIB, "children", "mitosisfs, MiB",
-			"of one image", "fork, MiB");
-	for (int i = 0; i < PSS_COUNTS; i++) {
-		if (options->json)
-			pss_json(options, pss, i);
-		else
-			(void)printf("%8u  %14.1f  %12.2f  %10.1f\n",
-				     pss->children[i], pss->ours_bytes[i] / MIB,
-				     (double)pss->ours_bytes[i] /
-					     pss->image_bytes,
-				     pss->fork_bytes[i] / MIB);
+		(void)printf("%8u  %14.1f  %12.2f  %10.1f\n", row->children,
+			     ours / MIB, (double)ours / memory->image_bytes,
+			     fork / MIB);
 	}
 }

@@ -6,7 +6,7 @@
 
 #include "tools/bench/options.h"
 #include "tools/bench/phases.h"
-#include "tools/bench/pss.h"
+#include "tools/bench/memory.h"
 
 /* The machine, a line and an empty one. */
 void report_machine(void);
@@ -16,4 +16,5 @@ void report_head(const struct options *options);
 
 void report_phases(const struct options *options, const struct phases *phases);
 
-void report_pss(const struct options *options, const struct pss *pss);
+/* The last stage of @memory, in short. */
+void report_pss(const struct memory *memory);
