@@ -19,6 +19,7 @@
 #include "loader/child.h"
 #include "loader/nspace.h"
 #include "loader/phases.h"
+#include "loader/pids.h"
 #include "loader/report.h"
 #include "loader/supervise.h"
 
@@ -94,23 +95,25 @@ static int start_by_init(struct charge *charge)
 		.report = charge->far_report,
 		.nofile_max = load->facts.nofile ? load->facts.nofile_max : 0,
 		.clocks = clocks,
+		.linger = load->options->linger,
 		.enter = child_enter,
 		.data = &charge->child,
 	};
-	int listener, error = init_ready(charge->init, &listener, &charge->why);
+	int listener = -1, error;
 
+	error = init_ready(charge->init, &listener, &charge->why);
 	if (!error && listener >= 0)
 		error = open_guard(charge, listener);
 	if (error)
 		return error;
-	charge->child.guarded = listener >= 0;
+	charge->child.guarded = charge->guard;
 	if (!load->same_host)
 		nspace_clocks(load->dir->image, clocks, sizeof(clocks));
 	init_go(charge->init, &child);
 	return 0;
 }
 
-static int start(struct charge *charge, int watchdog)
+static int start(struct charge *charge, const struct charge_options *options)
 {
 	CLEANUP_CLOSE int far = -1;
 	int error = open_report(charge);
@@ -123,31 +126,34 @@ static int start(struct charge *charge, int watchdog)
 		.load = charge->load,
 		.report = charge->far_report,
 		.supervisor = far,
-		.watchdog = watchdog,
+		.watchdog = options->watchdog,
 		.has_init = charge->init,
+		.terminal = options->terminal,
 	};
+	memcpy(charge->child.stdio, options->stdio, sizeof(options->stdio));
 	error = charge->init ? start_by_init(charge) : start_direct(charge);
 	if (!error && far >= 0)
 		charge_settle(charge);
 	return error;
 }
 
-int charge_start(struct charge *charge, const struct load *load,
-		 struct init *init, int watchdog)
+int charge_start(struct charge *charge, const struct charge_options *options)
 {
+	struct init *init = options->world.init;
 	int error;
 
 	*charge = (struct charge){
-		.load = load,
+		.load = options->load,
 		.pid = init ? init_pid(init) : 0,
 		.init = init,
+		.guard = options->world.guard,
 		.report = -1,
 		.far_report = -1,
 		.hello = -1,
 		.pidfd = -1,
 	};
 	charge->state = CHARGE_LOADING;
-	error = start(charge, watchdog);
+	error = start(charge, options);
 	return error ? why_set(&charge->why, error, "making a child: %s",
 			       strerror(-error))
 		     : 0;
@@ -283,6 +289,9 @@ static int read_report(struct charge *charge)
 			return WSTOPSIG(report.status);
 		ended(charge, report.status);
 		return 0;
+	case REPORT_EMPTY:
+		charge->empty = true;
+		return 0;
 	case REPORT_END:
 		break;
 	}
@@ -340,24 +349,20 @@ void charge_reaped(struct charge *charge, int status)
 	ended(charge, status);
 }
 
-/* "Pid:\t1234" of /proc/self/fdinfo/N: the child's pid in our namespace. */
-static pid_t pid_of(int pidfd)
+struct charge_world charge_take_world(struct charge *charge)
 {
-	CLEANUP_FREE char *text = NULL;
-	char path[48];
-	const char *line;
-	size_t len;
+	const struct charge_world world = {charge->init, charge->guard};
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	if (io_slurp_at(AT_FDCWD, path, 4096, &text, &len))
-		return 0;
-	line = strstr(text, "Pid:\t");
-	return line ? (pid_t)strtol(line + 5, NULL, 10) : 0;
+	charge->init = NULL;
+	charge->guard = NULL;
+	charge->pid = 0;
+	charge->empty = false;
+	return world;
 }
 
 pid_t charge_host_pid(const struct charge *charge)
 {
-	return charge->pidfd < 0 ? 0 : pid_of(charge->pidfd);
+	return charge->pidfd < 0 ? 0 : pids_of(charge->pidfd);
 }
 
 void charge_signal(const struct charge *charge, int signo)

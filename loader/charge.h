@@ -30,6 +30,7 @@ struct charge {
 	struct init *init;  /* or NULL */
 	bool settled;	    /* init has made the child, or could not */
 	bool killed;	    /* by us, because it could not be kept right */
+	bool empty;	    /* init stays, and waits for another child */
 	struct child child; /* what it begins with */
 	int report;	    /* read end of the report pipe, or -1 */
 	int far_report;	    /* what init writes to: one table is for both */
@@ -41,15 +42,26 @@ struct charge {
 	struct why why; /* of a failed load, or of a kill */
 };
 
+/* Where a child is to be: a pid namespace with an init. */
+struct charge_world {
+	struct init *init;   /* or NULL: nspace_is_direct() */
+	struct guard *guard; /* NULL before its first child */
+};
+
+struct charge_options {
+	const struct load *load;
+	struct charge_world world; /* becomes the charge's */
+	int watchdog;		   /* a socket, where there is no init, or -1 */
+	int stdio[3], terminal;	   /* as in struct child */
+};
+
 /*
- * Make the process that will be the image: by @init, which becomes the
- * charge's, or where there is none (nspace_is_direct()) with @watchdog, a
- * socket or -1.  0, or -errno with words in @charge->why.
+ * Make the process that will be the image.  0, or -errno with words in
+ * @charge->why.
  *
  * After it, nothing but waiting is allowed before charge_settle().
  */
-int charge_start(struct charge *charge, const struct load *load,
-		 struct init *init, int watchdog);
+int charge_start(struct charge *charge, const struct charge_options *options);
 
 /* Wait until the child has been made. */
 void charge_settle(struct charge *charge);
@@ -71,6 +83,12 @@ void charge_reaped(struct charge *charge, int status);
 
 /* Send @signo to the child, if it runs. */
 void charge_signal(const struct charge *charge, int signo);
+
+/*
+ * Take the world of a charge that is empty, for another child; the charge is
+ * over, and charge_done() is allowed at once.
+ */
+struct charge_world charge_take_world(struct charge *charge);
 
 /* Kill the child, and say why in its stead. */
 void charge_kill(struct charge *charge, const char *reason);

@@ -41,12 +41,13 @@ static int put(int fd, int number)
 	return dup3(fd, number, O_CLOEXEC) < 0 ? -errno : 0;
 }
 
-static int put_stdio(const struct load *load)
+static int put_stdio(const struct child *child)
 {
 	int error = 0;
 
 	for (int i = 0; !error && i < 3; i++)
-		error = put(i, slot(load, PLAN_SLOT_STDIO) + i);
+		error = put(child->stdio[i],
+			    slot(child->load, PLAN_SLOT_STDIO) + i);
 	return error;
 }
 
@@ -74,8 +75,9 @@ static int put_all(const struct child *child, struct why *why)
 		{child->report, PLAN_SLOT_REPORT},
 		{child->supervisor, PLAN_SLOT_SUPERVISOR},
 		{child->watchdog, PLAN_SLOT_WATCHDOG},
+		{child->terminal, PLAN_SLOT_TERMINAL},
 	};
-	int error = put_stdio(load);
+	int error = put_stdio(child);
 
 	for (size_t i = 0; !error && i < sizeof(moves) / sizeof(moves[0]); i++)
 		error = put(moves[i].fd, slot(load, moves[i].slot));
@@ -147,6 +149,7 @@ static int make_descriptors(const struct child *child, struct why *why)
 		.fates = load->fates,
 		.choices_fd = load_choices_fd(load),
 		.same_host = load->same_host,
+		.has_terminal = child->terminal >= 0,
 		.why = why,
 	};
 	int error = objects_make(load->plan, load->dir, why);

@@ -15,6 +15,8 @@ struct child {
 	int supervisor; /* takes a struct child_hello with descriptors, or -1 */
 	int watchdog;	/* the same, or -1 */
 	bool has_init;	/* it was cloned by loader/reaper.c */
+	int stdio[3];	/* what its 0, 1 and 2 are */
+	int terminal;	/* what its /dev/tty is, or -1: ours */
 	bool guarded;	/* which has installed the guard */
 };
 

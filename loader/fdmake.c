@@ -125,8 +125,12 @@ static int copy_of(const struct fdmake *make, const struct image_fd *fd,
 static int open_terminal(const struct fdmake *make, const struct image_fd *fd)
 {
 	int flags = ((int)fd->open_flags & ACCESS_FLAGS) | O_NOCTTY | O_CLOEXEC;
-	int opened = open("/dev/tty", flags);
+	int opened;
 
+	if (make->has_terminal)
+		return copy_of(make, fd,
+			       plan_fd(make->plan->facts, PLAN_SLOT_TERMINAL));
+	opened = open("/dev/tty", flags);
 	return opened < 0 ? failed(make, fd, fd->path) : opened;
 }
 

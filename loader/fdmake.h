@@ -16,6 +16,7 @@ struct fdmake {
 	const struct fate *fates; /* of each of image->fds */
 	int choices_fd;		  /* where copies of --fd N=M begin */
 	bool same_host;
+	bool has_terminal; /* PLAN_SLOT_TERMINAL is there */
 	struct why *why;
 };
 

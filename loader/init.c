@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -74,13 +75,14 @@ int init_begin(const struct init_options *options, struct init **ret_init,
 			{
 				.supervisor = -1,
 				.guarded = options->guarded,
-				.linger = options->linger,
+				.stays = options->stays,
 				.cookie = options->cookie,
 				.room = memory,
 				.room_bytes = ROOM_BYTES,
 				.hint = "",
 				.listener = -1,
 				.pidfd = -1,
+				.mounts = -1,
 				.report = -1,
 			},
 		.memory = memory,
@@ -150,12 +152,14 @@ void init_go(struct init *init, const struct init_child *child)
 	if (child->nofile_max)
 		(void)prlimit(init->pid, RLIMIT_NOFILE, &nofile, NULL);
 	reaper->wanted = child->pid;
+	reaper->linger = child->linger;
 	reaper->report = child->report;
 	reaper->clocks_bytes = strnlen(child->clocks, REAPER_CLOCKS_MAX);
 	memcpy(reaper->clocks, child->clocks, reaper->clocks_bytes);
 	reaper->enter = child->enter;
 	reaper->data = child->data;
 	phases_mark(PHASE_GO);
+	reaper->state = REAPER_READY; /* it may have made a child before */
 	__atomic_store_n(&reaper->go, 1, __ATOMIC_RELEASE);
 	(void)kill(init->pid, REAPER_GO);
 }
@@ -171,6 +175,13 @@ int init_settle(struct init *init, int *ret_pidfd, struct why *why)
 	return 0;
 }
 
+bool init_has_changed(const struct init *init)
+{
+	struct pollfd mounts = {.fd = init->reaper.mounts, .events = POLLPRI};
+
+	return poll(&mounts, 1, 0) != 0;
+}
+
 void init_free(struct init *init)
 {
 	if (!init)
@@ -178,6 +189,7 @@ void init_free(struct init *init)
 	cleanup_close(&init->reaper.supervisor);
 	cleanup_close(&init->reaper.listener);
 	cleanup_close(&init->reaper.pidfd);
+	cleanup_close(&init->reaper.mounts);
 	(void)munmap(init->memory, STACK_BYTES);
 }
 

@@ -29,7 +29,7 @@ struct init;
 
 struct init_options {
 	bool guarded; /* install the guard */
-	bool linger;  /* stay for what the child leaves running */
+	bool stays;   /* for more children, one after the other */
 	uint64_t cookie;
 };
 
@@ -38,6 +38,7 @@ struct init_child {
 	int report;	     /* loader/report.h; stays the caller's, open */
 	uint64_t nofile_max; /* raise RLIMIT_NOFILE to this, or 0 */
 	const char *clocks;  /* for timens_offsets, or "" */
+	bool linger;	     /* stay for what the child leaves running */
 	void (*enter)(void *data);
 	void *data;
 };
@@ -53,7 +54,8 @@ int init_begin(const struct init_options *options, struct init **ret_init,
 pid_t init_pid(const struct init *init);
 
 /*
- * Wait for the world; *@ret_listener is the guard's, now the caller's, or -1.
+ * Wait for the world; *@ret_listener is the guard's, now the caller's, or -1:
+ * there is none, or it was given to an earlier caller.
  * 0, or -errno with words.
  */
 int init_ready(struct init *init, int *ret_listener, struct why *why);
@@ -70,6 +72,12 @@ void init_go(struct init *init, const struct init_child *child);
  * -errno with words: then init ends.
  */
 int init_settle(struct init *init, int *ret_pidfd, struct why *why);
+
+/*
+ * Has its world other mounts than when it was made?  Then it is no world for
+ * another child.  Only for one that stays; false while it is being made.
+ */
+bool init_has_changed(const struct init *init);
 
 /* Free what describes an init that has been waited for, or NULL. */
 void init_free(struct init *init);

@@ -27,7 +27,7 @@
 
 /* Our own descriptors stay below this, and those of each child above it. */
 #define OWN_FDS_MAX	  64
-#define OWN_FDS_PER_CHILD 8
+#define OWN_FDS_PER_CHILD 16
 #define OWN_FDS_SPARE	  16 /* shared memory, --fd N=M */
 
 int load_choices_fd(const struct load *load)
@@ -326,10 +326,12 @@ static long stat_field(const struct image *image, int wanted)
  * A leader leads again, so that kill(0, ...) reaches nobody else.  Not at a
  * terminal: there the child must stay in the foreground with us.
  */
-static enum load_leads what_it_leads(const struct load *load)
+static enum load_leads what_it_leads(const struct load *load,
+				     const int stdio[3])
 {
 	const struct image *image = load->dir->image;
-	bool terminal = isatty(0) || isatty(1) || isatty(2);
+	bool terminal =
+		isatty(stdio[0]) || isatty(stdio[1]) || isatty(stdio[2]);
 
 	if (!image->host_pid)
 		return LOAD_LEADS_NOBODY;
@@ -350,7 +352,7 @@ static int fill(struct load *load, struct why *why)
 	load->same_host = check_same_host(load->dir->image);
 	load->direct =
 		nspace_is_direct(load->dir->image, load->options->new_pid);
-	load->leads = what_it_leads(load);
+	load->leads = what_it_leads(load, (const int[]){0, 1, 2});
 	error = gather(load, why);
 	if (!error)
 		error = check_image(load->dir, &load->facts, why);
@@ -388,6 +390,26 @@ int load_open(const struct load_options *options, struct load **ret_load,
 	}
 	*ret_load = load;
 	return 0;
+}
+
+int load_with(const struct load *base, const struct load_options *options,
+	      const int stdio[3], struct load *ret_load, struct why *why)
+{
+	int error;
+
+	*ret_load = *base;
+	ret_load->options = options;
+	ret_load->leads = what_it_leads(base, stdio);
+	error = decide_fates(ret_load, why);
+	if (error)
+		load_done_with(ret_load);
+	return error;
+}
+
+void load_done_with(struct load *load)
+{
+	free(load->fates);
+	load->fates = NULL;
 }
 
 void load_close(struct load *load)

@@ -59,6 +59,18 @@ struct load {
 int load_open(const struct load_options *options, struct load **ret_load,
 	      struct why *why);
 
+/*
+ * @base with other @options, of which only linger, cwd and fates count, for
+ * children whose stdin, stdout and stderr are @stdio.  Fast: nothing is read.
+ * @ret_load borrows both; free it with load_done_with() before load_close().
+ *
+ * 0, or -errno with words in @why.
+ */
+int load_with(const struct load *base, const struct load_options *options,
+	      const int stdio[3], struct load *ret_load, struct why *why);
+
+void load_done_with(struct load *load);
+
 /* Where copies of --fd N=M lie in the child, one after the other. */
 int load_choices_fd(const struct load *load);
 

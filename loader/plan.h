@@ -48,6 +48,7 @@ enum plan_slot {
 	PLAN_SLOT_UFFD,	      /* userfaultfd */
 	PLAN_SLOT_SUPERVISOR, /* socket for the descriptors of the guard */
 	PLAN_SLOT_WATCHDOG,   /* the same */
+	PLAN_SLOT_TERMINAL,   /* of whom the child is made for */
 	PLAN_SLOT_STDIO,      /* three: the loader's own */
 	PLAN_SLOT_OBJECT = PLAN_SLOT_STDIO + 3, /* one memfd for each object */
 };

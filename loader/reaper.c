@@ -89,6 +89,24 @@ static int install_guard(struct reaper *reaper)
 	return 0;
 }
 
+/*
+ * A world that is used again must be as it was made: poll(2) tells of the list
+ * whether it has changed.  Ending a mount disturbs all CPUs, so it is done
+ * once, ahead of any child.
+ */
+static int watch_mounts(struct reaper *reaper)
+{
+	long fd;
+
+	mounts_forget_images(reaper->room, reaper->room_bytes);
+	reaper->what = "opening the child's list of mounts";
+	fd = sys_call4(SYS_openat, (uint64_t)AT_FDCWD,
+		       (uintptr_t) "/proc/self/mounts", O_RDONLY | O_CLOEXEC,
+		       0);
+	reaper->mounts = fd < 0 ? -1 : (int)fd;
+	return fd < 0 ? (int)fd : 0;
+}
+
 static void make_world(struct reaper *reaper)
 {
 	int error;
@@ -96,6 +114,8 @@ static void make_world(struct reaper *reaper)
 	watch_supervisor(reaper);
 	nspace_default_signals();
 	error = mounts_make(&reaper->what);
+	if (!error && reaper->stays)
+		error = watch_mounts(reaper);
 	if (!error)
 		error = install_guard(reaper);
 	reaper->error = error;
@@ -120,7 +140,7 @@ static void wait_go(struct reaper *reaper)
 	const struct timespec tick = {.tv_nsec = TICK_NS};
 
 	while (!__atomic_load_n(&reaper->go, __ATOMIC_ACQUIRE)) {
-		int signo = next_signal(&tick);
+		int signo = next_signal(reaper->stays ? NULL : &tick);
 
 		if (has_ended(reaper->supervisor,
 			      signo == REAPER_DEAD ? CONFIRM_MS : 0))
@@ -196,16 +216,17 @@ static void make_child(struct reaper *reaper)
 		leave(1);
 }
 
-static void report(const struct reaper *reaper, int status)
+static void report(const struct reaper *reaper, struct blob_report head)
 {
-	const struct blob_report head = report_status(status);
-
 	(void)sys_call4(SYS_write, (uint64_t)reaper->report, (uintptr_t)&head,
 			sizeof(head), 0);
 }
 
-/* Take what has ended or stopped; not to return when nothing is left. */
-static void reap(const struct reaper *reaper, uint64_t options)
+/*
+ * Take what has ended or stopped.  Returns false when nothing is left, or when
+ * the child has ended and what else there is shall not stay.
+ */
+static bool reap(const struct reaper *reaper, uint64_t options)
 {
 	for (;;) {
 		int status;
@@ -213,48 +234,82 @@ static void reap(const struct reaper *reaper, uint64_t options)
 				     (uintptr_t)&status, options | __WALL, 0);
 
 		if (pid == -ECHILD)
-			leave(0);
+			return false;
 		if (pid == 0)
-			return;
+			return true;
 		if (pid != reaper->child)
 			continue;
-		report(reaper, status);
+		report(reaper, report_status(status));
 		if (!WIFSTOPPED(status) && !reaper->linger)
-			leave(0);
+			return false;
 	}
+}
+
+static void kill_world(void)
+{
+	(void)sys_call4(SYS_kill, (uint64_t)-1, SIGKILL, 0, 0);
+	while (sys_call4(SYS_wait4, (uint64_t)-1, 0, __WALL, 0) != -ECHILD)
+		;
 }
 
 /* Nobody answers for their memory any more: let go when nobody uses it. */
 static void __attribute__((noreturn)) end_world(void)
 {
-	(void)sys_call4(SYS_kill, (uint64_t)-1, SIGKILL, 0, 0);
-	while (sys_call4(SYS_wait4, (uint64_t)-1, 0, __WALL, 0) != -ECHILD)
-		;
+	kill_world();
 	leave(1);
 }
 
-static void serve(const struct reaper *reaper, const struct timespec *timeout)
+/* One turn; false when the child's world is over. */
+static bool serve(const struct reaper *reaper, const struct timespec *timeout)
 {
-	reap(reaper, WNOHANG | WUNTRACED);
+	if (!reap(reaper, WNOHANG | WUNTRACED))
+		return false;
 	if (next_signal(timeout) == REAPER_DEAD &&
 	    has_ended(reaper->supervisor, CONFIRM_MS))
 		end_world();
+	return true;
 }
 
-int reaper_main(void *data)
+/* Until the child's world is over. */
+static void serve_child(const struct reaper *reaper)
 {
 	/* Ending a mount disturbs all CPUs: when the child is well on its way.
 	 */
 	const struct timespec soon = {.tv_nsec = SOON_NS};
+
+	if (!reaper->stays) {
+		if (!serve(reaper, &soon))
+			return;
+		mounts_forget_images(reaper->room, reaper->room_bytes);
+	}
+	while (serve(reaper, NULL))
+		;
+}
+
+/*
+ * The state is left as it is: the supervisor may be about to look whether the
+ * child was cloned, and so much is true.
+ */
+static void be_empty(struct reaper *reaper)
+{
+	kill_world();
+	__atomic_store_n(&reaper->go, 0, __ATOMIC_RELEASE);
+	report(reaper, report_empty());
+}
+
+int reaper_main(void *data)
+{
 	struct reaper *reaper = data;
 
 	make_world(reaper);
-	wait_go(reaper);
-	make_child(reaper);
-	/* What kills the supervisor's whole process group misses this one. */
-	(void)sys_call4(SYS_setpgid, 0, 0, 0, 0);
-	serve(reaper, &soon);
-	mounts_forget_images(reaper->room, reaper->room_bytes);
-	for (;;)
-		serve(reaper, NULL);
+	for (;;) {
+		wait_go(reaper);
+		make_child(reaper);
+		/* What kills the supervisor's whole process group misses us. */
+		(void)sys_call4(SYS_setpgid, 0, 0, 0, 0);
+		serve_child(reaper);
+		if (!reaper->stays)
+			leave(0);
+		be_empty(reaper);
+	}
 }

@@ -15,6 +15,9 @@
  * thread, are the supervisor's.  The child it clones has a copy of that memory,
  * so the supervisor must be in no libc function that changes anything between
  * its "go" and REAPER_CLONED (loader/init.h).
+ *
+ * One that stays makes child after child, each in a world that is empty but for
+ * itself: what a child left running is killed first, or waited for (linger).
  */
 #pragma once
 
@@ -39,9 +42,9 @@ struct reaper {
 	/* Set before it starts. */
 	int supervisor; /* pidfd */
 	bool guarded;	/* the guard is to be installed */
-	bool linger;	/* it stays for what the child leaves running */
+	bool stays;	/* for another child, when its world is empty */
 	uint64_t cookie;
-	char *room; /* to read lists of mounts, once the child is there */
+	char *room; /* to read lists of mounts */
 	size_t room_bytes;
 	/* Set by it; state is a futex. */
 	uint32_t state;
@@ -49,7 +52,9 @@ struct reaper {
 	const char *what, *hint; /* it was about: words, and what to do */
 	int listener;		 /* of the guard, or -1 */
 	int pidfd;		 /* of the child */
+	int mounts;		 /* of its world, when it stays, or -1 */
 	/* Set before .go is. */
+	bool linger;  /* for what the child leaves running */
 	pid_t wanted; /* the child's pid */
 	int report;   /* loader/report.h */
 	size_t clocks_bytes;

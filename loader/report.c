@@ -11,6 +11,7 @@
 
 #define STEP_WORDS  (-2)
 #define STEP_STATUS (-3)
+#define STEP_EMPTY  (-4)
 
 void report_words(int fd, int error, const struct why *why)
 {
@@ -26,6 +27,11 @@ void report_words(int fd, int error, const struct why *why)
 struct blob_report report_status(int status)
 {
 	return (struct blob_report){.step = STEP_STATUS, .error = status};
+}
+
+struct blob_report report_empty(void)
+{
+	return (struct blob_report){.step = STEP_EMPTY};
 }
 
 static int read_words(int fd, struct report *report)
@@ -54,6 +60,8 @@ int report_read(int fd, struct report *ret_report)
 		return read_words(fd, ret_report);
 	if (head.step == STEP_STATUS)
 		ret_report->kind = REPORT_STATUS;
+	else if (head.step == STEP_EMPTY)
+		ret_report->kind = REPORT_EMPTY;
 	else if (head.step == BLOB_RUNNING)
 		ret_report->kind = REPORT_RUNNING;
 	else

@@ -16,7 +16,8 @@ enum report_kind {
 	REPORT_STEP,	/* step @step of the plan failed with @error */
 	REPORT_WORDS,	/* it failed before the plan: @error, @why */
 	REPORT_STATUS,	/* it ended or stopped: @status as of waitpid(2) */
-	REPORT_END,	/* nobody will say more */
+	REPORT_EMPTY, /* all of its world is gone, but for an init that stays */
+	REPORT_END,   /* nobody will say more */
 };
 
 struct report {
@@ -31,6 +32,9 @@ void report_words(int fd, int error, const struct why *why);
 
 /* What init writes to say how the child ended or stopped.  Pure. */
 struct blob_report report_status(int status);
+
+/* What an init that stays writes when its world is empty.  Pure. */
+struct blob_report report_empty(void);
 
 /* Read one message.  Blocks.  0, or -EPROTO for a broken one. */
 int report_read(int fd, struct report *ret_report);

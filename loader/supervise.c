@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -18,6 +18,7 @@
 #include "loader/charge.h"
 #include "loader/jump.h"
 #include "loader/nspace.h"
+#include "loader/pids.h"
 #include "loader/watchdog.h"
 
 #define SIGNAL_STATUS 128
@@ -50,6 +51,20 @@ static int start_watchdog(struct supervise *sv)
 		     : 0;
 }
 
+static int start_one(struct supervise *sv, unsigned i, struct init *init,
+		     int watchdog)
+{
+	const struct charge_options options = {
+		.load = sv->load,
+		.world = {.init = init},
+		.watchdog = watchdog,
+		.stdio = {0, 1, 2},
+		.terminal = -1,
+	};
+
+	return charge_start(&sv->charges[i], &options);
+}
+
 /* The watchdog starts while the children are on their way: they will ask. */
 static int start_direct(struct supervise *sv)
 {
@@ -57,8 +72,7 @@ static int start_direct(struct supervise *sv)
 	int error = watched ? watchdog_open(&sv->watchdog) : 0;
 
 	for (unsigned i = 0; !error && i < sv->nr; i++)
-		error = charge_start(&sv->charges[i], sv->load, NULL,
-				     sv->watchdog.sock);
+		error = start_one(sv, i, NULL, sv->watchdog.sock);
 	return error || !watched ? error : start_watchdog(sv);
 }
 
@@ -81,7 +95,7 @@ static int start_by_inits(struct supervise *sv)
 	int error = inits ? begin_inits(sv, inits) : -ENOMEM;
 
 	for (unsigned i = 0; !error && i < sv->nr; i++) {
-		error = charge_start(&sv->charges[i], sv->load, inits[i], -1);
+		error = start_one(sv, i, inits[i], -1);
 		inits[i] = NULL;
 		if (i + 1 < sv->nr)
 			charge_settle(&sv->charges[i]);
@@ -96,7 +110,6 @@ int supervise_begin(const struct load_options *options, struct init **ret_init,
 {
 	const struct init_options init = {
 		.guarded = options->memory == PLAN_MEMORY_SHARED,
-		.linger = options->linger,
 		.cookie = options->cookie,
 	};
 
@@ -160,25 +173,15 @@ static const struct charge *first_failed(const struct supervise *sv)
 	return NULL;
 }
 
-/* Whoever sees the file sees all of it: written aside, then renamed. */
-static int write_pid_file(const struct supervise *sv, const char *path)
+static int write_pid_file(const struct supervise *sv, struct why *why)
 {
-	char aside[4096];
-	CLEANUP_FCLOSE FILE *file = NULL;
+	CLEANUP_FREE pid_t *pids = calloc(sv->nr, sizeof(*pids));
 
-	if (snprintf(aside, sizeof(aside), "%s.%d", path, getpid()) >=
-	    (int)sizeof(aside))
-		return -ENAMETOOLONG;
-	file = fopen(aside, "we");
-	if (!file)
-		return -errno;
+	if (!pids)
+		return -ENOMEM;
 	for (unsigned i = 0; i < sv->nr; i++)
-		(void)fprintf(file, "%d\n", charge_host_pid(&sv->charges[i]));
-	if (fflush(file) != 0 || rename(aside, path) < 0) {
-		(void)unlink(aside);
-		return -errno;
-	}
-	return 0;
+		pids[i] = charge_host_pid(&sv->charges[i]);
+	return pids_write(sv->options->pid_file, pids, sv->nr, why);
 }
 
 static void say_started(struct supervise *sv)
@@ -191,10 +194,8 @@ static void say_started(struct supervise *sv)
 	if (failed)
 		why = failed->why;
 	else if (sv->options->pid_file)
-		error = write_pid_file(sv, sv->options->pid_file);
-	if (error && !failed)
-		(void)why_set(&why, error, "--pid-file=%s: %s",
-			      sv->options->pid_file, strerror(-error));
+		error = write_pid_file(sv, &why);
+	(void)why_set(&why, error, "%s", strerror(-error));
 	sv->options->started(sv->options->data, error, &why);
 	if (error)
 		kill_all(sv);

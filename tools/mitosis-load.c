@@ -3,6 +3,8 @@
  * mitosis-load.c - run an image as a process of this host
  *
  *   mitosis-load [options] DIR
+ *   mitosis-load --serve=SOCKET [options] DIR...
+ *   mitosis-load --at=SOCKET [options] [DIR]
  *
  * Options are a table; docs/man/mitosis-load.1.scd is for users.
  */
@@ -18,26 +20,33 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
-#include "common/page.h"
 #include "common/parse.h"
-#include "common/progress.h"
 #include "common/say.h"
 #include "config.h"
-#include "loader/eager.h"
 #include "loader/load.h"
 #include "loader/phases.h"
+#include "loader/serve.h"
 #include "loader/supervise.h"
+#include "tools/load_at.h"
+#include "tools/load_begin.h"
+#include "tools/load_eager.h"
+#include "tools/load_serve.h"
 #include "tools/loadprofile.h"
 
 #define EXIT_USAGE  2
 #define CHOICES_MAX 256u
 #define FD_MAX	    ((1u << 20) - 1)
-#define HEAP_BYTES  (64ul << 10) /* about what a load needs */
+#define SERVE_MAX   64 /* children of a server, unless told */
 
 struct settings {
 	struct load_options load;
 	struct supervise_options supervise;
 	bool detach, eager, profiles, done;
+	const char *serve, *at; /* a socket, or NULL */
+	uint64_t max;		/* of --serve, or 0 */
+	unsigned seen;		/* a bit for each row of the options */
+	char *const *dirs;
+	unsigned nr_dirs;
 	struct loadprofile profile;
 	unsigned verbose;
 	int status_fd; /* of --detach: tells the waiting process, or -1 */
@@ -53,7 +62,10 @@ struct option_row {
 	char letter;
 	const char *arg, *help;
 	int (*set)(struct settings *settings, const char *value);
+	unsigned kinds; /* what it is an option of */
 };
+
+enum { LOAD = 1, SERVE = 2, AT = 4, ANY = LOAD | SERVE | AT };
 
 static int bad(const char *option, const char *value, const char *wanted)
 {
@@ -90,6 +102,25 @@ static int set_number(struct settings *settings, const char *value)
 	if (parse_u64(value, 1, LOAD_CHILDREN_MAX, &nr))
 		return bad("-n", value, "1 to 1024 children");
 	settings->load.nr_children = (unsigned)nr;
+	return 0;
+}
+
+static int set_serve(struct settings *settings, const char *value)
+{
+	settings->serve = value;
+	return 0;
+}
+
+static int set_at(struct settings *settings, const char *value)
+{
+	settings->at = value;
+	return 0;
+}
+
+static int set_max(struct settings *settings, const char *value)
+{
+	if (parse_u64(value, 1, LOAD_CHILDREN_MAX, &settings->max))
+		return bad("--max", value, "1 to 1024 children");
 	return 0;
 }
 
@@ -197,26 +228,34 @@ static int show_version(struct settings *settings, const char *value)
 static int show_help(struct settings *settings, const char *value);
 
 static const struct option_row rows[] = {
-	{"memory", 'm', "KIND", "shared (default) or own", set_memory},
-	{"number", 'n', "N", "load N children", set_number},
-	{"detach", 'd', NULL, "go to the background once they run", set_detach},
+	{"memory", 'm', "KIND", "shared (default) or own", set_memory,
+	 LOAD | SERVE},
+	{"number", 'n', "N", "load N children", set_number, LOAD | AT},
+	{"detach", 'd', NULL, "go to the background once they run", set_detach,
+	 ANY},
 	{"pid-file", 'p', "FILE", "write the children's pids there",
-	 set_pid_file},
-	{"pid", 'P', "WHICH", "same (default) or new", set_pid},
+	 set_pid_file, ANY},
+	{"pid", 'P', "WHICH", "same (default) or new", set_pid, LOAD | SERVE},
 	{"fd", 'f', "N=PATH", "what descriptor N shall be (or N=M: our M)",
-	 set_fd},
-	{"port", 't', "OLD=NEW", "move a listener to another port", set_port},
+	 set_fd, LOAD | AT},
+	{"port", 't', "OLD=NEW", "move a listener to another port", set_port,
+	 LOAD | AT},
 	{"eager", 'E', NULL, "bring every page first; shows progress",
-	 set_eager},
-	{"exe", 'e', "PATH", "where the program is", set_exe},
-	{"cwd", 'C', "PATH", "the working directory", set_cwd},
+	 set_eager, LOAD},
+	{"exe", 'e', "PATH", "where the program is", set_exe, LOAD | SERVE},
+	{"cwd", 'C', "PATH", "the working directory", set_cwd, LOAD | AT},
 	{"profile", 'R', "KIND", "at its end tell what it cost: text or json",
-	 set_profile},
+	 set_profile, LOAD},
+	{"serve", 's', "SOCKET", "stay, and make children for --at", set_serve,
+	 SERVE},
+	{"max", 'M', "N", "of --serve: children at once (64)", set_max, SERVE},
+	{"at", 'a', "SOCKET", "let the loader that serves there do it", set_at,
+	 AT},
 	{"verbose", 'v', NULL,
 	 "tell what is lost, and the time it took; twice: by phases",
-	 set_verbose},
-	{"version", 'V', NULL, "the version", show_version},
-	{"help", 'h', NULL, "this text", show_help},
+	 set_verbose, ANY},
+	{"version", 'V', NULL, "the version", show_version, ANY},
+	{"help", 'h', NULL, "this text", show_help, ANY},
 };
 
 #define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -234,8 +273,10 @@ static int show_help(struct settings *settings, const char *value)
 {
 	(void)printf(
 		"Usage: %s [OPTION...] DIR\n"
+		"       %s --serve=SOCKET [OPTION...] DIR...\n"
+		"       %s --at=SOCKET [OPTION...] [DIR]\n"
 		"Run the process image in DIR.\n\n",
-		say_name());
+		say_name(), say_name(), say_name());
 	for (size_t i = 0; i < NR_ROWS; i++)
 		show_row(&rows[i]);
 	settings->done = true;
@@ -258,6 +299,36 @@ static void make_tables(struct option *longs, char *shorts)
 	*shorts = '\0';
 }
 
+/* What was asked for, and whether each option belongs to it. */
+static int check(const struct settings *settings)
+{
+	unsigned kind = settings->serve ? SERVE : settings->at ? AT : LOAD;
+	unsigned least = kind == AT ? 0 : 1;
+	unsigned most = kind == SERVE ? SERVE_IMAGES_MAX : 1;
+
+	for (size_t i = 0; i < NR_ROWS; i++)
+		if (settings->seen >> i & 1 && !(rows[i].kinds & kind)) {
+			say_error("--%s is no option %s: see %s --help",
+				  rows[i].name,
+				  kind == SERVE ? "of --serve"
+				  : kind == AT	? "of --at"
+						: "without --serve",
+				  say_name());
+			return -EINVAL;
+		}
+	if (settings->nr_dirs < least || settings->nr_dirs > most) {
+		say_error("which image? usage: %s [OPTION...] DIR", say_name());
+		return -EINVAL;
+	}
+	if (settings->profiles && settings->detach) {
+		say_error(
+			"--profile is told when the child ends: leave out "
+			"--detach, which forgets it");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int parse(struct settings *settings, int argc, char **argv)
 {
 	struct option longs[NR_ROWS + 1] = {{0}};
@@ -268,24 +339,19 @@ static int parse(struct settings *settings, int argc, char **argv)
 	while (!error && !settings->done &&
 	       (letter = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		error = -EINVAL; /* getopt has said why */
-		for (size_t i = 0; i < NR_ROWS; i++)
-			if (rows[i].letter == letter)
-				error = rows[i].set(settings, optarg);
+		for (size_t i = 0; i < NR_ROWS; i++) {
+			if (rows[i].letter != letter)
+				continue;
+			settings->seen |= 1u << i;
+			error = rows[i].set(settings, optarg);
+		}
 	}
 	if (error || settings->done)
 		return error;
-	if (optind != argc - 1) {
-		say_error("which image? usage: %s [OPTION...] DIR", say_name());
-		return -EINVAL;
-	}
-	if (settings->profiles && settings->detach) {
-		say_error(
-			"--profile is told when the child ends: leave out "
-			"--detach, which forgets it");
-		return -EINVAL;
-	}
-	settings->load.dir = argv[optind];
-	return 0;
+	settings->dirs = argv + optind;
+	settings->nr_dirs = (unsigned)(argc - optind);
+	settings->load.dir = settings->nr_dirs ? argv[optind] : "";
+	return check(settings);
 }
 
 /* Nothing of ours may keep a pipe of the caller open beside the child's. */
@@ -297,6 +363,11 @@ static void let_go_of_stdio(const struct settings *settings)
 		(void)dup2(null, fd);
 }
 
+static unsigned long long us_since(const struct settings *settings)
+{
+	return (io_monotonic_ns() - settings->began_ns) / 1000;
+}
+
 static void tell(const struct settings *settings)
 {
 	const struct load *load = settings->loaded;
@@ -305,9 +376,7 @@ static void tell(const struct settings *settings)
 	say_note("%u child%s of %s (pid %d) running after %llu us",
 		 settings->load.nr_children,
 		 settings->load.nr_children == 1 ? "" : "ren",
-		 settings->load.dir, load->dir->image->pid,
-		 (unsigned long long)(io_monotonic_ns() - settings->began_ns) /
-			 1000);
+		 settings->load.dir, load->dir->image->pid, us_since(settings));
 	fate_describe_dead(load->fates, load->dir->image->nr_fds, dead,
 			   sizeof(dead));
 	if (dead[0])
@@ -386,38 +455,6 @@ static int begin(struct settings *settings, struct init **ret_init,
 		       : supervise_begin(&settings->load, ret_init, why);
 }
 
-struct bringing {
-	struct progress progress;
-	struct progress_show show;
-	uint64_t start_ns;
-};
-
-static void tell_progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
-{
-	struct bringing *bringing = arg;
-
-	bringing->progress.done_bytes = done_bytes;
-	bringing->progress.all_bytes = all_bytes;
-	bringing->progress.took_ns = io_monotonic_ns() - bringing->start_ns;
-	progress_tell(&bringing->show, &bringing->progress, false);
-}
-
-/* --eager: no child before every page is here. */
-static int bring_all(const struct load *load, struct why *why)
-{
-	struct bringing bringing = {
-		.progress = {.what = load->dir->path, .state = "running"},
-		.show = progress_to(STDERR_FILENO),
-		.start_ns = io_monotonic_ns(),
-	};
-	const struct eager_watch watch = {tell_progress, &bringing};
-	int error = eager_bring(load->dir, &watch, why);
-
-	bringing.progress.state = error ? "failed" : "complete";
-	progress_tell(&bringing.show, &bringing.progress, true);
-	return error;
-}
-
 static int run(struct settings *settings)
 {
 	struct init *init = NULL;
@@ -428,7 +465,7 @@ static int run(struct settings *settings)
 	if (!error)
 		error = load_open(&settings->load, &load, &why);
 	if (!error && settings->eager)
-		error = bring_all(load, &why);
+		error = load_eager(load, &why);
 	if (error) {
 		init_abandon(init);
 		load_close(load);
@@ -447,27 +484,64 @@ static int run(struct settings *settings)
 	return status;
 }
 
-/* Descriptors 0 to 2 must be taken, or our own would get those numbers. */
-static void fill_stdio(void)
+static void serves(void *data)
 {
-	while (true) {
-		int fd = open("/dev/null", O_RDWR);
+	struct settings *settings = data;
 
-		if (fd > 2)
-			(void)close(fd);
-		if (fd < 0 || fd > 2)
-			return;
-	}
+	(void)puts("ready");
+	(void)fflush(stdout);
+	let_go_of_stdio(settings);
+	tell_waiting(settings, 0);
 }
 
-/* Its pages in one call: a fault for each costs more. */
-static void warm_heap(void)
+static int serve(struct settings *settings)
 {
-	void *heap = malloc(HEAP_BYTES);
+	const struct load_serve_options options = {
+		.path = settings->serve,
+		.dirs = settings->dirs,
+		.nr_dirs = settings->nr_dirs,
+		.max = settings->max ? (unsigned)settings->max : SERVE_MAX,
+		.pid_file = settings->supervise.pid_file,
+		.load = settings->load,
+		.ready = serves,
+		.data = settings,
+	};
+	int error = load_serve(&options);
 
-	if (heap)
-		page_populate(heap, HEAP_BYTES);
-	free(heap);
+	tell_waiting(settings, SUPERVISE_NOT_LOADED);
+	return error ? SUPERVISE_NOT_LOADED : 0;
+}
+
+static void asked(void *data, int error, const struct why *why)
+{
+	struct settings *settings = data;
+
+	if (error)
+		say_error("%s", why->text);
+	else if (settings->verbose)
+		say_note("%u child%s running after %llu us",
+			 settings->load.nr_children,
+			 settings->load.nr_children == 1 ? "" : "ren",
+			 us_since(settings));
+	if (!error)
+		let_go_of_stdio(settings);
+}
+
+static int ask(struct settings *settings)
+{
+	const struct load_at_options options = {
+		.path = settings->at,
+		.image = settings->load.dir,
+		.cwd = settings->load.cwd,
+		.nr_children = settings->load.nr_children,
+		.detach = settings->detach,
+		.fates = &settings->load.fates,
+		.pid_file = settings->supervise.pid_file,
+		.started = asked,
+		.data = settings,
+	};
+
+	return load_at(&options);
 }
 
 int main(int argc, char **argv)
@@ -479,24 +553,26 @@ int main(int argc, char **argv)
 	sigset_t all;
 
 	settings.began_ns = io_monotonic_ns();
-	warm_heap();
+	load_begin_heap();
 	settings.load.fates.choices = settings.choices;
 	settings.load.fates.ports = settings.ports;
 	settings.supervise.started = started;
 	settings.supervise.killed = killed;
 	settings.supervise.data = &settings;
 	say_init(argv[0]);
-	fill_stdio();
+	load_begin_stdio();
 	if (parse(&settings, argc, argv))
 		return EXIT_USAGE;
 	if (settings.done)
 		return 0;
-	if (settings.detach)
+	if (settings.detach && !settings.at)
 		detach(&settings);
 	if (settings.verbose > 1 || settings.profiles)
 		phases_begin(settings.began_ns);
 	/* Before any child: what comes now waits for the poll loop. */
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
-	return run(&settings);
+	if (settings.at)
+		return ask(&settings);
+	return settings.serve ? serve(&settings) : run(&settings);
 }

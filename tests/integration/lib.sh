@@ -203,12 +203,13 @@ mount_image() {
 	fuse_connections+=("$(mountpoint -d "$mnt" | cut -d: -f2)")
 }
 
-# The way of a test is TRANSPORT-MEMORY, such as tcp-own.
+# The way of a test is TRANSPORT-MEMORY, such as tcp-own.  Transport served is local,
+# with children by mitosis-load --serve and --at.
 #
 # take_image WAY PID [OPTIONS]: mount an image of a process; on tcp through a
 # daemon.
 take_image() {
-	if [ "${1%-*}" = local ]; then
+	if [ "${1%-*}" != tcp ]; then
 		mount_image "local:/pid/$2" "${3-}"
 		return
 	fi
@@ -217,8 +218,37 @@ take_image() {
 }
 
 drop_image() {
+	[ -z "$server" ] || stop_server
 	umount "$mnt"
-	[ "${1%-*}" = local ] || stop_daemon
+	[ "${1%-*}" != tcp ] || stop_daemon
+}
+
+# start_server WAY [OPTIONS]: a loader that serves the image; sets $server.
+servers=0 server=
+start_server() {
+	local way=$1 name=server-$((++servers))
+	shift
+	start "$name" "$tools/mitosis-load" --memory="${way#*-}" \
+		--serve="$dir/serve.sock" "$@" "$mnt/image"
+	server=$pid
+	wait_ready "$name" "$server"
+}
+
+stop_server() {
+	kill -TERM "$server"
+	expect_exit "$server" 0 "the server"
+	server=
+	[ ! -e "$dir/serve.sock" ] || fail "the server's socket is left over"
+}
+
+# choose_loader WAY: the command that loads a child, in the array $loading.
+choose_loader() {
+	if [ "${1%-*}" = served ]; then
+		[ -n "$server" ] || start_server "$1"
+		loading=("$tools/mitosis-load" --at="$dir/serve.sock")
+	else
+		loading=("$tools/mitosis-load" --memory="${1#*-}")
+	fi
 }
 
 # load_child WAY NAME [OPTIONS]: the loader's pid in $loader, the child's, once
@@ -226,7 +256,8 @@ drop_image() {
 load_child() {
 	local way=$1 name=$2
 	shift 2
-	start "$name" "$tools/mitosis-load" --memory="${way#*-}" \
+	choose_loader "$way"
+	start "$name" "${loading[@]}" \
 		--pid-file "$dir/$name.pid" "$@" "$mnt/image"
 	loader=$pid
 	wait_for 20 test -s "$dir/$name.pid" -o ! -e "/proc/$loader"

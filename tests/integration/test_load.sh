@@ -39,7 +39,7 @@ kill -KILL "$(cat killed.pid)"
 expect_exit "$loader" 137 "the killed child"
 
 # Detached: the loader comes back, and the child goes on.
-"$tools/mitosis-load" --memory="${way#*-}" --detach --pid-file "$dir/detached.pid" \
+"${loading[@]}" --detach --pid-file "$dir/detached.pid" \
 	"$mnt/image" </dev/null >detached.out 2>&1
 detached=$(cat detached.pid)
 random_pause 100

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # zoo.sh WAY ANIMAL - image a self-checking program at a random moment
 #
-# WAY is TRANSPORT-MEMORY (local-shared, tcp-own, ...), or "alone" to run the
+# WAY is TRANSPORT-MEMORY (local-shared, tcp-own, served-shared, ...), or "alone" to run the
 # program without an image, or "notices" to run it alone under the library $LIE,
 # which must make it fail, or "imaged" for many images and no child.  ANIMAL is a
 # program of tests/zoo, or alloc-jemalloc and alloc-jemalloc-eager for the
@@ -76,7 +76,7 @@ notices)
 esac
 
 need_tools mitosisfs mitosis-load
-[ "${way%-*}" = local ] || need_tools mitosisd
+[ "${way%-*}" != tcp ] || need_tools mitosisd
 start_parent
 before=$(portrait "$parent")
 take_image "$way" "$parent"

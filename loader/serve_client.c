@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "loader/serve_client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PATIENCE_S 1 /* for a body after its head, and for a full socket */
+
+static bool is_ours(int sock)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == geteuid() || peer.uid == 0);
+}
+
+struct serve_client *serve_client_new(int sock)
+{
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct serve_client *client =
+		is_ours(sock) ? calloc(1, sizeof(*client)) : NULL;
+
+	if (!client) {
+		(void)close(sock);
+		return NULL;
+	}
+	(void)setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience,
+			 sizeof(patience));
+	(void)setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience,
+			 sizeof(patience));
+	client->sock = sock;
+	return client;
+}
+
+void serve_client_drop_fds(struct serve_client *client)
+{
+	ask_close_fds(&client->request);
+}
+
+void serve_client_cut(struct serve_client *client)
+{
+	if (client->sock >= 0)
+		(void)close(client->sock);
+	client->sock = -1;
+}
+
+void serve_client_free(struct serve_client *client)
+{
+	serve_client_cut(client);
+	serve_client_drop_fds(client);
+	load_done_with(&client->load);
+	ask_free(&client->ask);
+	free(client);
+}
+
+static void choose_fds(struct serve_client *client)
+{
+	const struct ask *ask = &client->ask;
+	const int *sent = client->request.fds + ask_first_choice(ask);
+
+	for (uint32_t i = 0; i < ask->nr_choices; i++) {
+		const struct ask_choice *choice = &ask->choices[i];
+
+		client->choices[i] = (struct fate_choice){
+			.fd = choice->fd,
+			.own_fd = choice->sent < 0 ? -1 : sent[choice->sent],
+			.path = choice->sent < 0 ? choice->path : NULL,
+		};
+	}
+}
+
+int serve_client_choose(struct serve_client *client, const struct load *base,
+			struct why *why)
+{
+	const struct ask *ask = &client->ask;
+	int error;
+
+	choose_fds(client);
+	client->options = *base->options;
+	client->options.linger = ask->linger;
+	client->options.cwd = ask->cwd[0] ? ask->cwd : NULL;
+	client->options.nr_children = ask->nr_children;
+	client->options.fates = (struct fate_options){
+		.choices = client->choices,
+		.nr_choices = ask->nr_choices,
+		.ports = ask->ports,
+		.nr_ports = ask->nr_ports,
+	};
+	error = load_with(base, &client->options, client->request.fds,
+			  &client->load, why);
+	/* Or kill(0, ...) of the child would reach us and all others. */
+	if (client->load.leads == LOAD_LEADS_NOBODY)
+		client->load.leads = LOAD_LEADS_GROUP;
+	return error;
+}
+
+static void tell(struct serve_client *client, struct ask_message *message)
+{
+	if (client->sock >= 0 && ask_send(client->sock, message))
+		serve_client_cut(client);
+}
+
+void serve_client_tell(struct serve_client *client, enum ask_type type,
+		       uint32_t index, int32_t value)
+{
+	struct ask_message message = {
+		.head = {.type = type, .index = index, .value = value},
+	};
+
+	tell(client, &message);
+}
+
+void serve_client_tell_words(struct serve_client *client, enum ask_type type,
+			     int32_t value, const char *words)
+{
+	struct ask_message message = {
+		.head = {.type = type,
+			 .value = value,
+			 .body_bytes = (uint32_t)strlen(words)},
+		.body = words,
+	};
+
+	tell(client, &message);
+}
+
+void serve_client_tell_pid(struct serve_client *client, uint32_t index,
+			   int pidfd)
+{
+	struct ask_message message = {
+		.head = {.type = ASK_PID, .index = index},
+		.fds = {pidfd},
+		.nr_fds = 1,
+	};
+
+	tell(client, &message);
+}

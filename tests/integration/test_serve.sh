@@ -1,0 +1,209 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# test_serve.sh WAY - many children of one resident loader, each whole
+LIMIT=230
+. "$(dirname "$0")/lib.sh"
+way=$1
+need_tools mitosisfs mitosis-load
+need_programs setpriv mount
+
+cat >parent.py <<'END'
+import os, subprocess, sys, time
+import numpy
+array = numpy.arange(1 << 18)
+words = os.open("words", os.O_RDONLY)
+os.read(words, 8)
+os.write(1, b"ready\n")
+line = b""
+while not line.endswith(b"\n"):
+    line += os.read(0, 1) or sys.exit(9)
+for command, *rest in [text.split() for text in line.decode().split(";")]:
+    if command == "sum":
+        array[::512] += 1
+        print("sum", int(array.sum()), os.getpid(), os.getppid())
+    elif command == "next":
+        print("next", os.read(words, 8).decode().strip(),
+              os.lseek(words, 0, os.SEEK_CUR))
+    elif command == "run":
+        print("run", subprocess.run(rest).returncode)
+    elif command == "leave":
+        subprocess.Popen(rest, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL)
+    elif command == "wait":
+        os.read(0, 1)
+    elif command == "exit":
+        sys.stdout.flush()
+        os._exit(int(rest[0]))
+    sys.stdout.flush()
+END
+
+seq -w 1000000 >words
+mkfifo parent.in
+start parent sh -c 'exec /usr/bin/python3 parent.py <parent.in'
+parent=$pid
+exec 9>parent.in
+wait_ready parent "$parent"
+take_image "$way" "$parent"
+start_server "$way" --max=64 --pid-file="$dir/server.pid"
+[ "$(cat server.pid)" = "$server" ] || fail "another pid in the server's file"
+[ "$(stat -c %a serve.sock)" = 600 ] || fail "others may use the socket"
+
+at=("$tools/mitosis-load" --at="$dir/serve.sock")
+at() {
+	"${at[@]}" "$@"
+}
+
+# say COMMANDS [OPTIONS]: a child's answer
+say() {
+	local commands=$1
+	shift
+	echo "$commands" | at "$@"
+}
+
+# ---- one child ----
+
+right="sum $(((1 << 18) * ((1 << 18) - 1) / 2 + 512)) $parent 1"
+[ "$(say 'sum;exit 0')" = "$right" ] || fail "not '$right': $(say sum)"
+status=0
+say 'exit 7' || status=$?
+[ $status = 7 ] || fail "a child's 7 became $status"
+status=0
+at -f 0=/dev/null || status=$?
+[ $status = 9 ] || fail "--fd of a client: $status, not 9"
+refused 'no such image is served here: elsewhere' at elsewhere
+refused '--memory is no option of --at' at --memory=own
+refused 'No such file or directory' at --cwd=/nonexistent
+refused '0 of 64 children are there already' at -n 65
+
+# ---- many, one after the other, and at once ----
+
+for i in $(seq 200); do
+	at <<<'sum;exit 0'
+done >two_hundred.out
+[ "$(sort two_hundred.out | uniq -c | sed 's/^ *//')" = "200 $right" ] ||
+	fail "one of 200 is another"
+[ "$(pgrep -P "$server" | wc -l)" -le 4 ] ||
+	fail "a server of one child at a time has many processes"
+
+mkfifo go
+exec 7<>go
+for i in $(seq 64); do
+	"${at[@]}" --pid-file="$dir/many.$i.pid" >many.$i.out 7>&- < <(
+		exec 6<go 7>&-
+		echo 'sum;next;next;wait'
+		exec cat <&6
+	) &
+	clients+=($!)
+done
+for i in $(seq 64); do
+	wait_for 90 test -s many.$i.pid
+done
+all_answered() {
+	[ "$(cat many.*.out | wc -l)" = 192 ]
+}
+wait_for 90 all_answered
+refused '64 of 64 children are there already' at </dev/null
+[ "$(cat many.*.pid | sort -u | wc -l)" = 64 ] || fail "a pid is there twice"
+exec 7>&-
+for client in "${clients[@]}"; do
+	expect_exit "$client" 0 "one of 64"
+done
+clients=()
+for i in $(seq 64); do
+	printf '%s\n' "$right" "next 0000002 16" "next 0000003 24" |
+		diff - many.$i.out || fail "child $i of 64 is another"
+done
+
+[ "$(say 'sum;exit 0' -n 1)" = "$right" ] || fail "after 64: another"
+
+# ---- a world is used again only as it was ----
+
+mkdir here
+say "run mount -t tmpfs none $dir/here;run mountpoint -q $dir/here;exit 0" |
+	tail -n 1 | grep -qx 'run 0' || fail "a child may not mount"
+for i in 1 2 3; do
+	[ "$(say "run mountpoint -q $dir/here;exit 0")" != 'run 0' ] ||
+		fail "a child sees what an earlier one mounted"
+done
+
+say "leave sleep 4321;exit 0"
+left() {
+	local pid
+	for pid in $(ours); do
+		! grep -qzx 4321 "/proc/$pid/cmdline" || echo "$pid"
+	done 2>/dev/null
+}
+none_left() {
+	[ -z "$(left)" ]
+}
+wait_for 10 none_left
+echo "leave sleep 4321;exit 0" | at --detach
+some_left() {
+	[ -n "$(left)" ]
+}
+wait_for 10 some_left
+sleep 0.2
+some_left || fail "what a detached child left is gone"
+kill "$(left)"
+wait_for 10 none_left
+
+# ---- death, of each in turn ----
+
+# hold NAME [OPTIONS]: a child that waits; $client, and its pid in NAME.pid
+hold() {
+	local name=$1
+	shift
+	"${at[@]}" "$@" --pid-file="$dir/$name.pid" >"$name.out" 2>"$name.err" \
+		< <(echo 'sum;wait' && exec sleep 1000) &
+	client=$!
+	wait_for 20 test -s "$name.pid"
+}
+
+hold orphan
+kill -9 "$client"
+wait "$client" 2>/dev/null || true
+wait_for 10 gone "$(cat orphan.pid)"
+
+hold killed
+kill -9 "$(cat killed.pid)"
+expect_exit "$client" 137 "the client of a killed child"
+
+hold without_init
+kill -9 "$(awk '/^PPid/ { print $2 }' "/proc/$(cat without_init.pid)/status")"
+expect_exit "$client" 137 "the client of a killed init"
+
+hold group -n 8
+hold detached --detach -n 2
+for i in $(seq 20); do
+	at </dev/null >/dev/null 2>&1 &
+	clients+=($!)
+done
+random_pause 40
+kill -9 "$server"
+wait "$server" 2>/dev/null || true
+expect_exit "$client" 0 "the client that detached"
+for child in $(cat group.pid detached.pid); do
+	wait_for 10 gone "$child"
+done
+wait_for 10 grep -q 'the loader that serves has ended' group.err
+for client in "${clients[@]}"; do
+	wait "$client" || true
+done
+
+# Another one takes its place, and ends all at SIGTERM.
+refused 'start one with' at </dev/null
+start_server "$way"
+hold last
+refused 'in use' "$tools/mitosis-load" --serve="$dir/serve.sock" "$mnt/image"
+stop_server
+expect_exit "$client" 137 "the client of a server that was ended"
+wait_for 10 gone "$(cat last.pid)"
+
+echo 'exit 0' >&9
+exec 9>&-
+expect_exit "$parent" 0 "the parent"
+for pid in $(ours); do
+	[ "$(cat "/proc/$pid/comm")" != sleep ] || kill "$pid"
+done
+drop_image "$way"
+expect_nothing_left
