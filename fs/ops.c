@@ -104,7 +104,7 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino,
 		return;
 	}
 	if (node == tree_space(context(req)->tree))
-		(*context(req)->nr_users)++;
+		use_begin(context(req)->use);
 	file->fh = 0;
 	file->direct_io = !is_cached(node);
 	file->keep_cache = is_cached(node) && !context(req)->dropper;
@@ -120,7 +120,7 @@ static void ops_release(fuse_req_t req, fuse_ino_t ino,
 	if (node && node->kind == TREE_LIVE)
 		live_release(file);
 	(void)fuse_reply_err(req, 0);
-	if (node == tree_space(ops->tree) && --*ops->nr_users != 0)
+	if (node == tree_space(ops->tree) && !use_end(ops->use))
 		return;
 	if (node && ops->dropper && is_cached(node))
 		dropper_drop(ops->dropper, ino);

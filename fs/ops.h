@@ -15,7 +15,6 @@
  */
 #pragma once
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #define FUSE_USE_VERSION 314
@@ -25,6 +24,7 @@
 #include "fs/parking.h"
 #include "fs/status.h"
 #include "fs/tree.h"
+#include "fs/use.h"
 #include "rdmafetch/fetch.h"
 
 struct ops_context {
@@ -38,7 +38,7 @@ struct ops_context {
 	/* Nobody has the file of all pages open any more; NULL: no matter. */
 	void (*unused)(void *arg);
 	void *unused_arg;
-	atomic_uint *nr_users;	 /* of that file */
+	struct use *use;	 /* of that file */
 	struct dropper *dropper; /* cache=off; NULL: the kernel keeps pages */
 };
 

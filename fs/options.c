@@ -13,6 +13,7 @@
 
 #include "common/wire.h"
 #include "fs/mountwords.h"
+#include "fs/share_terms.h"
 #include "rdmafetch/verbs_address.h"
 
 #define TIMEO_MAX_DS 6000u
@@ -20,6 +21,8 @@
 #define RETRY_MAX_M  10000u /* about a week: nfs(5) */
 #define LEASE_MAX_S  (30u * 24 * 3600)
 #define THREADS_MAX  64u
+#define TTL_MAX_S    LEASE_MAX_S
+#define TTL_S	     5u /* "a few seconds", as the ancestor */
 
 enum {
 	KEY_HELP,
@@ -51,6 +54,7 @@ static const struct number {
 	 PREFETCH_PAGES_MAX},
 	{"readahead", offsetof(struct options, readahead_kb),
 	 MODES_AHEAD_MIN_KB, MODES_AHEAD_MAX_KB},
+	{"cache_ttl", offsetof(struct options, cache_ttl_s), 0, TTL_MAX_S},
 	{"threads", offsetof(struct options, threads), 1, THREADS_MAX},
 };
 
@@ -60,6 +64,8 @@ static const struct fuse_opt table[] = {
 	OPTION("eager=%s", eager, 0),
 	OPTION("prefetch=%s", prefetch, 0),
 	OPTION("cache=%s", cache, 0),
+	OPTION("sharecache", sharecache, 1),
+	OPTION("nosharecache", sharecache, -1),
 	OPTION("socket=%s", socket, 0),
 	OPTION("proto=%s", proto_text, 0),
 	OPTION("fuse=%s", fuse_text, 0),
@@ -136,6 +142,13 @@ static const char usage[] =
 	"  -o cache=WHERE       what keeps pages that have come: kernel, as "
 	"memory\n"
 	"                       allows; off, nothing beyond an open (kernel)\n"
+	"  -o cache_ttl=N       keep pages N seconds after the last mount and "
+	"child\n"
+	"                       (5 for /image/ sources, 0 for others)\n"
+	"  -o sharecache        share a server with other mounts of the image: "
+	"the\n"
+	"                       default, but with hard\n"
+	"  -o nosharecache      have a server of one's own\n"
 	"  -o threads=N         the most threads that answer the kernel (8)\n"
 	"  -o fuse=CHANNEL      how the kernel asks: auto, dev (/dev/fuse) or "
 	"io_uring\n"
@@ -373,6 +386,35 @@ static int check_sec(struct options *options)
 	return 0;
 }
 
+/*
+ * What is kept is for later mounts of the image, which must be able to find it.
+ * Who may not mount but by fusermount3 is told by the status: that is no matter
+ * of words.
+ */
+static int check_sharing(struct options *options)
+{
+	const char *why = share_forbidden(options);
+	bool is_off = options->modes.cache == MODES_CACHE_OFF;
+	unsigned ttl_s = options->cache_ttl_s;
+
+	if (options->sharecache > 0 && why)
+		return wrong(options, "sharecache: %s", why);
+	if (ttl_s == MODES_UNSET) {
+		options->cache_ttl_s = why || is_off ? 0 : TTL_S;
+		return 0;
+	}
+	if (ttl_s && is_off)
+		return wrong(options, "%s",
+			     "cache_ttl is for pages that are kept, and "
+			     "cache=off keeps none: leave out one of the two");
+	if (ttl_s && why)
+		return wrong(options,
+			     "cache_ttl is for later mounts of the image, and "
+			     "none would find this one's pages: %s",
+			     why);
+	return 0;
+}
+
 static int check(struct options *options)
 {
 	if (check_words(options))
@@ -387,6 +429,8 @@ static int check(struct options *options)
 			     "or local:/pid/N",
 			     options->source_text);
 	if (check_modes(options))
+		return -1;
+	if (check_sharing(options))
 		return -1;
 	if (check_proto(options))
 		return -1;
@@ -419,6 +463,7 @@ int options_parse(int argc, char **argv, struct options *options)
 		.prefetch_pages = MODES_UNSET,
 		.readahead_kb = MODES_UNSET,
 		.threads = 8,
+		.cache_ttl_s = MODES_UNSET,
 		.uid = OPTIONS_SELF,
 		.gid = OPTIONS_SELF,
 		.is_helper = named_as_helper(argv[0]),

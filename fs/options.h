@@ -38,6 +38,8 @@ struct options {
 	unsigned uid, gid; /* who files are shown to belong to */
 	unsigned lease_s;  /* 0: the daemon's default */
 	unsigned threads;
+	unsigned cache_ttl_s; /* MODES_UNSET until it is decided */
+	int sharecache;	      /* 1 said, -1 refused, 0 neither */
 	char *mode, *prefetch, *eager, *cache; /* owned; NULL: not said */
 	unsigned prefetch_pages, readahead_kb; /* MODES_UNSET: not said */
 	int profile;			       /* told at the end */

@@ -21,6 +21,7 @@
 #include "fs/ops.h"
 #include "fs/parking.h"
 #include "fs/profile.h"
+#include "fs/share_session.h"
 #include "fs/teller.h"
 #include "fs/tree.h"
 #include "rdmafetch/fetch.h"
@@ -44,7 +45,9 @@ struct session {
 	void *ready_arg;
 	int is_mounted;
 	atomic_int is_closing, eager_result;
-	atomic_uint nr_users;
+	struct use use;
+	struct share_session sharing;
+	struct share *share;	    /* NULL: no other mount finds this server */
 	struct prefetch_run *bring; /* by the eager thread */
 	unsigned nr_bring;
 	const struct workset *trace;
@@ -52,7 +55,7 @@ struct session {
 	void *record_arg;
 };
 
-static void record(void *arg);
+static void unused(void *arg);
 
 /*
  * Prefetched pages go to the kernel at once.  Only the fetch's own prefetch
@@ -181,6 +184,21 @@ static void set_readahead(const struct session *session)
 			      session->options->modes.readahead_kb);
 }
 
+static void open_share(struct session *session, struct share_seat *seat)
+{
+	session->sharing = (struct share_session){
+		.options = session->options,
+		.image = session->origin.image,
+		.fetch = session->fetch,
+		.use = &session->use,
+	};
+	if (!seat)
+		return;
+	session->share = share_session_open(&session->sharing, seat);
+	session->origin.share = session->share;
+	session->origin.sharing_why = seat->why;
+}
+
 static void session_closep(struct session **session)
 {
 	session_close(*session);
@@ -204,6 +222,8 @@ int session_open(const struct options *options,
 	session->origin.mode = modes_name(options->modes.kind);
 	session->origin.cache = modes_cache_name(options->modes.cache);
 	session->origin.desc_bytes = image->desc_bytes;
+	session->origin.use = &session->use;
+	session->use.since_ns = io_monotonic_ns();
 	start_ns = io_monotonic_ns();
 	r = tree_new(image->image, image->desc, image->desc_bytes,
 		     &session->tree);
@@ -213,9 +233,9 @@ int session_open(const struct options *options,
 	session->context = (struct ops_context){
 		.tree = session->tree,
 		.origin = &session->origin,
-		.unused = session->record ? record : NULL,
+		.unused = unused,
 		.unused_arg = session,
-		.nr_users = &session->nr_users,
+		.use = &session->use,
 		.uring = options->uring,
 		.uid = options->uid == OPTIONS_SELF ? geteuid() : options->uid,
 		.gid = options->gid == OPTIONS_SELF ? getegid() : options->gid,
@@ -234,6 +254,7 @@ int session_open(const struct options *options,
 	if (r)
 		return r;
 	session->context.fetch = session->fetch;
+	open_share(session, image->seat);
 	if (options->modes.cache == MODES_CACHE_OFF) {
 		r = dropper_open(session->fuse, &session->dropper);
 		if (r)
@@ -248,6 +269,8 @@ int session_open(const struct options *options,
 
 static void tell_ready(struct session *session)
 {
+	if (session->share)
+		share_ready(session->share);
 	if (!session->options->foreground)
 		teller_hush(session->teller);
 	session->ready(session->ready_arg);
@@ -306,9 +329,8 @@ static int choose_runs(struct session *session)
  * The file of all pages was closed by its last user.  Only faults are seen, so
  * where pages came ahead the working set would not be whole.
  */
-static void record(void *arg)
+static void record(struct session *session)
 {
-	struct session *session = arg;
 	const struct modes *modes = &session->options->modes;
 	struct workset set = {0};
 
@@ -318,6 +340,16 @@ static void record(void *arg)
 	if (set.nr)
 		session->record(session->record_arg, &set);
 	workset_done(&set);
+}
+
+static void unused(void *arg)
+{
+	struct session *session = arg;
+
+	if (session->share)
+		share_unused(session->share);
+	if (session->record)
+		record(session);
 }
 
 /* Before the loop runs: its threads must inherit what the teller blocks. */
@@ -332,6 +364,7 @@ static int start_eager(struct session *session)
 		.done = eager_done,
 		.arg = session,
 	};
+	char root[PATH_MAX - NAME_MAX];
 	int r = teller_open(get_progress, session, is_eager, &session->teller);
 
 	if (!r)
@@ -340,9 +373,11 @@ static int start_eager(struct session *session)
 		return r;
 	options.runs = session->bring;
 	options.nr_runs = session->nr_bring;
+	(void)snprintf(root, sizeof(root), "%s", session->options->mountpoint);
+	if (session->share) /* where it is mounted first may be unmounted */
+		share_path(session->share, root);
 	(void)snprintf(session->space_path, sizeof(session->space_path),
-		       "%s/image/%s", session->options->mountpoint,
-		       tree_space(session->tree)->name);
+		       "%s/image/%s", root, tree_space(session->tree)->name);
 	return eager_open(&options, &session->origin.eager);
 }
 
@@ -398,7 +433,7 @@ void session_close(struct session *session)
 	session->is_closing = 1;
 	if (session->is_mounted) {
 		fuse_remove_signal_handlers(session->fuse);
-		fuse_session_unmount(session->fuse);
+		share_session_unmount(session->fuse, session->share);
 	}
 	dropper_close(session->dropper);
 	eager_close(session->origin.eager);

@@ -17,6 +17,7 @@
 #include "common/image.h"
 #include "common/workset.h"
 #include "fs/options.h"
+#include "fs/share_seat.h"
 #include "fs/status.h"
 #include "rdmafetch/transport.h"
 
@@ -38,6 +39,8 @@ struct session_image {
 	 */
 	void (*record)(void *arg, const struct workset *set);
 	void *record_arg;
+	/* Where other mounts find this one's server; taken.  NULL: nowhere. */
+	struct share_seat *seat;
 };
 
 struct session;

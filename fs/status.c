@@ -99,12 +99,48 @@ static const char *bringing(const struct status_origin *origin)
 	return strcmp(origin->mode, "eager") ? "replay" : "eager";
 }
 
+/* Whether other mounts share this server, and for how long nobody has used it.
+ */
+static void print_sharing(FILE *out, const struct status_origin *origin)
+{
+	const char *why = origin->sharing_why ? origin->sharing_why : "";
+	struct share_state state;
+
+	fprintf(out, why[0] ? "sharing: %s (%s)\n" : "sharing: %s\n",
+		origin->share ? "yes" : "no", why);
+	if (origin->share) {
+		share_get_state(origin->share, &state);
+		fprintf(out, "mounts: %u\n", state.nr_mounts);
+		fprintf(out, "cache_ttl_s: %u\n", state.ttl_s);
+	}
+	fprintf(out, "users: %u\n", origin->use->nr);
+	fprintf(out, "idle_ms: %" PRIu64 "\n",
+		use_idle_ns(origin->use) / 1000000);
+}
+
+static void put_sharing(struct json *json, const struct status_origin *origin)
+{
+	struct share_state state;
+
+	json_bool(json, "sharing", origin->share);
+	if (origin->sharing_why && origin->sharing_why[0])
+		json_string(json, "sharing_why", origin->sharing_why);
+	if (origin->share) {
+		share_get_state(origin->share, &state);
+		json_u64(json, "mounts", state.nr_mounts);
+		json_u64(json, "cache_ttl_s", state.ttl_s);
+	}
+	json_u64(json, "users", origin->use->nr);
+	json_u64(json, "idle_ns", use_idle_ns(origin->use));
+}
+
 static void print_mode(FILE *out, const struct status_origin *origin)
 {
 	struct eager_state state;
 
 	fprintf(out, "mode: %s\n", origin->mode);
 	fprintf(out, "cache: %s\n", origin->cache);
+	print_sharing(out, origin);
 	if (!origin->eager)
 		return;
 	eager_get_state(origin->eager, &state);
@@ -120,6 +156,7 @@ static void put_mode(struct json *json, const struct status_origin *origin)
 
 	json_string(json, "mode", origin->mode);
 	json_string(json, "cache", origin->cache);
+	put_sharing(json, origin);
 	if (!origin->eager)
 		return;
 	eager_get_state(origin->eager, &state);

@@ -9,6 +9,7 @@
 
 #include "common/image.h"
 #include "fs/eager.h"
+#include "fs/share.h"
 #include "rdmafetch/fetch.h"
 
 #define STATUS_TRANSPORT_MAX 383u
@@ -31,10 +32,13 @@ struct status_origin {
 	uint64_t snapshot_ns, descriptor_ns, decode_ns;
 	uint64_t tree_ns, attach_ns; /* then, and only then: mount(2) */
 	size_t desc_bytes;
-	const char *mode;    /* modes_name() */
-	const char *cache;   /* modes_cache_name() */
-	const char *fuse;    /* channel_name(): how this question came */
-	struct eager *eager; /* NULL: everything is not wanted */
+	const char *mode;	 /* modes_name() */
+	const char *cache;	 /* modes_cache_name() */
+	const char *fuse;	 /* channel_name(): how this question came */
+	struct eager *eager;	 /* NULL: everything is not wanted */
+	struct use *use;	 /* of the pages */
+	struct share *share;	 /* NULL: a server of its own, ... */
+	const char *sharing_why; /* ... why; NULL: unknown */
 };
 
 /*

@@ -22,6 +22,7 @@
 #include "common/io.h"
 #include "common/say.h"
 #include "config.h"
+#include "fs/join.h"
 #include "fs/options.h"
 #include "fs/session.h"
 #include "rdmafetch/retry.h"
@@ -122,12 +123,25 @@ static void tell_profile(struct session *session)
 		say_note("%s", line);
 }
 
+/*
+ * Mount an image that is open: by the server that it has on this host, or by
+ * us. 1 when there is nothing more to do, 0, or -errno.
+ */
+static int mount_image(const struct options *options,
+		       struct session_image *image, struct session **ret)
+{
+	int r = join(options, image, image->seat);
+
+	return r ? r : session_open(options, image, ret);
+}
+
 /* Everything between the fork and the loop; says its own errors. */
 static int serve(const struct options *options, int status_fd)
 {
 	struct session_image image;
 	struct origin *origin = NULL;
 	struct session *session = NULL;
+	struct share_seat seat;
 	uint64_t start_ns = io_monotonic_ns();
 	char why[WIRE_WHY_MAX + 1];
 	int r, code = EXIT_MOUNT;
@@ -140,8 +154,13 @@ static int serve(const struct options *options, int status_fd)
 	}
 	origin_image(origin, &image);
 	image.origin.mount_ns = io_monotonic_ns() - start_ns;
-	r = session_open(options, &image, &session);
-	if (r) {
+	image.seat = &seat;
+	r = mount_image(options, &image, &session);
+	if (r > 0) {
+		image.transport->ops->close(image.transport);
+		mounted(&status_fd);
+		code = EXIT_OK;
+	} else if (r) {
 		say_error("%s: cannot mount on %s: %s", options->source_text,
 			  options->mountpoint, strerror(-r));
 		image.transport->ops->close(image.transport);
@@ -160,6 +179,7 @@ static int serve(const struct options *options, int status_fd)
 		code = r == -EREMOTEIO ? EXIT_MOUNT : r ? EXIT_SYSTEM : EXIT_OK;
 	}
 	session_close(session);
+	share_seat_leave(&seat);
 	origin_close(origin);
 	return code;
 }

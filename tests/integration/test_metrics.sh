@@ -100,7 +100,7 @@ start large /usr/bin/python3 "$here/stream.py" parent
 wait_ready large "$pid"
 ctl prepare "$pid" --name large >/dev/null
 kill "$pid"
-mount_image unix:/image/large "socket=$socket,prefetch=next"
+mount_image unix:/image/large "socket=$socket,prefetch=next,nosharecache"
 /usr/bin/python3 "$here/stream.py" child "$mnt"
 cat "$mnt/metrics" >stream.txt
 check <stream.txt
@@ -110,7 +110,7 @@ awk '/^mitosisfs_prefetched_bytes_total/ { came = $2 }
 	fail "few pages that came ahead were hits: $(grep prefetch stream.txt)"
 umount "$mnt"
 # Each kind of hit and waste: the 64 pages that the kernel dropped came twice.
-mount_image unix:/image/large "socket=$socket,prefetch=next"
+mount_image unix:/image/large "socket=$socket,prefetch=next,nosharecache"
 /usr/bin/python3 "$here/stream.py" jump "$mnt"
 cat "$mnt/metrics" >jump.txt
 check 'mitosisfs_prefetch_waste_bytes_total{why="again"}=262144' \

@@ -157,11 +157,12 @@ daemon_on() {
 	port=$(grep -oP ' tcp:[\d.]+:\K\d+' "$ready") || port=
 }
 
-# mount_on HOST SOURCE [OPTIONS]: an image at $mnt, over RDMA.
+# mount_on HOST SOURCE [OPTIONS]: an image at $mnt, over RDMA, with a server of
+# its own: the hosts here have one /run.
 mount_on() {
 	mkdir -p "$mnt"
 	on "$1" "$tools/mitosisfs" "$2" "$mnt" \
-		-o "proto=rdma,sec=munge,munge_socket=$munge${3:+,$3}"
+		-o "nosharecache,proto=rdma,sec=munge,munge_socket=$munge${3:+,$3}"
 	fuse_connections+=("$(mountpoint -d "$mnt" | cut -d: -f2)")
 	grep -qxF "transport: verbs (${device[$1]})" "$mnt/status" ||
 		fail "not over ${device[$1]}: $(grep ^transport "$mnt/status")"

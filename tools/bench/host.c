@@ -171,8 +171,9 @@ int host_mount(struct host *host, pid_t pid, uint64_t *ret_took_ns)
 
 	if (host->daemon) {
 		strcpy(source, "127.0.0.1:/image/" IMAGE_NAME);
+		/* Or each round would find the pages of the one before. */
 		(void)snprintf(mount_options, sizeof(mount_options),
-			       "port=%u%s%s", mount_port(host),
+			       "port=%u,nosharecache%s%s", mount_port(host),
 			       extra ? "," : "", extra ? extra : "");
 	} else {
 		(void)snprintf(source, sizeof(source), "local:/pid/%d", pid);

@@ -104,6 +104,52 @@ static void words_of_nfs_and_sshfs_are_taken(void **state)
 	options_done(&options);
 }
 
+static void cache_ttl_is_for_who_may_share(void **state)
+{
+	static const struct {
+		const char *line;
+		unsigned ttl_s;
+	} rows[] = {
+		{"mitosisfs h:/image/a /mnt", 5},
+		{"mitosisfs unix:/image/a /mnt", 5},
+		{"mitosisfs h:/image/a /mnt -o cache_ttl=0", 0},
+		{"mitosisfs h:/image/a /mnt -o cache_ttl=70", 70},
+		{"mitosisfs h:/image/a /mnt -o hard", 0},
+		{"mitosisfs h:/image/a /mnt -o hard,sharecache", 5},
+		{"mitosisfs h:/image/a /mnt -o cache=off", 0},
+		{"mitosisfs h:/image/a /mnt -o nosharecache", 0},
+		{"mitosisfs h:/image/a /mnt -o auto_unmount", 0},
+		{"mitosisfs h:/image/a /mnt -f", 0},
+		{"mitosisfs h:/pid/1 /mnt", 0},
+		{"mitosisfs h:/pid/1 /mnt -o cache_ttl=0", 0},
+		{"mitosisfs local:/pid/1 /mnt", 0},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct options options;
+
+		if (parse(rows[i].line, &options))
+			fail_msg("'%s': %s", rows[i].line, options.why);
+		if (options.cache_ttl_s != rows[i].ttl_s)
+			fail_msg("'%s': %u", rows[i].line, options.cache_ttl_s);
+		options_done(&options);
+	}
+	assert_refused("mitosisfs h:/pid/1 /mnt -o cache_ttl=1", "/pid/");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o sharecache", "/pid/");
+	assert_refused("mitosisfs h:/image/a /mnt -o cache_ttl=1,cache=off",
+		       "cache=off");
+	assert_refused("mitosisfs h:/image/a /mnt -o cache_ttl=1,hard",
+		       "sharecache");
+	assert_refused("mitosisfs h:/image/a /mnt -o cache_ttl=1,nosharecache",
+		       "nosharecache");
+	assert_refused("mitosisfs h:/image/a /mnt -f -o sharecache",
+		       "foreground");
+	assert_refused("mitosisfs h:/image/a /mnt -o sharecache,auto_unmount",
+		       "auto_unmount");
+	assert_refused("mitosisfs h:/image/a /mnt -o cache_ttl=2592001",
+		       "2592000");
+}
+
 static void sec_is_taken(void **state)
 {
 	struct options options;
@@ -313,6 +359,7 @@ int main(void)
 		cmocka_unit_test(plain_words_are_taken),
 		cmocka_unit_test(numbers_are_taken),
 		cmocka_unit_test(words_of_nfs_and_sshfs_are_taken),
+		cmocka_unit_test(cache_ttl_is_for_who_may_share),
 		cmocka_unit_test(sec_is_taken),
 		cmocka_unit_test(psk_is_taken),
 		cmocka_unit_test(ways_to_the_daemon_are_taken),

@@ -43,7 +43,7 @@ mount_for() {
 		mount_on B "${address[A]}:/image/an"
 	else
 		on B "$tools/mitosisfs" "${address[A]}:/image/an" "$mnt" \
-			-o "proto=tcp,port=$port,sec=munge,munge_socket=$munge"
+			-o "nosharecache,proto=tcp,port=$port,sec=munge,munge_socket=$munge"
 		fuse_connections+=("$(mountpoint -d "$mnt" | cut -d: -f2)")
 	fi
 }

@@ -32,7 +32,7 @@ boot() {
 mkdir mnt
 mount_on_b() {
 	on B "$tools/mitosisfs" "${address[A]}:/image/an" "$dir/mnt" \
-		-o "port=$port,sec=munge,munge_socket=$munge,$1"
+		-o "nosharecache,port=$port,sec=munge,munge_socket=$munge,$1"
 	fuse_connections+=("$(mountpoint -d "$dir/mnt" | cut -d: -f2)")
 }
 

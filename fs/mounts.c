@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "common/mountinfo.h"
+
+/* Bytes; a host has some thousand mounts. */
+#define MOUNTINFO_MAX (256ul << 20)
+
+/* Call @fn for each mount of @dev, until it returns other than 0: that. */
+static int for_each(dev_t dev,
+		    int (*fn)(void *arg, const struct mountinfo *mount),
+		    void *arg)
+{
+	CLEANUP_FREE char *text = NULL;
+	char *save = NULL, *line;
+	size_t len;
+	int r = io_slurp_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX,
+			    &text, &len);
+
+	if (r)
+		return r;
+	for (line = strtok_r(text, "\n", &save); line && !r;
+	     line = strtok_r(NULL, "\n", &save)) {
+		struct mountinfo mount;
+
+		if (!mountinfo_parse(line, &mount) &&
+		    makedev(mount.major, mount.minor) == dev)
+			r = fn(arg, &mount);
+	}
+	return r;
+}
+
+static int count(void *arg, const struct mountinfo *mount)
+{
+	(*(int *)arg)++;
+	return 0;
+}
+
+int mounts_count(dev_t dev)
+{
+	int nr = 0, r = for_each(dev, count, &nr);
+
+	return r ? r : nr;
+}
+
+/* 1 when what @path leads to is the very mount. */
+static int is_at(const struct mountinfo *mount, const char *path)
+{
+	struct statx st;
+
+	return !statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW,
+		      STATX_MNT_ID, &st) &&
+	       st.stx_mask & STATX_MNT_ID && st.stx_mnt_id == mount->id;
+}
+
+static int device_of(int fd, const char *path, dev_t *ret_dev)
+{
+	struct statx st;
+
+	if (statx(fd, path, AT_STATX_DONT_SYNC | AT_EMPTY_PATH, 0, &st))
+		return -errno;
+	*ret_dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	return 0;
+}
+
+int mounts_device(const char *path, dev_t *ret_dev)
+{
+	return device_of(AT_FDCWD, path, ret_dev);
+}
+
+static int clone_of(int fd, const char *path)
+{
+	int clone = open_tree(
+		fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+
+	return clone < 0 ? -errno : clone;
+}
+
+int mounts_clone_at(dev_t dev, const char *path)
+{
+	CLEANUP_CLOSE int clone = clone_of(AT_FDCWD, path);
+	dev_t cloned;
+	int r = clone < 0 ? clone : device_of(clone, "", &cloned);
+
+	if (r)
+		return r;
+	return cloned == dev ? steal_fd(&clone) : -ESTALE;
+}
+
+struct cloning {
+	dev_t dev;
+	int clone;
+};
+
+static int clone_attached(void *arg, const struct mountinfo *mount)
+{
+	struct cloning *cloning = arg;
+
+	if (strcmp(mount->root, "/") != 0)
+		return 0;
+	cloning->clone = mounts_clone_at(cloning->dev, mount->point);
+	return cloning->clone >= 0;
+}
+
+int mounts_clone(dev_t dev, int holder)
+{
+	struct cloning cloning = {dev, clone_of(holder, "")};
+
+	if (cloning.clone != -EINVAL)
+		return cloning.clone;
+	return for_each(dev, clone_attached, &cloning) > 0 ? cloning.clone
+							   : -ENOENT;
+}
+
+int mounts_attach(int mount, const char *path)
+{
+	return move_mount(mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH)
+		       ? -errno
+		       : 0;
+}
+
+/* What lies under another mount stays: nobody can reach it by its path. */
+static int detach(void *arg, const struct mountinfo *mount)
+{
+	if (is_at(mount, mount->point))
+		(void)umount2(mount->point, MNT_DETACH | UMOUNT_NOFOLLOW);
+	return 0;
+}
+
+void mounts_detach(dev_t dev)
+{
+	(void)for_each(dev, detach, NULL);
+}

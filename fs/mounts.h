@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mounts.h - where a file system is mounted, and more mounts of it
+ *
+ * Speaks of what this process can see: the mounts of its namespace.  Asks the
+ * file system itself nothing, so it may be our own.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+/* How many mounts @dev has: 0 or more, or -errno. */
+int mounts_count(dev_t dev);
+
+/*
+ * Make a mount of @dev that is attached nowhere, from @holder, which is one, or
+ * where the kernel cannot (before 6.15) from one that is attached.
+ *
+ * Returns its descriptor, close-on-exec, or -errno: -EPERM who may not mount,
+ * -ENOENT nothing to make it from.
+ */
+int mounts_clone(dev_t dev, int holder);
+
+/*
+ * The same of what is mounted at @path.  -ESTALE when that is not @dev.
+ */
+int mounts_clone_at(dev_t dev, const char *path);
+
+/*
+ * Attach @mount, a mount that mounts_clone() made, at @path.  Until the
+ * descriptor is closed umount(8) finds it busy.  0 or -errno of move_mount(2).
+ */
+int mounts_attach(int mount, const char *path);
+
+/* Take all mounts of @dev out of sight; they end with their last open file. */
+void mounts_detach(dev_t dev);
+
+/* The device of what is mounted at @path: 0 or -errno. */
+int mounts_device(const char *path, dev_t *ret_dev);
