@@ -337,6 +337,14 @@ int io_recv_fds(int sock, void *buf, size_t len, int *fds, unsigned max_fds,
 	return 0;
 }
 
+struct timespec io_in_ms(int ms)
+{
+	uint64_t ns = io_monotonic_ns() + (uint64_t)ms * 1000000u;
+
+	return (struct timespec){(time_t)(ns / 1000000000u),
+				 (long)(ns % 1000000000u)};
+}
+
 static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* Read exactly @len bytes.  0, -errno, or -ENODATA at an early end. */
 int io_read_all(int fd, void *buf, size_t len);
@@ -48,6 +49,9 @@ int io_send_fds(int sock, const void *buf, size_t len, const int *fds,
  */
 int io_recv_fds(int sock, void *buf, size_t len, int *fds, unsigned max_fds,
 		unsigned *ret_nr_fds);
+
+/* The moment of CLOCK_MONOTONIC that is @ms milliseconds from now. */
+struct timespec io_in_ms(int ms);
 
 /* CLOCK_MONOTONIC and CLOCK_REALTIME, in nanoseconds. */
 uint64_t io_monotonic_ns(void);

@@ -25,7 +25,7 @@ struct eager {
 	int must_end, result;
 };
 
-static int must_end(struct eager *eager)
+int eager_must_end(struct eager *eager)
 {
 	int result;
 
@@ -46,7 +46,7 @@ static uint64_t here_pages(const struct eager *eager)
 static int wait_quiet(struct eager *eager)
 {
 	while (!fetch_wait_ahead(eager->options.fetch, LOOK_MS))
-		if (must_end(eager))
+		if (eager_must_end(eager))
 			return -ECANCELED;
 	return 0;
 }
@@ -63,7 +63,7 @@ static int bring_runs(struct eager *eager)
 
 		if (r && r != -EAGAIN)
 			return r;
-		if (must_end(eager))
+		if (eager_must_end(eager))
 			return -ECANCELED;
 		if (r)
 			(void)fetch_wait_ahead(options->fetch, ROOM_MS);

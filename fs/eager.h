@@ -50,5 +50,8 @@ int eager_open(const struct eager_options *options, struct eager **ret);
 /* Any thread. */
 void eager_get_state(struct eager *eager, struct eager_state *ret_state);
 
+/* Whether eager_close() waits for the thread.  From its @done. */
+int eager_must_end(struct eager *eager);
+
 /* End it, when the mount is gone or answers.  NULL is allowed. */
 void eager_close(struct eager *eager);

@@ -43,6 +43,19 @@ static void put_image(struct prom *prom, const struct status_origin *origin)
 	prom_seconds(prom, NULL, origin->mount_ns);
 }
 
+static void put_tier(struct prom *prom, const struct status_origin *origin)
+{
+	struct warm_state state;
+
+	warm_get_state(origin->warm, &state);
+	prom_family(prom, "mitosisfs_warm", PROM_GAUGE,
+		    "1 when children map the image and ask nobody, else 0.");
+	prom_u64(prom, NULL, state.tier == WARM_WARM);
+	prom_family(prom, "mitosisfs_warm_bytes", PROM_GAUGE,
+		    "Memory of the file that they map then.");
+	prom_u64(prom, NULL, state.file_bytes);
+}
+
 static void put_up(struct prom *prom, const struct status_origin *origin,
 		   const struct fetch_stats *stats)
 {
@@ -169,6 +182,7 @@ char *metrics_text(const struct status_origin *origin, struct fetch *fetch)
 	put_info(&prom, origin);
 	put_up(&prom, origin, &stats);
 	put_image(&prom, origin);
+	put_tier(&prom, origin);
 	put_counters(&prom, &stats);
 	put_foreseen(&prom, &stats.foreseen);
 	put_faults(&prom, fetch);

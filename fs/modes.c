@@ -123,6 +123,33 @@ static int take_cache(const struct modes_wish *wish, struct modes *modes,
 	return 0;
 }
 
+/* Only what brings everything can be complete. */
+static int take_warm(const struct modes_wish *wish, struct modes *modes,
+		     char *why)
+{
+	static const char *const words[] = {
+		[MODES_WARM_OFF] = "off",
+		[MODES_WARM_AUTO] = "auto",
+		[MODES_WARM_REQUIRE] = "require",
+	};
+	const char *word = wish->warm;
+	unsigned i = 0;
+
+	if (!word)
+		word = modes->kind == MODES_EAGER ? "auto" : "off";
+	while (i < sizeof(words) / sizeof(words[0]) && strcmp(words[i], word))
+		i++;
+	if (i == sizeof(words) / sizeof(words[0]))
+		return wrong(why, "warm=%.80s: auto, off or require", word);
+	if (i != MODES_WARM_OFF && modes->kind != MODES_EAGER)
+		return wrong(why,
+			     "warm=%.80s is for an image that comes whole: add "
+			     "mode=eager, or leave it out",
+			     word);
+	modes->warm = (enum modes_warm)i;
+	return 0;
+}
+
 static int check_range(const char *name, unsigned value,
 		       const unsigned bounds[2], char *why)
 {
@@ -203,6 +230,8 @@ int modes_decide(const struct modes_wish *wish, struct modes *ret_modes,
 		r = take_eager(wish, &modes, why);
 	if (!r)
 		r = take_cache(wish, &modes, why);
+	if (!r)
+		r = take_warm(wish, &modes, why);
 	if (!r)
 		r = check_contradictions(wish, &modes, why);
 	if (!r)

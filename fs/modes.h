@@ -30,11 +30,19 @@ enum modes_cache {
 	MODES_CACHE_STASH,  /* the kernel, and a store of ours */
 };
 
+/* Whether an image that is complete becomes warm: fs/warm.h. */
+enum modes_warm {
+	MODES_WARM_OFF,
+	MODES_WARM_AUTO,    /* where it can be had */
+	MODES_WARM_REQUIRE, /* or there is no mount */
+};
+
 /* As said: NULL or MODES_UNSET for what was not. */
 struct modes_wish {
 	const char *mode, *prefetch, *eager;
 	unsigned prefetch_pages, readahead_kb;
 	const char *cache;
+	const char *warm;
 };
 
 struct modes {
@@ -44,6 +52,7 @@ struct modes {
 	bool replays; /* prefetch=trace: an earlier child's working set */
 	bool waits;   /* MODES_EAGER: there is no mount before all is here */
 	enum modes_cache cache;
+	enum modes_warm warm; /* MODES_EAGER; else off */
 };
 
 /*

@@ -12,6 +12,8 @@
 #include "common/source.h"
 #include "fs/channel.h"
 #include "fs/live.h"
+#include "fs/passthrough.h"
+#include "fs/warm.h"
 #include "fs/xattr.h"
 
 /* "For ever": the image never changes.  Seconds, as FUSE wants them. */
@@ -35,6 +37,7 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
 	const struct ops_context *ops = userdata;
 
 	channel_want(conn, ops->uring);
+	passthrough_init(conn);
 }
 
 static void stat_of(fuse_req_t req, const struct tree_node *node,
@@ -64,6 +67,12 @@ static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (dir && dir->kind == TREE_DIR)
 		node = tree_lookup(tree, dir, name);
+	/* This one comes later, perhaps: the absence is not to be remembered.
+	 */
+	if (node == tree_warm(tree) && !warm_backing_id(context(req)->warm)) {
+		(void)fuse_reply_err(req, ENOENT);
+		return;
+	}
 	/* An entry of inode 0 makes the kernel remember the absence. */
 	if (node)
 		entry_of(req, node, &entry);
@@ -90,6 +99,23 @@ static int is_cached(const struct tree_node *node)
 	return node->kind != TREE_LIVE && node->kind != TREE_MEM;
 }
 
+/* Whether children map @node. */
+static int is_all_pages(const struct tree *tree, const struct tree_node *node)
+{
+	return node && (node == tree_space(tree) || node == tree_warm(tree));
+}
+
+/* A number may be guessed before there is a file behind it. */
+static void open_warm(fuse_req_t req)
+{
+	int id = warm_backing_id(context(req)->warm);
+
+	if (id)
+		(void)passthrough_reply_open(req, id);
+	else
+		(void)fuse_reply_err(req, ENOENT);
+}
+
 static void ops_open(fuse_req_t req, fuse_ino_t ino,
 		     struct fuse_file_info *file)
 {
@@ -103,8 +129,12 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino,
 		live_open(req, node->live, file);
 		return;
 	}
-	if (node == tree_space(context(req)->tree))
+	if (is_all_pages(context(req)->tree, node))
 		use_begin(context(req)->use);
+	if (node == tree_warm(context(req)->tree)) {
+		open_warm(req);
+		return;
+	}
 	file->fh = 0;
 	file->direct_io = !is_cached(node);
 	file->keep_cache = is_cached(node) && !context(req)->dropper;
@@ -120,11 +150,11 @@ static void ops_release(fuse_req_t req, fuse_ino_t ino,
 	if (node && node->kind == TREE_LIVE)
 		live_release(file);
 	(void)fuse_reply_err(req, 0);
-	if (node == tree_space(ops->tree) && !use_end(ops->use))
+	if (is_all_pages(ops->tree, node) && !use_end(ops->use))
 		return;
 	if (node && ops->dropper && is_cached(node))
 		dropper_drop(ops->dropper, ino);
-	if (node == tree_space(ops->tree) && ops->unused)
+	if (is_all_pages(ops->tree, node) && ops->unused)
 		ops->unused(ops->unused_arg);
 }
 
@@ -162,6 +192,41 @@ static void *thread_buffer(struct fetch *fetch, size_t len_bytes)
 	return buf;
 }
 
+/* Bring what is not here, for a fault or not. */
+static int fetch_memory(const struct ops_context *context, uint64_t raddr,
+			uint8_t *buf, size_t len_bytes, int is_fault)
+{
+	int r;
+
+	if (!is_fault)
+		return fetch_read(context->fetch, SOURCE_MEMORY, raddr, buf,
+				  len_bytes);
+	r = fetch_fault(context->fetch, raddr, buf, len_bytes);
+	if (!r)
+		(void)warm_take(context->warm, page_of(raddr),
+				page_of(len_bytes), buf);
+	return r;
+}
+
+static int read_memory(const struct ops_context *context, uint64_t raddr,
+		       uint8_t *buf, size_t len_bytes, int is_fault)
+{
+	int r = 0;
+
+	while (len_bytes && !r) {
+		size_t now = warm_read(context->warm, raddr, buf, len_bytes);
+
+		if (!now) {
+			now = warm_absent(context->warm, raddr, len_bytes);
+			r = fetch_memory(context, raddr, buf, now, is_fault);
+		}
+		raddr += now;
+		buf += now;
+		len_bytes -= now;
+	}
+	return r;
+}
+
 static int read_piece(const struct ops_context *context,
 		      const struct core_piece *piece, uint8_t *buf)
 {
@@ -173,8 +238,8 @@ static int read_piece(const struct ops_context *context,
 		memset(buf, 0, piece->len_bytes);
 		break;
 	case CORE_MEMORY:
-		return fetch_read(context->fetch, SOURCE_MEMORY, piece->raddr,
-				  buf, piece->len_bytes);
+		return read_memory(context, piece->raddr, buf, piece->len_bytes,
+				   0);
 	}
 	return 0;
 }
@@ -206,12 +271,11 @@ static int read_pages(const struct ops_context *context,
 {
 	if (node->kind == TREE_CORE)
 		return read_core(context, offset, buf, len_bytes);
-	if (node == tree_space(context->tree))
-		return fetch_fault(context->fetch, offset, buf, len_bytes);
-	return fetch_read(context->fetch,
-			  node->kind == TREE_FILE ? node->object
-						  : SOURCE_MEMORY,
-			  node->raddr + offset, buf, len_bytes);
+	if (node->kind == TREE_FILE)
+		return fetch_read(context->fetch, node->object,
+				  node->raddr + offset, buf, len_bytes);
+	return read_memory(context, node->raddr + offset, buf, len_bytes,
+			   is_all_pages(context->tree, node));
 }
 
 /* Leave the request to those who wait for a connection: 0, or -errno. */

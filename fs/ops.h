@@ -30,6 +30,7 @@
 struct ops_context {
 	const struct tree *tree;
 	struct fetch *fetch;
+	struct warm *warm;
 	const struct status_origin *origin; /* what /status speaks of */
 	uid_t uid; /* who files are shown to belong to */
 	gid_t gid;

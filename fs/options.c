@@ -62,6 +62,7 @@ static const struct fuse_opt table[] = {
 	OPTION("mode=%s", mode, 0),
 	OPTION("profile", profile, 1),
 	OPTION("eager=%s", eager, 0),
+	OPTION("warm=%s", warm, 0),
 	OPTION("prefetch=%s", prefetch, 0),
 	OPTION("cache=%s", cache, 0),
 	OPTION("sharecache", sharecache, 1),
@@ -131,6 +132,9 @@ static const char usage[] =
 	"(prefetch)\n"
 	"  -o eager=WHEN        background, or wait: mount when all is here "
 	"(background)\n"
+	"  -o warm=WHEN         mode=eager: auto, off or require: a file in "
+	"huge pages that\n"
+	"                       children map without asking anybody (auto)\n"
 	"  -o prefetch=POLICY   off, next, seq, stride, trace, or N pages: "
 	"what "
 	"to bring before it is\n"
@@ -351,6 +355,7 @@ static int check_modes(struct options *options)
 		.prefetch_pages = options->prefetch_pages,
 		.readahead_kb = options->readahead_kb,
 		.cache = options->cache,
+		.warm = options->warm,
 	};
 
 	static_assert(OPTIONS_WHY_MAX >= MODES_WHY_MAX, "room for the reason");
@@ -490,6 +495,7 @@ void options_done(struct options *options)
 	free(options->prefetch);
 	free(options->eager);
 	free(options->cache);
+	free(options->warm);
 	free(options->socket);
 	free(options->proto_text);
 	free(options->fuse_text);

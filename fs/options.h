@@ -41,9 +41,10 @@ struct options {
 	unsigned cache_ttl_s; /* MODES_UNSET until it is decided */
 	int sharecache;	      /* 1 said, -1 refused, 0 neither */
 	char *mode, *prefetch, *eager, *cache; /* owned; NULL: not said */
+	char *warm;			       /* the same */
 	unsigned prefetch_pages, readahead_kb; /* MODES_UNSET: not said */
 	int profile;			       /* told at the end */
-	struct modes modes;		       /* what these six say */
+	struct modes modes;		       /* what these say */
 	char *socket; /* of the daemon, for unix: sources, owned */
 	char *sec_text, *munge_socket, *psk_file, *psk_user; /* owned */
 	struct sec_settings sec;			     /* by these */

@@ -20,10 +20,12 @@
 #include "fs/eager.h"
 #include "fs/ops.h"
 #include "fs/parking.h"
+#include "fs/passthrough.h"
 #include "fs/profile.h"
 #include "fs/share_session.h"
 #include "fs/teller.h"
 #include "fs/tree.h"
+#include "fs/warm.h"
 #include "rdmafetch/fetch.h"
 #include "rdmafetch/order.h"
 
@@ -69,6 +71,8 @@ static int sink(void *arg, uint64_t first_page, uint64_t nr_pages,
 	uint64_t raddr = first_page << PAGE_SHIFT;
 	size_t left = nr_pages << PAGE_SHIFT, done = 0;
 
+	if (warm_take(session->origin.warm, first_page, nr_pages, buf))
+		return 0;
 	while (left) {
 		size_t now = left < STORE_BYTES ? left : STORE_BYTES;
 		struct fuse_bufvec vec = FUSE_BUFVEC_INIT(now);
@@ -87,6 +91,13 @@ static int sink(void *arg, uint64_t first_page, uint64_t nr_pages,
 	return 0;
 }
 
+static void *place(void *arg, uint64_t first_page, uint64_t nr_pages)
+{
+	struct session *session = arg;
+
+	return warm_place(session->origin.warm, first_page, nr_pages);
+}
+
 static int open_fetch(struct session *session,
 		      const struct session_image *image)
 {
@@ -102,6 +113,8 @@ static int open_fetch(struct session *session,
 		.reopen_arg = image->reopen_arg,
 		.sink = sink,
 		.sink_arg = session,
+		.place = place,
+		.place_arg = session,
 	};
 
 	return fetch_open(image->transport, &fetch, &session->fetch);
@@ -145,6 +158,16 @@ static int new_fuse(struct session *session)
 	return session->fuse ? 0 : -EINVAL;
 }
 
+/* warm=require, and it cannot be. */
+static bool is_too_cold(const struct session *session)
+{
+	struct warm_state state;
+
+	warm_get_state(session->origin.warm, &state);
+	return state.tier == WARM_COLD &&
+	       session->options->modes.warm == MODES_WARM_REQUIRE;
+}
+
 /*
  * The kernel has its first question ready since mount(2), and takes from the
  * answer how much it may read ahead: at most what the knob below says then, of
@@ -152,13 +175,30 @@ static int new_fuse(struct session *session)
  */
 static int answer_init(struct session *session)
 {
-	struct fuse_buf buf = {.mem = NULL};
-	int len = fuse_session_receive_buf(session->fuse, &buf);
+	enum modes_warm warm = session->options->modes.warm;
+	bool has = false;
+	int r = passthrough_answer_init(session->fuse, warm != MODES_WARM_OFF,
+					&has);
 
-	if (len > 0)
-		fuse_session_process_buf(session->fuse, &buf);
-	free(buf.mem);
-	return len > 0 ? 0 : -EIO;
+	if (r || warm == MODES_WARM_OFF)
+		return r;
+	(void)warm_begin(session->origin.warm, fuse_session_fd(session->fuse),
+			 has);
+	return is_too_cold(session) ? -EOPNOTSUPP : 0;
+}
+
+/* Cold, for a reason that is known before it is tried. */
+static int new_warm(struct session *session, const struct image *image)
+{
+	const struct modes *modes = &session->options->modes;
+	char why[WARM_WHY_MAX + 1];
+
+	(void)snprintf(why, sizeof(why), "%s%s",
+		       modes->kind == MODES_EAGER ? "warm=off" : "mode=",
+		       modes->kind == MODES_EAGER ? ""
+						  : modes_name(modes->kind));
+	session->origin.warm = warm_new(image, why);
+	return session->origin.warm ? 0 : -ENOMEM;
 }
 
 /*
@@ -228,10 +268,13 @@ int session_open(const struct options *options,
 	r = tree_new(image->image, image->desc, image->desc_bytes,
 		     &session->tree);
 	session->origin.tree_ns = io_monotonic_ns() - start_ns;
+	if (!r)
+		r = new_warm(session, image->image);
 	if (r)
 		return r;
 	session->context = (struct ops_context){
 		.tree = session->tree,
+		.warm = session->origin.warm,
 		.origin = &session->origin,
 		.unused = unused,
 		.unused_arg = session,
@@ -276,13 +319,35 @@ static void tell_ready(struct session *session)
 	session->ready(session->ready_arg);
 }
 
+static int is_ending(void *arg)
+{
+	struct session *session = arg;
+
+	return eager_must_end(session->origin.eager);
+}
+
+/* All pages came, or @result: publish them. */
+static void warm_up(struct session *session, int result)
+{
+	struct warm *warm = session->origin.warm;
+
+	if (result)
+		warm_abandon(warm, "not every page could be had");
+	else
+		(void)warm_publish(warm, is_ending, session);
+}
+
 /* In the eager thread.  Without all pages there shall be no mount: end it. */
 static void eager_done(void *arg, int result)
 {
 	struct session *session = arg;
 
+	if (session->options->modes.kind == MODES_EAGER)
+		warm_up(session, result);
 	teller_over(session->teller);
-	if (!session->options->modes.waits)
+	if (!result && is_too_cold(session))
+		result = -EOPNOTSUPP;
+	if (!session->options->modes.waits && result != -EOPNOTSUPP)
 		return;
 	session->eager_result = result;
 	if (result && !session->is_closing)
@@ -404,9 +469,17 @@ int session_run(struct session *session, void (*ready)(void *arg), void *arg)
 	if (!r)
 		r = channel_loop(session->fuse, session->options->threads);
 	parking_close(session->parking);
-	if (!r && session->eager_result && session->eager_result != -ECANCELED)
-		return -EREMOTEIO;
-	return r;
+	if (r || !session->eager_result || session->eager_result == -ECANCELED)
+		return r;
+	return session->eager_result == -EOPNOTSUPP ? -EOPNOTSUPP : -EREMOTEIO;
+}
+
+void session_why_cold(struct session *session, char why[WARM_WHY_MAX + 1])
+{
+	struct warm_state state;
+
+	warm_get_state(session->origin.warm, &state);
+	memcpy(why, state.why, sizeof(state.why));
 }
 
 char *session_profile(struct session *session)
@@ -441,6 +514,7 @@ void session_close(struct session *session)
 	fetch_close(session->fetch);
 	if (session->fuse)
 		fuse_session_destroy(session->fuse);
+	warm_free(session->origin.warm);
 	tree_free(session->tree);
 	free(session->bring);
 	free(session);

@@ -62,9 +62,13 @@ int session_open(const struct options *options,
  * too.
  *
  * Returns 0, or -errno when the session failed; -EREMOTEIO when eager=wait
- * found pages that cannot be had.
+ * found pages that cannot be had, -EOPNOTSUPP when warm=require cannot be: then
+ * session_why_cold() has the reason.
  */
 int session_run(struct session *session, void (*ready)(void *arg), void *arg);
+
+/* Why the image is not warm; "" when it is, or will be. */
+void session_why_cold(struct session *session, char why[WARM_WHY_MAX + 1]);
 
 /*
  * The profile of this mount so far, lines as in status; the caller's to free().

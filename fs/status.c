@@ -165,6 +165,32 @@ static void put_mode(struct json *json, const struct status_origin *origin)
 	json_u64(json, key, state.took_ns);
 }
 
+static void print_tier(FILE *out, const struct status_origin *origin)
+{
+	struct warm_state state;
+
+	warm_get_state(origin->warm, &state);
+	fprintf(out, "tier: %s", warm_tier_word(state.tier));
+	if (state.tier == WARM_COLD)
+		fprintf(out, " (%s)", state.why);
+	fprintf(out, "\nwarm_kb: %" PRIu64 "\n", state.file_bytes / 1024);
+	fprintf(out, "warm_waste_kb: %" PRIu64 "\n", state.waste_bytes / 1024);
+	fprintf(out, "reads_warm: %" PRIu64 "\n", state.reads);
+}
+
+static void put_tier(struct json *json, const struct status_origin *origin)
+{
+	struct warm_state state;
+
+	warm_get_state(origin->warm, &state);
+	json_string(json, "tier", warm_tier_word(state.tier));
+	if (state.tier == WARM_COLD)
+		json_string(json, "tier_why", state.why);
+	json_u64(json, "warm_bytes", state.file_bytes);
+	json_u64(json, "warm_waste_bytes", state.waste_bytes);
+	json_u64(json, "reads_warm", state.reads);
+}
+
 static const struct {
 	const char *name;
 	size_t offset;
@@ -214,6 +240,7 @@ char *status_text(const struct status_origin *origin, struct fetch *fetch)
 	fetch_get_stats(fetch, &stats);
 	print_image(out, origin, state_of(origin, &stats));
 	print_mode(out, origin);
+	print_tier(out, origin);
 	for (size_t i = 0; i < NR_COUNTERS; i++)
 		fprintf(out, "%s: %" PRIu64 "\n", counters[i].name,
 			counter(&stats, i));
@@ -236,6 +263,7 @@ char *status_json(const struct status_origin *origin, struct fetch *fetch)
 	json_object(&json, NULL);
 	put_image(&json, origin, state_of(origin, &stats));
 	put_mode(&json, origin);
+	put_tier(&json, origin);
 	for (size_t i = 0; i < NR_COUNTERS; i++)
 		json_u64(&json, counters[i].name, counter(&stats, i));
 	profile_put(&json, origin, &stats, fetch);

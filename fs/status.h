@@ -10,6 +10,7 @@
 #include "common/image.h"
 #include "fs/eager.h"
 #include "fs/share.h"
+#include "fs/warm.h"
 #include "rdmafetch/fetch.h"
 
 #define STATUS_TRANSPORT_MAX 383u
@@ -39,6 +40,7 @@ struct status_origin {
 	struct use *use;	 /* of the pages */
 	struct share *share;	 /* NULL: a server of its own, ... */
 	const char *sharing_why; /* ... why; NULL: unknown */
+	struct warm *warm;
 };
 
 /*

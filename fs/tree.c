@@ -19,7 +19,7 @@
 struct tree {
 	const struct image *image;
 	struct nodes *nodes;
-	const struct tree_node *root, *image_dir, *space, *core_node;
+	const struct tree_node *root, *image_dir, *space, *warm, *core_node;
 	struct core *core;
 };
 
@@ -128,9 +128,13 @@ static void add_threads(struct tree *tree, const struct tree_node *tasks)
 static const struct tree_node *unlisted(const struct tree *tree,
 					const char *name)
 {
-	if (!strcmp(name, tree->core_node->name))
-		return tree->core_node;
-	return strcmp(name, tree->space->name) ? NULL : tree->space;
+	const struct tree_node *const nodes[] = {tree->core_node, tree->space,
+						 tree->warm};
+
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
+		if (!strcmp(name, nodes[i]->name))
+			return nodes[i];
+	return NULL;
 }
 
 /* Of a name that is there already the one that came first stays. */
@@ -150,6 +154,18 @@ static void add_texts(struct tree *tree, const struct tree_node *dir)
 	}
 }
 
+/* A file of all addresses. */
+static const struct tree_node *
+add_space(struct nodes *nodes, const struct tree_node *dir, const char *name)
+{
+	struct tree_node *node = nodes_add(nodes, dir, name, TREE_AREA);
+
+	node->size_bytes = TREE_SPACE_BYTES;
+	node->mode = S_IFREG | 0500;
+	node->is_hidden = 1;
+	return node;
+}
+
 /* Files that are made of pages. */
 static void add_pages(struct tree *tree, const struct tree_node *dir)
 {
@@ -159,11 +175,8 @@ static void add_pages(struct tree *tree, const struct tree_node *dir)
 	node->object = SOURCE_EXE;
 	node->size_bytes = tree->image->exe_bytes;
 	(void)nodes_add(tree->nodes, dir, "mem", TREE_MEM);
-	node = nodes_add(tree->nodes, dir, ".space", TREE_AREA);
-	node->size_bytes = TREE_SPACE_BYTES;
-	node->mode = S_IFREG | 0500;
-	node->is_hidden = 1;
-	tree->space = node;
+	tree->space = add_space(tree->nodes, dir, ".space");
+	tree->warm = add_space(tree->nodes, dir, ".warm");
 }
 
 static void add_core(struct tree *tree)
@@ -247,6 +260,11 @@ const struct tree_node *tree_get(const struct tree *tree, uint64_t ino)
 const struct tree_node *tree_space(const struct tree *tree)
 {
 	return tree->space;
+}
+
+const struct tree_node *tree_warm(const struct tree *tree)
+{
+	return tree->warm;
 }
 
 struct core *tree_core(const struct tree *tree)

@@ -14,6 +14,7 @@
  *                   cwd root             links that lead nowhere here
  *                   files                a link to the above
  *                   .space               not listed: offset = address
+ *                   .warm                the same in the warm tier (warm.h)
  *                   core                 not listed: the one above
  *   /image/vma/     START-END ...        one area each
  *   /image/by-name/ heap libc.so.6.0 ... links to ../vma/
@@ -70,8 +71,9 @@ const struct tree_node *tree_lookup(const struct tree *tree,
 uint64_t tree_mapped(const struct tree *tree, uint64_t raddr,
 		     uint64_t len_bytes);
 
-/* The hidden file of the whole address space. */
+/* The hidden file of the whole address space, and its warm twin. */
 const struct tree_node *tree_space(const struct tree *tree);
+const struct tree_node *tree_warm(const struct tree *tree);
 
 /* The layout of the core, for readers of a TREE_CORE. */
 struct core *tree_core(const struct tree *tree);

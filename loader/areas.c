@@ -50,7 +50,7 @@ bool areas_is_leftover(const struct image *image, const struct image_vma *vma)
 	return true;
 }
 
-/* The name of a map of an image: DIR/.space, or DIR/vma/START-END. */
+/* The name of a map of an image: DIR/.space, .warm, or vma/START-END. */
 static bool is_image_file(const char *name)
 {
 	const char *slash = strrchr(name, '/');
@@ -59,7 +59,7 @@ static bool is_image_file(const char *name)
 
 	if (!slash)
 		return false;
-	if (!strcmp(slash, "/.space"))
+	if (!strcmp(slash, "/.space") || !strcmp(slash, "/.warm"))
 		return true;
 	return slash - name >= 4 && !strncmp(slash - 4, "/vma", 4) &&
 	       sscanf(slash, "/%lx-%lx%n", &start, &end, &len) == 2 &&

@@ -95,7 +95,10 @@ static int fill(struct imagedir *dir, struct why *why)
 	error = read_descriptor(dir, why);
 	if (error)
 		return error;
-	dir->space = openat(dir->fd, ".space", O_RDONLY | O_CLOEXEC);
+	/* The warm one needs nobody any more, once it is open. */
+	dir->space = openat(dir->fd, ".warm", O_RDONLY | O_CLOEXEC);
+	if (dir->space < 0)
+		dir->space = openat(dir->fd, ".space", O_RDONLY | O_CLOEXEC);
 	return 0;
 }
 

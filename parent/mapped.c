@@ -186,8 +186,11 @@ static bool is_our_space(int fd, const char *name)
 	const char *last = strrchr(name, '/');
 	struct statfs fs;
 
-	return last && !strcmp(last, "/.space") && !fstatfs(fd, &fs) &&
-	       fs.f_type == FUSE_MAGIC;
+	if (!last ||
+	    (strcmp(last, "/.space") != 0 && strcmp(last, "/.warm") != 0))
+		return false;
+	/* A warm child goes on when its mitosisfs is dead. */
+	return fstatfs(fd, &fs) ? errno == ENOTCONN : fs.f_type == FUSE_MAGIC;
 }
 
 static int fill(pid_t twin, const struct image_vma *vma,

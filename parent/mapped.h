@@ -28,7 +28,8 @@ struct mapped_ask {
 
 /*
  * Fill image->mapped from the areas of @image.  What is no regular file with a
- * path is left out: devices, memfd and SysV memory, a mitosisfs's own .space.
+ * path is left out: devices, memfd and SysV memory, a mitosisfs's own .space or
+ * .warm.
  *
  * Blocks for disks, and for a fork() when @ask is about another user than us.
  * Returns 0 or -ENOMEM; of what cannot be opened nothing is said.

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
+#include "common/io.h"
 #include "common/page.h"
 #include "common/source.h"
 #include "rdmafetch/buffers.h"
@@ -130,17 +130,29 @@ static struct slot *free_slot(struct ahead *ahead)
 	return NULL;
 }
 
+/* A loss may be for want of memory there: then not. */
+static void *place_of(const struct ahead *ahead, struct prefetch_run piece)
+{
+	const struct ahead_options *options = &ahead->options;
+
+	return options->place && !ahead->nr_losses
+		       ? options->place(options->place_arg, piece.first_page,
+					piece.nr_pages)
+		       : NULL;
+}
+
 static void start_slot(struct ahead *ahead, struct slot *slot,
 		       struct prefetch_run piece)
 {
 	struct flight *flight = &slot->flight;
+	void *place = place_of(ahead, piece);
 
 	slot->busy = true;
 	flight->waiter = &ahead->waiter;
 	flight->object = SOURCE_MEMORY;
 	flight->raddr = piece.first_page << PAGE_SHIFT;
 	flight->len_bytes = (uint32_t)(piece.nr_pages << PAGE_SHIFT);
-	flight->buf = slot->buf;
+	flight->buf = place ? place : slot->buf;
 	flight->kept = true;
 	ahead->nr_flying += (unsigned)piece.nr_pages;
 	(void)pageset_add(ahead->options.here, piece);
@@ -201,7 +213,7 @@ static void sink_slot(struct ahead *ahead, struct slot *slot)
 	slot->sinking = true;
 	(void)pthread_mutex_unlock(&ahead->pump->lock);
 	err = options->sink(options->sink_arg, run.first_page, run.nr_pages,
-			    slot->buf);
+			    slot->flight.buf);
 	(void)pthread_mutex_lock(&ahead->pump->lock);
 	landing_retire(ahead->pump, &slot->flight);
 	slot->sinking = false;
@@ -280,20 +292,6 @@ static void delegate(struct ahead *ahead)
 	(void)pthread_cond_signal(&ahead->arrived);
 }
 
-static struct timespec in_ms(int ms)
-{
-	struct timespec when;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &when);
-	when.tv_sec += ms / 1000;
-	when.tv_nsec += ms % 1000 * 1000000l;
-	if (when.tv_nsec >= 1000000000l) {
-		when.tv_sec++;
-		when.tv_nsec -= 1000000000l;
-	}
-	return when;
-}
-
 /*
  * Sleep until there is something to do; with work left that a lost far end
  * keeps from being done, for a while.
@@ -301,7 +299,7 @@ static struct timespec in_ms(int ms)
 static void wait_for_work(struct ahead *ahead)
 {
 	bool retry = has_work(ahead);
-	struct timespec until = in_ms(RETRY_S * 1000);
+	struct timespec until = io_in_ms(RETRY_S * 1000);
 	int err = 0;
 
 	ahead->idle = true;
@@ -445,7 +443,7 @@ int ahead_add(struct ahead *ahead, struct prefetch_run run)
 
 bool ahead_wait(struct ahead *ahead, int timeout_ms)
 {
-	struct timespec until = in_ms(timeout_ms);
+	struct timespec until = io_in_ms(timeout_ms);
 	int err = 0;
 
 	while (!err &&

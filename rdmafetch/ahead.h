@@ -38,6 +38,8 @@ struct ahead_options {
 	int (*sink)(void *arg, uint64_t first_page, uint64_t nr_pages,
 		    const void *buf); /* as of struct fetch_options */
 	void *sink_arg;
+	void *(*place)(void *arg, uint64_t first_page, uint64_t nr_pages);
+	void *place_arg; /* both as of struct fetch_options */
 };
 
 /* Start the thread.  0 or -errno; call without the lock. */

@@ -368,6 +368,8 @@ static int start_ahead(struct fetch *fetch)
 		.max_pages = options->prefetch_pages,
 		.sink = options->sink,
 		.sink_arg = options->sink_arg,
+		.place = options->place,
+		.place_arg = options->place_arg,
 	};
 	struct ahead *ahead = NULL;
 	int err = 0;

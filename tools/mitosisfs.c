@@ -135,6 +135,23 @@ static int mount_image(const struct options *options,
 	return r ? r : session_open(options, image, ret);
 }
 
+/* How session_run() failed, in words. */
+static void say_failed(const struct options *options, struct session *session,
+		       int error)
+{
+	char why[WARM_WHY_MAX + 1];
+
+	session_why_cold(session, why);
+	if (error == -EOPNOTSUPP)
+		say_error("%s: warm=require: %s", options->source_text, why);
+	else
+		say_error("%s: %s", options->source_text,
+			  error == -EREMOTEIO
+				  ? "not every page could be brought: not "
+				    "mounted (eager=wait)"
+				  : strerror(-error));
+}
+
 /* Everything between the fork and the loop; says its own errors. */
 static int serve(const struct options *options, int status_fd)
 {
@@ -171,12 +188,10 @@ static int serve(const struct options *options, int status_fd)
 		if (options->profile)
 			tell_profile(session);
 		if (r)
-			say_error("%s: %s", options->source_text,
-				  r == -EREMOTEIO
-					  ? "not every page could be brought: "
-					    "not mounted (eager=wait)"
-					  : strerror(-r));
-		code = r == -EREMOTEIO ? EXIT_MOUNT : r ? EXIT_SYSTEM : EXIT_OK;
+			say_failed(options, session, r);
+		code = r == -EREMOTEIO || r == -EOPNOTSUPP ? EXIT_MOUNT
+		       : r				   ? EXIT_SYSTEM
+							   : EXIT_OK;
 	}
 	session_close(session);
 	share_seat_leave(&seat);

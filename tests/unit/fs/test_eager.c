@@ -10,124 +10,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "common/io.h"
 #include "common/page.h"
 #include "common/source.h"
-#include "fs/session.h"
-#include "rdmafetch/null.h"
-#include "tests/unit/fs/sample.h"
-
-static char mountpoint[] = "/tmp/mitosis-eager-test.XXXXXX";
-static bool can_mount;
-
-static void null_words(void *arg, char *text)
-{
-	(void)strcpy(text, "null");
-}
-
-static void tell_ready(void *arg)
-{
-	(void)io_write_all(*(int *)arg, "x", 1);
-}
-
-/* The exit status is the errno of session_run(). */
-static int serve(const char *wanted, const struct null_options *faults,
-		 int ready_fd)
-{
-	char *argv[] = {"mitosisfs", "local:/pid/77", mountpoint,
-			"-o",	     (char *)wanted,  NULL};
-	struct options options;
-	struct session *session;
-	struct image *image = sample_image();
-	struct session_image from = {
-		.image = image,
-		.desc = "desc",
-		.desc_bytes = 4,
-		.origin = {.source = "local:/pid/77",
-			   .transport = null_words,
-			   .name = "",
-			   .image = image},
-	};
-	int r;
-
-	if (options_parse(5, argv, &options) ||
-	    null_open(faults, &from.transport) ||
-	    session_open(&options, &from, &session))
-		return 1;
-	r = session_run(session, tell_ready, &ready_fd);
-	session_close(session);
-	image_free(image);
-	options_done(&options);
-	return -r;
-}
-
-static pid_t start(const char *wanted, const struct null_options *faults,
-		   int *ret_fd)
-{
-	int fds[2];
-	pid_t pid;
-
-	if (!can_mount) {
-		print_message("needs root, to mount\n");
-		skip();
-	}
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)close(fds[0]);
-		_exit(serve(wanted, faults, fds[1]));
-	}
-	(void)close(fds[1]);
-	*ret_fd = fds[0];
-	return pid;
-}
-
-static bool comes_ready(int fd)
-{
-	char ready;
-	bool comes = io_read_all(fd, &ready, 1) == 0;
-
-	(void)close(fd);
-	return comes;
-}
-
-static int status_of(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-static void assert_has(const char *text, const char *line)
-{
-	if (!text || !strstr(text, line))
-		fail_msg("no '%s' in:\n%s", line, text ? text : "nothing");
-}
-
-static char *slurp(const char *name)
-{
-	char path[128], *text;
-	size_t len;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", mountpoint, name);
-	assert_int_equal(io_slurp_at(AT_FDCWD, path, 1 << 20, &text, &len), 0);
-	return text;
-}
+#include "tests/unit/fs/mounted.h"
 
 /* What the image has lies in the page cache: looking at it asks nobody. */
 static void look_at_every_page(void)
@@ -180,17 +66,9 @@ static void in_the_background_it_comes_soon(void **state)
 	const struct null_options slow = {.delay_ns = 20000000};
 	int fd;
 	pid_t pid = start("mode=eager", &slow, &fd);
-	bool complete = false;
 
 	assert_true(comes_ready(fd));
-	for (int tries = 0; tries < 1000 && !complete; tries++) {
-		char *text = slurp("status");
-
-		complete = strstr(text, "\neager: complete\n") != NULL;
-		free(text);
-		(void)usleep(10000);
-	}
-	assert_true(complete);
+	assert_true(comes_line("\neager: complete\n"));
 	look_at_every_page();
 	assert_int_equal(umount(mountpoint), 0);
 	assert_int_equal(status_of(pid), 0);
@@ -216,17 +94,9 @@ static void without_wait_a_missing_page_is_told(void **state)
 					    .fail_result = -EREMOTEIO};
 	int fd;
 	pid_t pid = start("mode=eager", &faults, &fd);
-	bool failed = false;
 
 	assert_true(comes_ready(fd));
-	for (int tries = 0; tries < 1000 && !failed; tries++) {
-		char *text = slurp("status");
-
-		failed = strstr(text, "\neager: failed\n") != NULL;
-		free(text);
-		(void)usleep(10000);
-	}
-	assert_true(failed);
+	assert_true(comes_line("\neager: failed\n"));
 	assert_int_equal(umount(mountpoint), 0);
 	assert_int_equal(status_of(pid), 0);
 }
@@ -240,20 +110,6 @@ static void an_unmount_ends_it(void **state)
 	assert_true(comes_ready(fd));
 	assert_int_equal(umount2(mountpoint, MNT_DETACH), 0);
 	assert_int_equal(status_of(pid), 0);
-}
-
-static int set_up(void **state)
-{
-	if (!mkdtemp(mountpoint))
-		return -1;
-	can_mount = !unshare(CLONE_NEWNS) &&
-		    !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	return rmdir(mountpoint);
 }
 
 int main(void)

@@ -217,14 +217,17 @@ static void memory_of_an_earlier_load_is_anonymous_again(void **state)
 	fix->vmas[2].prot = PROT_READ | PROT_EXEC;
 	add(fix, 0x40000, 2, IMAGE_VMA_FILE)->name =
 		(char *)"/tmp/vma/00020000-00022000.so";
+	add(fix, 0x50000, 2, IMAGE_VMA_FILE)->name = (char *)"/mnt/image/.warm";
 	add_run(fix, 0x10000, 2);
 	add_run(fix, 0x20000, 2);
 	add_run(fix, 0x30000, 2);
 	add_run(fix, 0x40000, 2);
+	add_run(fix, 0x50000, 2);
 	build(fix);
-	assert_int_equal(fix->plan->nr_windows, 2);
+	assert_int_equal(fix->plan->nr_windows, 3);
 	assert_int_equal(fix->plan->windows[0].start_bytes, 0x10000);
 	assert_int_equal(fix->plan->windows[1].start_bytes, 0x20000);
+	assert_int_equal(fix->plan->windows[2].start_bytes, 0x50000);
 }
 
 static void one_object_serves_all_its_maps(void **state)
