@@ -22,6 +22,7 @@
 #include "rdmafetch/ahead.h"
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/landing.h"
+#include "rdmafetch/nearby.h"
 #include "rdmafetch/pageset.h"
 #include "rdmafetch/pieces.h"
 #include "rdmafetch/pump.h"
@@ -221,6 +222,23 @@ static int collect(struct fetch *fetch, const struct round *round)
 	return err;
 }
 
+/*
+ * A round that needs no flights; @run is what of it may be a fault's.  With
+ * pages under way ahead of demand there is more to be told: not then.
+ */
+static bool read_nearby(struct fetch *fetch, struct round *round,
+			struct prefetch_run run)
+{
+	if (fetch->ahead ||
+	    nearby_read(&fetch->pump, round->object, &round->pieces))
+		return false;
+	round->how = LATENCY_FETCHED;
+	run.nr_pages = page_of(page_ceil(round->pieces.end)) - run.first_page;
+	if (round->is_fault)
+		(void)pageset_add(fetch->here, run);
+	return true;
+}
+
 /* Read from @raddr on as far as one round goes: to round->pieces.end. */
 static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 		      char *buf, uint64_t end)
@@ -238,6 +256,10 @@ static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 	if (err) {
 		(void)pthread_mutex_unlock(&pump->lock);
 		return err;
+	}
+	if (read_nearby(fetch, round, run_of(raddr, end - raddr))) {
+		(void)pthread_mutex_unlock(&pump->lock);
+		return 0;
 	}
 	waiter_init(&round->waiter);
 	plan(fetch, round);

@@ -57,7 +57,7 @@ static void drop_places(struct local *local, unsigned nr)
 	(void)pthread_mutex_unlock(&local->lock);
 }
 
-static int copy(struct local *local, const struct transport_read *read)
+static int copy(const struct local *local, const struct transport_read *read)
 {
 	int err = local->source->read(local->source, read->object, read->raddr,
 				      read->buf, read->len_bytes);
@@ -98,6 +98,14 @@ static int local_reap(struct transport *transport, struct transport_done *done,
 	return (int)nr;
 }
 
+static int local_copy(struct transport *transport,
+		      const struct transport_read *read)
+{
+	if (!transport_read_is_legal(read))
+		return -EINVAL;
+	return copy((const struct local *)transport, read);
+}
+
 static int local_fd(struct transport *transport)
 {
 	return -1;
@@ -116,6 +124,7 @@ static const struct transport_ops local_ops = {
 	.submit = local_submit,
 	.reap = local_reap,
 	.fd = local_fd,
+	.copy = local_copy,
 	.close = local_close,
 };
 

@@ -104,6 +104,14 @@ struct transport_ops {
 			      size_t len_bytes);
 	void (*release_buffer)(struct transport *transport, void *buf);
 
+	/*
+	 * Do one read at once, where pages need not come from afar: nothing is
+	 * under way afterwards.  From any thread, beside submit and reap.  NULL:
+	 * they do.  Returns as transport_done.result, or -EINVAL as submit.
+	 */
+	int (*copy)(struct transport *transport,
+		    const struct transport_read *read);
+
 	/* End it; reads under way are lost.  Frees the transport. */
 	void (*close)(struct transport *transport);
 };

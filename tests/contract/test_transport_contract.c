@@ -515,6 +515,28 @@ static void four_threads_submit_while_one_reaps(void **state)
 	rig->close(transport);
 }
 
+/* Only where pages do not come from afar. */
+static void a_copy_is_over_when_it_returns(void **state)
+{
+	static const struct rig_faults faults = {.fail_every = 2,
+						 .fail_result = -EREMOTEIO};
+	struct transport *transport = open_rig(&faults);
+	static char buf[PAGE];
+	struct transport_read read = page_read(3, buf);
+
+	if (transport->ops->copy) {
+		assert_int_equal(transport->ops->copy(transport, &read), 0);
+		assert_true(pattern_is(SOURCE_MEMORY, read.raddr, buf, PAGE));
+		assert_int_equal(transport->ops->copy(transport, &read),
+				 -EREMOTEIO);
+		read.raddr++;
+		assert_int_equal(transport->ops->copy(transport, &read),
+				 -EINVAL);
+		check_quiet(transport);
+	}
+	rig->close(transport);
+}
+
 static const struct rig *find_rig(const char *name)
 {
 	static const struct rig *const rigs[] = {
@@ -556,6 +578,7 @@ int main(int argc, char **argv)
 			a_broken_connection_is_eio_for_all_now_and_later),
 		cmocka_unit_test(close_with_reads_under_way_lets_go_of_buffers),
 		cmocka_unit_test(four_threads_submit_while_one_reaps),
+		cmocka_unit_test(a_copy_is_over_when_it_returns),
 	};
 
 	rig = argc == 2 ? find_rig(argv[1]) : NULL;
