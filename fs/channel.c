@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 
@@ -15,6 +16,8 @@
  * space, of which only what was ever used is memory.
  */
 #define URING_WORDS ",io_uring,io_uring_q_depth=4"
+
+#define THREADS_USUAL 8
 
 #define URING_KNOB "/sys/module/fuse/parameters/enable_uring"
 
@@ -107,6 +110,15 @@ int channel_choose(enum channel_wish wish, bool waits, bool *ret_uring,
 		return -EOPNOTSUPP;
 	*ret_uring = has;
 	return 0;
+}
+
+unsigned channel_threads(bool waits)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (waits || cpus > THREADS_USUAL)
+		return THREADS_USUAL;
+	return cpus < 2 ? 2 : (unsigned)cpus;
 }
 
 const char *channel_words(bool uring)

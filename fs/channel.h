@@ -44,6 +44,12 @@ bool channel_has_uring(char *why);
 int channel_choose(enum channel_wish wish, bool waits, bool *ret_uring,
 		   char *why);
 
+/*
+ * How many threads shall read /dev/fuse: those that wait for a network need
+ * others beside them, of the rest one a CPU is best (docs/performance.md).
+ */
+unsigned channel_threads(bool waits);
+
 /* Words for libfuse's -o, each after a comma; static. */
 const char *channel_words(bool uring);
 

@@ -153,7 +153,9 @@ static const char usage[] =
 	"the\n"
 	"                       default, but with hard\n"
 	"  -o nosharecache      have a server of one's own\n"
-	"  -o threads=N         the most threads that answer the kernel (8)\n"
+	"  -o threads=N         the most threads that answer the kernel (8; of "
+	"local:\n"
+	"                       as many as CPUs, 2 to 8)\n"
 	"  -o fuse=CHANNEL      how the kernel asks: auto, dev (/dev/fuse) or "
 	"io_uring\n"
 	"                       (auto: io_uring where it can be had, of "
@@ -420,6 +422,11 @@ static int check_sharing(struct options *options)
 	return 0;
 }
 
+bool options_waits(const struct options *options)
+{
+	return options->source.where != PARSE_LOCAL;
+}
+
 static int check(struct options *options)
 {
 	if (check_words(options))
@@ -446,6 +453,8 @@ static int check(struct options *options)
 		return wrong(options,
 			     "fuse=%s: no such channel; auto, dev or io_uring",
 			     options->fuse_text);
+	if (!options->threads)
+		options->threads = channel_threads(options_waits(options));
 	return 0;
 }
 

@@ -71,6 +71,9 @@ struct options {
  */
 int options_parse(int argc, char **argv, struct options *options);
 
+/* Whether reads of what is mounted wait for a network, or a daemon. */
+bool options_waits(const struct options *options);
+
 /* The usage text, one option a line. */
 const char *options_usage(void);
 

@@ -236,9 +236,9 @@ static void block_question(void)
 /* A read of an image of this host waits for nothing but memory. */
 static int choose_channel(struct options *options)
 {
-	bool waits = options->source.where != PARSE_LOCAL;
 	char why[CHANNEL_WHY_MAX + 1];
-	int r = channel_choose(options->channel, waits, &options->uring, why);
+	int r = channel_choose(options->channel, options_waits(options),
+			       &options->uring, why);
 
 	if (r)
 		say_error("%s: fuse=io_uring: %s", options->source_text, why);

@@ -46,7 +46,6 @@ static struct settings {
 	.fuse = "auto",
 	.runs = 9,
 	.touches = 256,
-	.threads = 8,
 };
 
 static const struct opts_entry table[] = {
@@ -54,8 +53,8 @@ static const struct opts_entry table[] = {
 	 &settings.transport, 0, 0},
 	{"fuse", "NAME", "of both file systems: auto, dev or io_uring (auto)",
 	 OPTS_TEXT, &settings.fuse, 0, 0},
-	{"threads", "N", "of both file systems (8)", OPTS_U32,
-	 &settings.threads, 1, 64},
+	{"threads", "N", "of both file systems (as mitosisfs has them)",
+	 OPTS_U32, &settings.threads, 1, 64},
 	{"mount", "OPTIONS", "further ones of mitosisfs", OPTS_TEXT,
 	 &settings.mount, 0, 0},
 	{"cpu", "N", "where all is bound to, at first (0)", OPTS_U32,
@@ -107,6 +106,8 @@ static int parse(int argc, char **argv, struct fault_options *ret)
 		say_error("--fuse io_uring: %s", why);
 		return -EINVAL;
 	}
+	if (!settings.threads)
+		settings.threads = channel_threads(ret->bench.tcp);
 	ret->touches = settings.touches;
 	ret->threads = settings.threads;
 	ret->cpu = settings.cpu;

@@ -36,6 +36,8 @@ static void what_waits_takes_the_device(void **state)
 	assert_int_equal(channel_choose(CHANNEL_DEV, false, &uring, why), 0);
 	assert_false(uring);
 	assert_string_equal(channel_words(false), "");
+	assert_int_equal(channel_threads(true), 8);
+	assert_in_range(channel_threads(false), 2, 8);
 }
 
 static void what_cannot_be_had_is_refused_with_a_reason(void **state)
