@@ -34,6 +34,7 @@ enum share_term {
 	SHARE_TRACE, /* prefetch=trace: whether there is one by now */
 	SHARE_READAHEAD,
 	SHARE_CACHE,
+	SHARE_WARM,
 	SHARE_CACHE_TTL,
 	SHARE_THREADS,
 	SHARE_FUSE,

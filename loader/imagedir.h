@@ -6,6 +6,7 @@
  *   DIR/vma/START-END   the pages of one area; offset 0 is START
  *   DIR/.space          only when mounted: all areas in one file, whose offsets
  *                       are the virtual addresses; not shown by readdir
+ *   DIR/.warm           the same of a complete image: its maps need nobody
  *   DIR/exe             the program, for a host that does not have it
  *
  * Step 8 of the way of a page.  Used by one thread.
@@ -25,7 +26,7 @@
 struct imagedir {
 	char *path;  /* as given */
 	int fd;	     /* of the directory, O_PATH */
-	int space;   /* of .space, or -1 */
+	int space;   /* of .warm, else of .space, or -1 */
 	bool noexec; /* the mount forbids executable maps: load_open() tries */
 	struct image *image;
 };

@@ -77,6 +77,7 @@ static void what_shows_must_agree(void **state)
 		{",readahead=64", SHARE_READAHEAD},
 		{",cache=off", SHARE_CACHE},
 		{",cache_ttl=4", SHARE_CACHE_TTL},
+		{",warm=off", SHARE_WARM},
 		{",threads=7", SHARE_THREADS},
 		{",fuse=dev", SHARE_FUSE},
 		{",proto=tcp", SHARE_PROTO},
