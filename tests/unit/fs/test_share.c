@@ -77,7 +77,6 @@ static void what_shows_must_agree(void **state)
 		{",readahead=64", SHARE_READAHEAD},
 		{",cache=off", SHARE_CACHE},
 		{",cache_ttl=4", SHARE_CACHE_TTL},
-		{",warm=off", SHARE_WARM},
 		{",threads=7", SHARE_THREADS},
 		{",fuse=dev", SHARE_FUSE},
 		{",proto=tcp", SHARE_PROTO},
@@ -91,6 +90,15 @@ static void what_shows_must_agree(void **state)
 		if (differs_by(rows[i].words) != rows[i].term)
 			fail_msg("'%s' differs by %u", rows[i].words,
 				 differs_by(rows[i].words));
+}
+
+/* Only one of these could go warm. */
+static void a_warm_mount_joins_no_other(void **state)
+{
+	struct share_terms warm = terms_of(PLAIN, ",mode=eager"),
+			   off = terms_of(PLAIN, ",mode=eager,warm=off");
+
+	assert_int_equal(share_differ(&warm, &off), SHARE_WARM);
 }
 
 static void what_does_not_show_may_differ(void **state)
@@ -239,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_shows_must_agree),
+		cmocka_unit_test(a_warm_mount_joins_no_other),
 		cmocka_unit_test(what_does_not_show_may_differ),
 		cmocka_unit_test(source_must_agree_to_the_letter),
 		cmocka_unit_test(each_image_is_another),
