@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "common/latency_tell.h"
 #include "common/page.h"
-#include "fs/faults.h"
 
 #define PAGE_KB (PAGE_BYTES / 1024)
 
@@ -58,7 +58,7 @@ void profile_print(FILE *out, const struct status_origin *origin,
 	if (!latency)
 		return;
 	fetch_get_latency(fetch, latency);
-	faults_print(out, latency);
+	latency_tell_text(out, latency);
 }
 
 void profile_put(struct json *json, const struct status_origin *origin,
@@ -80,7 +80,7 @@ void profile_put(struct json *json, const struct status_origin *origin,
 		json_u64(json, rows[i].name, rows[i].value);
 	if (latency) {
 		fetch_get_latency(fetch, latency);
-		faults_put(json, latency);
+		latency_tell_json(json, latency);
 	}
 	json_end(json);
 }

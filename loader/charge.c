@@ -72,10 +72,14 @@ static int start_direct(struct charge *charge)
 	return charge->pid < 0 ? charge->pid : 0;
 }
 
+static void exiting(void *data, pid_t tid);
+
 static int open_guard(struct charge *charge, int listener)
 {
 	const struct load *load = charge->load;
 	const struct guard_options options = {
+		.exiting = exiting,
+		.arg = charge,
 		.dev = load->dev,
 		.windows = load->plan->windows,
 		.nr_windows = load->plan->nr_windows,
@@ -152,6 +156,7 @@ int charge_start(struct charge *charge, const struct charge_options *options)
 		.hello = -1,
 		.pidfd = -1,
 	};
+	outcome_begin(&charge->outcome, options->load);
 	charge->state = CHARGE_LOADING;
 	error = start(charge, options);
 	return error ? why_set(&charge->why, error, "making a child: %s",
@@ -263,6 +268,9 @@ static void ended(struct charge *charge, int status)
 	} else if (charge->state == CHARGE_RUNNING) {
 		charge->status = exit_status(status);
 	}
+	if (charge->init)
+		init_usage(charge->init, &charge->outcome.usage);
+	outcome_ends(&charge->outcome, charge->status);
 	charge->state = CHARGE_ENDED;
 }
 
@@ -276,6 +284,8 @@ static int read_report(struct charge *charge)
 	case REPORT_RUNNING:
 		phases_mark(PHASE_RUNNING);
 		charge->state = CHARGE_RUNNING;
+		if (charge->outcome.is_wanted)
+			outcome_runs(&charge->outcome, charge_host_pid(charge));
 		return 0;
 	case REPORT_STEP:
 		failed_step(charge, &report);
@@ -300,6 +310,30 @@ static int read_report(struct charge *charge)
 	return 0;
 }
 
+static bool has_report(const struct charge *charge)
+{
+	struct pollfd end = {.fd = charge->report, .events = POLLIN};
+
+	return charge->report >= 0 && poll(&end, 1, 0) == 1;
+}
+
+/* What was said before the end comes first. */
+static void drain(struct charge *charge)
+{
+	while (has_report(charge))
+		(void)read_report(charge);
+}
+
+/* So it runs, and has said so; a short life may be over before we heard. */
+static void exiting(void *data, pid_t tid)
+{
+	struct charge *charge = data;
+
+	while (charge->state == CHARGE_LOADING && has_report(charge))
+		(void)read_report(charge);
+	outcome_exiting(&charge->outcome, tid);
+}
+
 static void serve(struct charge *charge, const struct pollfd *polls)
 {
 	int error = 0;
@@ -307,6 +341,7 @@ static void serve(struct charge *charge, const struct pollfd *polls)
 	if (charge->guard && polls[2].revents) {
 		error = guard_serve(charge->guard);
 		if (polls[2].revents & POLLHUP) {
+			guard_get_stats(charge->guard, &charge->outcome.guard);
 			guard_close(charge->guard);
 			charge->guard = NULL;
 		}
@@ -331,22 +366,25 @@ int charge_step(struct charge *charge, const struct pollfd *polls)
 	return stopped;
 }
 
-/* What was said before the end comes first. */
-static void drain(struct charge *charge)
-{
-	struct pollfd end = {.fd = charge->report, .events = POLLIN};
-
-	while (charge->report >= 0 && poll(&end, 1, 0) == 1)
-		(void)read_report(charge);
-}
-
-void charge_reaped(struct charge *charge, int status)
+void charge_reaped(struct charge *charge, int status,
+		   const struct rusage *usage)
 {
 	charge->pid = 0;
 	drain(charge);
 	if (charge->state == CHARGE_ENDED)
 		return;
 	ended(charge, status);
+	if (!charge->init && usage)
+		charge->outcome.usage = *usage;
+}
+
+const struct outcome *charge_outcome(struct charge *charge)
+{
+	if (charge->guard)
+		guard_get_stats(charge->guard, &charge->outcome.guard);
+	if (charge->pager)
+		pager_get_stats(charge->pager, &charge->outcome.pager);
+	return &charge->outcome;
 }
 
 struct charge_world charge_take_world(struct charge *charge)
@@ -365,11 +403,12 @@ pid_t charge_host_pid(const struct charge *charge)
 	return charge->pidfd < 0 ? 0 : pids_of(charge->pidfd);
 }
 
-void charge_signal(const struct charge *charge, int signo)
+void charge_signal(struct charge *charge, int signo)
 {
-	if (charge->state == CHARGE_RUNNING && charge->pidfd >= 0)
-		(void)syscall(SYS_pidfd_send_signal, charge->pidfd, signo, NULL,
-			      0);
+	if (charge->state != CHARGE_RUNNING || charge->pidfd < 0)
+		return;
+	outcome_signal(&charge->outcome, signo);
+	(void)syscall(SYS_pidfd_send_signal, charge->pidfd, signo, NULL, 0);
 }
 
 void charge_kill(struct charge *charge, const char *reason)
@@ -387,6 +426,7 @@ void charge_done(struct charge *charge)
 {
 	if (charge->state == CHARGE_NONE)
 		return;
+	outcome_done(&charge->outcome);
 	guard_close(charge->guard);
 	pager_close(charge->pager);
 	cleanup_close(&charge->report);

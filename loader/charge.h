@@ -12,6 +12,7 @@
 #include "loader/guard.h"
 #include "loader/init.h"
 #include "loader/load.h"
+#include "loader/outcome.h"
 #include "loader/pager.h"
 
 enum charge_state {
@@ -39,6 +40,7 @@ struct charge {
 	int status;	    /* for our exit, once ended */
 	struct guard *guard;
 	struct pager *pager;
+	struct outcome outcome;
 	struct why why; /* of a failed load, or of a kill */
 };
 
@@ -78,11 +80,16 @@ void charge_polls(const struct charge *charge, struct pollfd *ret_polls);
  */
 int charge_step(struct charge *charge, const struct pollfd *polls);
 
-/* The process charge->pid has ended with @status (waitpid). */
-void charge_reaped(struct charge *charge, int status);
+/* The process charge->pid has ended with @status and @usage (wait4),
+ * or NULL where nobody wants to know. */
+void charge_reaped(struct charge *charge, int status,
+		   const struct rusage *usage);
+
+/* How its life went, once it has ended; the charge's. */
+const struct outcome *charge_outcome(struct charge *charge);
 
 /* Send @signo to the child, if it runs. */
-void charge_signal(const struct charge *charge, int signo);
+void charge_signal(struct charge *charge, int signo);
 
 /*
  * Take the world of a charge that is empty, for another child; the charge is

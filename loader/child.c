@@ -190,7 +190,7 @@ static int meet(const struct child *child, struct why *why)
 		return 0;
 	if (!load->plan->nr_windows || child->guarded)
 		return say_hello(child, -1, why);
-	listener = guard_install(load->facts.cookie);
+	listener = guard_install(load->facts.cookie, load->options->profiled);
 	if (listener < 0)
 		return why_set(why, listener,
 			       "the memory guard (seccomp): %s; load with "

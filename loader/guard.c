@@ -29,9 +29,9 @@ struct guard {
 	unsigned first, nr, max;
 };
 
-int guard_install(uint64_t cookie)
+int guard_install(uint64_t cookie, bool exits)
 {
-	return guard_filter_install(cookie);
+	return guard_filter_install(cookie, exits);
 }
 
 static int check_windows(const struct guard_options *options)
@@ -185,6 +185,12 @@ static int answer(struct guard *guard, const struct seccomp_notif *notif)
 		return guard_drop(&call);
 	case GUARD_FILTER_MREMAP:
 		return guard_remap(&call);
+	case GUARD_FILTER_EXIT:
+		if (guard->options.exiting)
+			guard->options.exiting(guard->options.arg,
+					       (pid_t)notif->pid);
+		guard_call_continue(&call);
+		return 0;
 	default:
 		guard_call_fail(&call, -EINVAL);
 		return 0;

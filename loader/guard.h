@@ -31,6 +31,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -49,6 +50,12 @@ struct guard_options {
 	const struct guard_window *windows; /* by inode, then offset; copied */
 	unsigned nr_windows;
 	uint64_t cookie; /* random, the one guard_install() had */
+	/*
+	 * Called for a thread that waits at its exit_group(2), where the filter
+	 * holds those; it goes on afterwards.  NULL: nothing is done.
+	 */
+	void (*exiting)(void *arg, pid_t tid);
+	void *arg;
 };
 
 struct guard_stats {
@@ -66,13 +73,13 @@ struct guard;
 /*
  * In the child, before it becomes the image: install the filter for this thread
  * and all it will make.  The plan's own mremap calls pass @cookie as their
- * sixth argument.  Sets no_new_privs only where the kernel demands it (without
- * CAP_SYS_ADMIN).
+ * sixth argument.  With @exits exit_group(2) is held, too.  Sets no_new_privs
+ * only where the kernel demands it (without CAP_SYS_ADMIN).
  *
  * Returns the listener (close-on-exec), or -errno: -EBUSY when this process is
  * already below another listener, -EINVAL before Linux 5.0.
  */
-int guard_install(uint64_t cookie);
+int guard_install(uint64_t cookie, bool exits);
 
 /*
  * In the supervisor, which must not be the file system's server.  On success

@@ -19,6 +19,7 @@
 #define I386_MADVISE	219
 #define I386_MREMAP	163
 #define NR_PROC_MADVISE 440 /* in every table */
+#define NO_CALL		(~0u)
 #define MOVING_FLAGS	(MREMAP_FIXED | 4 /* MREMAP_DONTUNMAP */)
 
 #define LOAD	   (BPF_LD | BPF_W | BPF_ABS)
@@ -78,8 +79,10 @@ static unsigned resolve(const struct line *lines, unsigned nr,
 	return nr;
 }
 
-unsigned guard_filter_build(uint64_t cookie, struct sock_filter *ret_code)
+unsigned guard_filter_build(uint64_t cookie, bool exits,
+			    struct sock_filter *ret_code)
 {
+	const uint32_t exit_nr = exits ? SYS_exit_group : NO_CALL;
 	const struct line lines[] = {
 		{NEXT, LOAD, FIELD(arch)},
 		{NEXT, IF_IS, AUDIT_ARCH_X86_64, NATIVE},
@@ -89,7 +92,8 @@ unsigned guard_filter_build(uint64_t cookie, struct sock_filter *ret_code)
 		{NEXT, AND, ~X32_BIT},
 		{NEXT, IF_IS, SYS_madvise, ADVISE},
 		{NEXT, IF_IS, SYS_mremap, REMAP},
-		{NEXT, IF_IS, NR_PROC_MADVISE, REMOTE, ALLOW},
+		{NEXT, IF_IS, NR_PROC_MADVISE, REMOTE},
+		{NEXT, IF_IS, exit_nr, NOTIFY, ALLOW},
 
 		{COMPAT, LOAD, FIELD(nr)},
 		{NEXT, IF_IS, I386_MADVISE, ADVISE},
@@ -139,11 +143,11 @@ static int try_install(const struct sock_fprog *prog, unsigned long flags)
 			      (uintptr_t)prog, 0);
 }
 
-int guard_filter_install(uint64_t cookie)
+int guard_filter_install(uint64_t cookie, bool exits)
 {
 	struct sock_filter code[GUARD_FILTER_MAX];
 	struct sock_fprog prog = {
-		.len = (unsigned short)guard_filter_build(cookie, code),
+		.len = (unsigned short)guard_filter_build(cookie, exits, code),
 		.filter = code,
 	};
 	unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER |
@@ -175,5 +179,7 @@ enum guard_filter_call guard_filter_which(const struct seccomp_data *data)
 		return GUARD_FILTER_MADVISE;
 	if (nr == (native ? SYS_mremap : I386_MREMAP))
 		return GUARD_FILTER_MREMAP;
+	if (native && nr == SYS_exit_group)
+		return GUARD_FILTER_EXIT;
 	return GUARD_FILTER_OTHER;
 }

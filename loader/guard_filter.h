@@ -5,9 +5,10 @@
  * madvise with an advice that drops pages and mremap that grows, moves or
  * leaves a copy wait for the supervisor, unless their sixth argument is the
  * cookie. process_madvise with such an advice fails with EINVAL: it names many
- * ranges, and its callers have another way.  All else stays on the kernel's
- * allow bitmap.  32-bit and x32 entries are held too, so that no entry is a
- * hole.
+ * ranges, and its callers have another way.  When asked to, it also holds
+ * exit_group: who waits there still has its memory.  All else stays on the
+ * kernel's allow bitmap.  32-bit and x32 entries are held too, so that no entry
+ * is a hole.
  *
  * Above: guard.c.  Pure but for guard_filter_install().
  */
@@ -29,14 +30,16 @@ enum guard_filter_call {
 	GUARD_FILTER_OTHER,
 	GUARD_FILTER_MADVISE,
 	GUARD_FILTER_MREMAP,
+	GUARD_FILTER_EXIT, /* exit_group by the 64-bit entry */
 };
 
-/* Write the program for @cookie to @ret_code (GUARD_FILTER_MAX long); returns
- * its length. */
-unsigned guard_filter_build(uint64_t cookie, struct sock_filter *ret_code);
+/* Write the program for @cookie, which with @exits holds exits, to @ret_code
+ * (GUARD_FILTER_MAX long); returns its length. */
+unsigned guard_filter_build(uint64_t cookie, bool exits,
+			    struct sock_filter *ret_code);
 
 /* As guard_install().  Raw system calls: loader/reaper.c runs it. */
-int guard_filter_install(uint64_t cookie);
+int guard_filter_install(uint64_t cookie, bool exits);
 
 /* Which of the held calls @data is, by its entry's own numbers. */
 enum guard_filter_call guard_filter_which(const struct seccomp_data *data);

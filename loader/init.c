@@ -76,6 +76,7 @@ int init_begin(const struct init_options *options, struct init **ret_init,
 				.supervisor = -1,
 				.guarded = options->guarded,
 				.stays = options->stays,
+				.exits = options->exits,
 				.cookie = options->cookie,
 				.room = memory,
 				.room_bytes = ROOM_BYTES,
@@ -180,6 +181,11 @@ bool init_has_changed(const struct init *init)
 	struct pollfd mounts = {.fd = init->reaper.mounts, .events = POLLPRI};
 
 	return poll(&mounts, 1, 0) != 0;
+}
+
+void init_usage(const struct init *init, struct rusage *ret_usage)
+{
+	*ret_usage = init->reaper.usage;
 }
 
 void init_free(struct init *init)

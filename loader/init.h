@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "loader/why.h"
@@ -30,6 +31,7 @@ struct init;
 struct init_options {
 	bool guarded; /* install the guard */
 	bool stays;   /* for more children, one after the other */
+	bool exits;   /* with exit_group(2) held */
 	uint64_t cookie;
 };
 
@@ -78,6 +80,9 @@ int init_settle(struct init *init, int *ret_pidfd, struct why *why);
  * another child.  Only for one that stays; false while it is being made.
  */
 bool init_has_changed(const struct init *init);
+
+/* What the child used; once its status has been told. */
+void init_usage(const struct init *init, struct rusage *ret_usage);
 
 /* Free what describes an init that has been waited for, or NULL. */
 void init_free(struct init *init);

@@ -24,7 +24,8 @@ struct load_options {
 	const char *cwd; /* --cwd=PATH, or NULL */
 	enum plan_memory memory;
 	bool new_pid;
-	bool linger; /* what the child leaves running goes on without it */
+	bool profiled; /* loader/outcome.h is wanted */
+	bool linger;   /* what the child leaves running goes on without it */
 	unsigned nr_children;
 	uint64_t cookie; /* random, for the guard */
 	struct fate_options fates;

@@ -35,8 +35,9 @@
 
 static void __attribute__((noreturn)) leave(int status)
 {
+	/* One thread: it is a group.  The guard may hold exit_group(2). */
 	for (;;)
-		(void)sys_call4(SYS_exit_group, (uint64_t)status, 0, 0, 0);
+		(void)sys_call4(SYS_exit, (uint64_t)status, 0, 0, 0);
 }
 
 static void publish(struct reaper *reaper, enum reaper_state state)
@@ -81,7 +82,7 @@ static int install_guard(struct reaper *reaper)
 		return 0;
 	reaper->what = "the memory guard (seccomp)";
 	reaper->hint = "; load with --memory=own";
-	listener = guard_install(reaper->cookie);
+	listener = guard_install(reaper->cookie, reaper->exits);
 	if (listener < 0)
 		return listener;
 	reaper->listener = listener;
@@ -226,12 +227,14 @@ static void report(const struct reaper *reaper, struct blob_report head)
  * Take what has ended or stopped.  Returns false when nothing is left, or when
  * the child has ended and what else there is shall not stay.
  */
-static bool reap(const struct reaper *reaper, uint64_t options)
+static bool reap(struct reaper *reaper, uint64_t options)
 {
 	for (;;) {
+		struct rusage usage;
 		int status;
-		long pid = sys_call4(SYS_wait4, (uint64_t)-1,
-				     (uintptr_t)&status, options | __WALL, 0);
+		long pid =
+			sys_call4(SYS_wait4, (uint64_t)-1, (uintptr_t)&status,
+				  options | __WALL, (uintptr_t)&usage);
 
 		if (pid == -ECHILD)
 			return false;
@@ -239,6 +242,7 @@ static bool reap(const struct reaper *reaper, uint64_t options)
 			return true;
 		if (pid != reaper->child)
 			continue;
+		reaper->usage = usage;
 		report(reaper, report_status(status));
 		if (!WIFSTOPPED(status) && !reaper->linger)
 			return false;
@@ -260,7 +264,7 @@ static void __attribute__((noreturn)) end_world(void)
 }
 
 /* One turn; false when the child's world is over. */
-static bool serve(const struct reaper *reaper, const struct timespec *timeout)
+static bool serve(struct reaper *reaper, const struct timespec *timeout)
 {
 	if (!reap(reaper, WNOHANG | WUNTRACED))
 		return false;
@@ -271,7 +275,7 @@ static bool serve(const struct reaper *reaper, const struct timespec *timeout)
 }
 
 /* Until the child's world is over. */
-static void serve_child(const struct reaper *reaper)
+static void serve_child(struct reaper *reaper)
 {
 	/* Ending a mount disturbs all CPUs: when the child is well on its way.
 	 */

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 enum reaper_state {
@@ -43,6 +44,7 @@ struct reaper {
 	int supervisor; /* pidfd */
 	bool guarded;	/* the guard is to be installed */
 	bool stays;	/* for another child, when its world is empty */
+	bool exits;	/* with exit_group(2) held */
 	uint64_t cookie;
 	char *room; /* to read lists of mounts */
 	size_t room_bytes;
@@ -53,6 +55,7 @@ struct reaper {
 	int listener;		 /* of the guard, or -1 */
 	int pidfd;		 /* of the child */
 	int mounts;		 /* of its world, when it stays, or -1 */
+	struct rusage usage;	 /* of the child, once its status is told */
 	/* Set before .go is. */
 	bool linger;  /* for what the child leaves running */
 	pid_t wanted; /* the child's pid */

@@ -388,7 +388,7 @@ static void reaped(struct serve *serve, pid_t pid, int status)
 
 		if (is_free(child) || child->charge.pid != pid)
 			continue;
-		charge_reaped(&child->charge, status);
+		charge_reaped(&child->charge, status, NULL);
 		look_at(serve, child);
 		return;
 	}

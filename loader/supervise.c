@@ -110,6 +110,7 @@ int supervise_begin(const struct load_options *options, struct init **ret_init,
 {
 	const struct init_options init = {
 		.guarded = options->memory == PLAN_MEMORY_SHARED,
+		.exits = options->profiled,
 		.cookie = options->cookie,
 	};
 
@@ -139,14 +140,15 @@ static struct charge *charge_of(struct supervise *sv, pid_t pid)
 
 static void reap(struct supervise *sv)
 {
+	struct rusage usage;
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
 		struct charge *charge = charge_of(sv, pid);
 
 		if (charge)
-			charge_reaped(charge, status);
+			charge_reaped(charge, status, &usage);
 		else if (pid == sv->watchdog.pid) {
 			sv->watchdog.pid = 0;
 			for (unsigned i = 0; i < sv->nr; i++)
@@ -361,6 +363,13 @@ static void report_kills(const struct supervise *sv)
 					    &sv->charges[i].why);
 }
 
+static void report_outcomes(const struct supervise *sv)
+{
+	for (unsigned i = 0; sv->options->ended && i < sv->nr; i++)
+		sv->options->ended(sv->options->data,
+				   charge_outcome(&sv->charges[i]));
+}
+
 int supervise_run(const struct load *load,
 		  const struct supervise_options *options)
 {
@@ -381,6 +390,8 @@ int supervise_run(const struct load *load,
 	status = error ? SUPERVISE_NOT_LOADED : result(&sv);
 	if (!error)
 		report_kills(&sv);
+	if (!error)
+		report_outcomes(&sv);
 	done(&sv);
 	return status;
 }

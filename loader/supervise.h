@@ -11,6 +11,7 @@
 
 #include "loader/init.h"
 #include "loader/load.h"
+#include "loader/outcome.h"
 
 struct supervise_options {
 	const char *pid_file; /* or NULL */
@@ -23,7 +24,12 @@ struct supervise_options {
 	void (*started)(void *data, int error, const struct why *why);
 	/* Called at the end for a child that we had to kill, or NULL. */
 	void (*killed)(void *data, const struct why *why);
-	void *data; /* of both */
+	/*
+	 * Called at the end for each child that ran, with options->profiled of
+	 * the load: how its life went.  Or NULL.
+	 */
+	void (*ended)(void *data, const struct outcome *outcome);
+	void *data; /* of all */
 };
 
 /*

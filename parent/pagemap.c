@@ -2,109 +2,39 @@
 #include "parent/pagemap.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/page.h"
-
-/* From linux/fs.h of Linux 6.7 and (GUARD) 6.15: Debian's headers are older. */
-#define SCAN_PRESENT (UINT64_C(1) << 3)
-#define SCAN_SWAPPED (UINT64_C(1) << 4)
-#define SCAN_ZERO    (UINT64_C(1) << 5)
-#define SCAN_GUARD   (UINT64_C(1) << 8)
-
-struct scan_region {
-	uint64_t start, end, categories;
-};
-
-struct scan_arg {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask;
-	uint64_t return_mask;
-};
-
-#define SCAN_IOCTL _IOWR('f', 16, struct scan_arg)
+#include "common/pagescan.h"
 
 /* Bits of an entry. */
 #define ENTRY_PRESENT (UINT64_C(1) << 63)
 #define ENTRY_SWAPPED (UINT64_C(1) << 62)
 #define ENTRY_GUARD   (UINT64_C(1) << 58)
 
-#define REGIONS 1024
 #define ENTRIES 2048
 
-int pagemap_open(pid_t pid)
+static int add_region(void *arg, uint64_t start, uint64_t end,
+		      uint64_t categories)
 {
-	char path[32];
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	return fd;
-}
-
-static int add_regions(struct runlist *list, const struct scan_region *regions,
-		       int nr)
-{
-	for (int i = 0; i < nr; i++) {
-		uint64_t pages = page_of(regions[i].end - regions[i].start);
-		int rc = runlist_add(list, page_of(regions[i].start), pages);
-
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-/* One answer of the kernel; @arg->start moves to where it stopped. */
-static int scan_some(int pagemap_fd, struct scan_arg *arg, struct runlist *list)
-{
-	struct scan_region regions[REGIONS];
-	int nr;
-
-	arg->vec = (uintptr_t)regions;
-	arg->vec_len = REGIONS;
-	nr = ioctl(pagemap_fd, SCAN_IOCTL, arg);
-	if (nr < 0 && errno == EINVAL && (arg->category_mask & SCAN_GUARD)) {
-		/* Linux 6.7 to 6.14 know no such category. */
-		arg->category_mask = arg->category_inverted = SCAN_ZERO;
-		nr = ioctl(pagemap_fd, SCAN_IOCTL, arg);
-	}
-	if (nr < 0)
-		return -errno;
-	/*
-	 * A full answer may end early; else all up to the end was seen.  Not by
-	 * walk_end: the kernel collects 512 regions at a time, and an answer
-	 * that is full just at the end of the walk leaves there where an
-	 * earlier collection stopped (do_pagemap_scan() in
-	 * fs/proc/task_mmu.c), so that pages would be seen twice.
-	 */
-	arg->start = nr == REGIONS ? regions[nr - 1].end : arg->end;
-	return add_regions(list, regions, nr);
+	return runlist_add(arg, page_of(start), page_of(end - start));
 }
 
 int pagemap_scan(int pagemap_fd, uint64_t start, uint64_t end,
 		 struct runlist *list)
 {
-	struct scan_arg arg = {
-		.size = sizeof(arg),
+	struct pagescan scan = {
 		.start = start,
 		.end = end,
-		.category_inverted = SCAN_ZERO | SCAN_GUARD,
-		.category_mask = SCAN_ZERO | SCAN_GUARD,
-		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-		.return_mask = SCAN_PRESENT,
+		.inverted = PAGESCAN_ZERO | PAGESCAN_GUARD,
+		.wanted = PAGESCAN_ZERO | PAGESCAN_GUARD,
+		.any = PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
+		.returned = PAGESCAN_PRESENT,
 	};
-	int rc = 0;
+	int rc = pagescan(pagemap_fd, &scan, add_region, list);
 
-	while (!rc && arg.start < arg.end)
-		rc = scan_some(pagemap_fd, &arg, list);
 	if (rc == -ENOTTY)
-		return pagemap_read(pagemap_fd, arg.start, end, list);
+		return pagemap_read(pagemap_fd, scan.start, end, list);
 	return rc;
 }
 

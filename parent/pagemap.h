@@ -2,8 +2,8 @@
 /*
  * pagemap.h - which pages of a range hold data, without touching one
  *
- * Above: runs.c, shared.c.  Below: PAGEMAP_SCAN (Linux 6.7) or, without it,
- * the entries of /proc/PID/pagemap; admin-guide/mm/pagemap.rst.  Huge pages
+ * Above: runs.c, shared.c.  Below: PAGEMAP_SCAN (common/pagescan.h) or, without
+ * it, the entries of /proc/PID/pagemap; admin-guide/mm/pagemap.rst.  Huge pages
  * come as one answer, empty page tables cost nothing in the first way.
  */
 #pragma once
@@ -12,9 +12,6 @@
 #include <sys/types.h>
 
 #include "parent/runlist.h"
-
-/* /proc/@pid/pagemap, for the caller to close; -ESRCH or another -errno. */
-int pagemap_open(pid_t pid);
 
 /*
  * Add to @list the runs of [@start, @end) that are present or swapped out and

@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/page.h"
+#include "common/pagescan.h"
 #include "parent/pagemap.h"
 #include "parent/runlist.h"
 #include "parent/shared.h"
@@ -171,7 +172,7 @@ int runs_scan(const struct runs_origin *origin, struct image_run **ret_runs,
 {
 	CLEANUP(cleanup_scan)
 	struct scan scan = {.origin = origin,
-			    .pagemap_fd = pagemap_open(origin->twin)};
+			    .pagemap_fd = pagescan_open(origin->twin)};
 	uint32_t i = 0, taken;
 	int rc = scan.pagemap_fd < 0 ? scan.pagemap_fd : 0;
 

@@ -15,6 +15,7 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "common/page.h"
+#include "common/pagescan.h"
 #include "parent/areas.h"
 #include "parent/pagemap.h"
 #include "parent/runlist.h"
@@ -238,7 +239,7 @@ int shared_prepare(const struct shared_origin *origin,
 	shared->pid = origin->pid;
 	shared->max_bytes = origin->max_bytes;
 	shared->memfd = -1;
-	shared->pagemap_fd = pagemap_open(origin->pid);
+	shared->pagemap_fd = pagescan_open(origin->pid);
 	shared->maps_fd = areas_open(origin->pid);
 	if (shared->maps_fd < 0 || shared->pagemap_fd < 0)
 		return shared->maps_fd < 0 ? shared->maps_fd

@@ -207,7 +207,7 @@ static int set_profile(struct settings *settings, const char *value)
 {
 	if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
 		return bad("--profile", value, "text or json");
-	settings->profiles = true;
+	settings->profiles = settings->load.profiled = true;
 	settings->profile.json = !strcmp(value, "json");
 	return 0;
 }
@@ -420,6 +420,13 @@ static void killed(void *data, const struct why *why)
 	say_error("%s", why->text);
 }
 
+static void ended(void *data, const struct outcome *outcome)
+{
+	struct settings *settings = data;
+
+	loadprofile_child(&settings->profile, outcome);
+}
+
 /* The process that was called waits until it is known how the load went. */
 static void detach(struct settings *settings)
 {
@@ -475,6 +482,7 @@ static int run(struct settings *settings)
 	}
 	if (settings->profiles)
 		loadprofile_begin(load, &settings->profile);
+	settings->supervise.ended = settings->profiles ? ended : NULL;
 	settings->loaded = load;
 	settings->supervise.first = init;
 	status = supervise_run(load, &settings->supervise);

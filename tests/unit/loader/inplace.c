@@ -55,7 +55,7 @@ static void become_victim(const struct state *s, int sock, int notice_fd,
 	if (s->run->preload)
 		(void)setenv("LD_PRELOAD", s->run->preload, 1);
 	if (s->run->mode >= INPLACE_GUARDED) {
-		listener = guard_install(s->cookie);
+		listener = guard_install(s->cookie, false);
 		if (listener < 0)
 			_exit(126);
 	}

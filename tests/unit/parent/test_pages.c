@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/page.h"
+#include "common/pagescan.h"
 #include "parent/pagemap.h"
 #include "parent/pages.h"
 #include "tests/unit/parent/victim.h"
@@ -176,7 +177,7 @@ static void holes_stay_holes_in_the_twin(void **state)
 	struct opened *opened = *state;
 	uint8_t *bytes = malloc(AREA_PAGES * PAGE_BYTES);
 	struct runlist there = {0};
-	int fd = pagemap_open(opened->pid);
+	int fd = pagescan_open(opened->pid);
 
 	assert_int_equal(read_at(opened, 0, bytes, AREA_PAGES * PAGE_BYTES), 0);
 	assert_int_equal(pagemap_scan(fd, (uintptr_t)area,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/page.h"
+#include "common/pagescan.h"
 #include "parent/pagemap.h"
 #include "parent/runs.h"
 #include "parent/vmas.h"
@@ -263,7 +264,7 @@ static void old_kernels_give_the_same_answer(void **state)
 	size_t bytes = 5000 * PAGE_BYTES;
 	uint8_t *at = map(bytes, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	int fd = pagemap_open(getpid());
+	int fd = pagescan_open(getpid());
 
 	assert_true(fd >= 0);
 	for (size_t i = 0; i < bytes; i += 2 * PAGE_BYTES)
@@ -302,7 +303,7 @@ static void a_full_answer_at_the_end_is_taken_once(void **state)
 	size_t bytes = 2 * MOST * PAGE_BYTES;
 	char *area = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int fd = pagemap_open(getpid());
+	int fd = pagescan_open(getpid());
 
 	assert_true(area != MAP_FAILED);
 	assert_true(fd >= 0);
