@@ -47,6 +47,17 @@ static int take_device(char *text, struct mountinfo *mount)
 	return 0;
 }
 
+/* Behind the options come fields of no fixed number, a dash, and the type. */
+static const char *find_type(char **save)
+{
+	const char *field = strtok_r(NULL, " ", save);
+
+	while (field && strcmp(field, "-") != 0)
+		field = strtok_r(NULL, " ", save);
+	field = field ? strtok_r(NULL, " ", save) : NULL;
+	return field ? field : "";
+}
+
 int mountinfo_parse(char *line, struct mountinfo *ret_mount)
 {
 	enum { ID, PARENT, DEVICE, ROOT, POINT, NR };
@@ -67,6 +78,7 @@ int mountinfo_parse(char *line, struct mountinfo *ret_mount)
 		return -EPROTO;
 	mount.root = field[ROOT];
 	mount.point = field[POINT];
+	mount.type = find_type(&save);
 	*ret_mount = mount;
 	return 0;
 }

@@ -11,6 +11,7 @@ struct mountinfo {
 	uint32_t major, minor;
 	const char *root;  /* within its file system */
 	const char *point; /* where it is mounted, without escapes */
+	const char *type;  /* "fuse.mitosisfs"; "" when not told */
 };
 
 /*

@@ -145,45 +145,54 @@ static void put_times(struct json *json, const char *key,
 	json_end(json);
 }
 
-static void put_status(const struct report_status *status, FILE *out)
+static void put_daemon(const struct report_status *status, struct json *json)
+{
+	json_string(json, "version", status->version);
+	json_i64(json, "pid", status->pid);
+	json_u64(json, "uptime_ns", status->uptime_ns);
+	json_u64(json, "images", status->images);
+	json_u64(json, "images_max", status->images_max);
+	json_u64(json, "prepared", status->prepared);
+	json_u64(json, "refused", status->refused);
+	json_u64(json, "ended", status->ended);
+	json_u64(json, "clients", status->clients);
+	json_u64(json, "clients_max", status->clients_max);
+	json_u64(json, "strangers", status->strangers);
+	json_u64(json, "accepted", status->accepted);
+	json_u64(json, "turned_away", status->turned_away);
+	json_u64(json, "broken", status->broken);
+	json_u64(json, "requests", status->requests);
+	json_u64(json, "reads", status->reads);
+	json_u64(json, "urgent_reads", status->urgent_reads);
+	json_u64(json, "failed_reads", status->failed_reads);
+	json_u64(json, "read_bytes", status->read_bytes);
+	json_u64(json, "sends", status->sends);
+	json_u64(json, "rdma_port", status->rdma_port);
+	json_u64(json, "rdma_clients", status->rdma_clients);
+	json_u64(json, "rdma_requests", status->rdma_requests);
+	json_u64(json, "rdma_reads", status->rdma_reads);
+	json_u64(json, "rdma_read_bytes", status->rdma_read_bytes);
+	json_u64(json, "loans", status->loans);
+	json_u64(json, "lent_pages", status->lent_pages);
+	json_u64(json, "lease_over", status->lease_over);
+	json_u64(json, "released", status->released);
+	json_u64(json, "died", status->died);
+	put_refusals(json, &status->refusals);
+	put_times(json, "pauses", &status->pauses);
+	put_times(json, "prepares", &status->prepares);
+}
+
+static void put_status(const struct report_status *status,
+		       const struct ctl_mounts *mounts, FILE *out)
 {
 	struct json json = json_to(out);
 
 	json_object(&json, NULL);
 	json_u64(&json, "format", SHOW_JSON_FORMAT);
-	json_string(&json, "version", status->version);
-	json_i64(&json, "pid", status->pid);
-	json_u64(&json, "uptime_ns", status->uptime_ns);
-	json_u64(&json, "images", status->images);
-	json_u64(&json, "images_max", status->images_max);
-	json_u64(&json, "prepared", status->prepared);
-	json_u64(&json, "refused", status->refused);
-	json_u64(&json, "ended", status->ended);
-	json_u64(&json, "clients", status->clients);
-	json_u64(&json, "clients_max", status->clients_max);
-	json_u64(&json, "strangers", status->strangers);
-	json_u64(&json, "accepted", status->accepted);
-	json_u64(&json, "turned_away", status->turned_away);
-	json_u64(&json, "broken", status->broken);
-	json_u64(&json, "requests", status->requests);
-	json_u64(&json, "reads", status->reads);
-	json_u64(&json, "urgent_reads", status->urgent_reads);
-	json_u64(&json, "failed_reads", status->failed_reads);
-	json_u64(&json, "read_bytes", status->read_bytes);
-	json_u64(&json, "sends", status->sends);
-	json_u64(&json, "rdma_port", status->rdma_port);
-	json_u64(&json, "rdma_clients", status->rdma_clients);
-	json_u64(&json, "rdma_requests", status->rdma_requests);
-	json_u64(&json, "rdma_reads", status->rdma_reads);
-	json_u64(&json, "rdma_read_bytes", status->rdma_read_bytes);
-	json_u64(&json, "loans", status->loans);
-	json_u64(&json, "lent_pages", status->lent_pages);
-	json_u64(&json, "lease_over", status->lease_over);
-	json_u64(&json, "released", status->released);
-	json_u64(&json, "died", status->died);
-	put_refusals(&json, &status->refusals);
-	put_times(&json, "pauses", &status->pauses);
-	put_times(&json, "prepares", &status->prepares);
+	if (status)
+		put_daemon(status, &json);
+	if (mounts)
+		ctl_mounts_put(mounts, &json);
 	json_end(&json);
 }
 
@@ -233,15 +242,11 @@ static void print_rdma(const struct report_status *status, FILE *out)
 	print_count(out, "pages lent", status->lent_pages);
 }
 
-void show_status(const struct report_status *status, bool json, FILE *out)
+static void print_daemon(const struct report_status *status, FILE *out)
 {
 	struct cell version = harmless(status->version);
 	struct cell up = time_of(status->uptime_ns / NS_PER_S);
 
-	if (json) {
-		put_status(status, out);
-		return;
-	}
 	(void)fprintf(out, "mitosisd %s, pid %d, up %s\n", version.text,
 		      status->pid, up.text);
 	(void)fprintf(out, "images: %u of at most %u\n", status->images,
@@ -269,6 +274,21 @@ void show_status(const struct report_status *status, bool json, FILE *out)
 	print_rdma(status, out);
 	(void)fprintf(out, "refused, by request:\n");
 	print_refusals(&status->refusals, out);
+}
+
+void show_status(const struct report_status *status,
+		 const struct ctl_mounts *mounts, bool json, FILE *out)
+{
+	if (json) {
+		put_status(status, mounts, out);
+		return;
+	}
+	if (status)
+		print_daemon(status, out);
+	if (status && mounts && mounts->nr)
+		(void)fputc('\n', out);
+	if (mounts)
+		ctl_mounts_print(mounts, out);
 }
 
 static void put_prepared(const struct wire_image *image,

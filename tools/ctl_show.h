@@ -14,6 +14,7 @@
 #include "common/report.h"
 #include "common/wire.h"
 #include "common/workset.h"
+#include "tools/ctl_mounts.h"
 
 /* Of all JSON here: docs/mitosisctl-json.md. */
 #define SHOW_JSON_FORMAT 1
@@ -22,8 +23,12 @@
 void show_images(const struct report_image *images, size_t nr, bool json,
 		 FILE *out);
 
-/* One fact per line, or one object. */
-void show_status(const struct report_status *status, bool json, FILE *out);
+/*
+ * A daemon, one fact per line, and a table of mounts; or one object.  Either
+ * may be NULL: not asked for, or not there.
+ */
+void show_status(const struct report_status *status,
+		 const struct ctl_mounts *mounts, bool json, FILE *out);
 
 /*
  * What became of PREPARE: "NAME: paused 5.2 ms, ..." or an object, which has

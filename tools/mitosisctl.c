@@ -67,6 +67,8 @@ struct command {
 	int (*check)(const char *word); /* before anybody is asked */
 	int (*run)(struct tcp_control *control, const char *word);
 	int timeout_ms;
+	/* When no daemon is here: 1, or 0 when there is something to say. */
+	int (*run_alone)(void);
 };
 
 /* A refusal in the daemon's words, a lost connection in the kernel's. */
@@ -117,14 +119,43 @@ static int fetch_status(struct tcp_control *control,
 	return error ? say_failure("ask for the status", error, why) : 0;
 }
 
+/* What is mounted here: NULL when another host was asked for. */
+static const struct ctl_mounts *find_mounts(struct ctl_mounts *mounts)
+{
+	int error;
+
+	*mounts = (struct ctl_mounts){0};
+	if (settings.host)
+		return NULL;
+	error = ctl_mounts_find(mounts);
+	if (error)
+		say_note("cannot tell what is mounted here: %s",
+			 strerror(-error));
+	return mounts;
+}
+
 static int run_status(struct tcp_control *control, const char *word)
 {
+	CLEANUP(ctl_mounts_done) struct ctl_mounts mounts = {0};
 	struct report_status status;
 	int error = fetch_status(control, &status);
 
 	if (!error)
-		show_status(&status, settings.json, stdout);
+		show_status(&status, find_mounts(&mounts), settings.json,
+			    stdout);
 	return error;
+}
+
+/* A host of children needs no daemon. */
+static int run_status_alone(void)
+{
+	CLEANUP(ctl_mounts_done) struct ctl_mounts mounts = {0};
+	const struct ctl_mounts *found = find_mounts(&mounts);
+
+	if (!found || !found->nr)
+		return 1;
+	show_status(NULL, found, settings.json, stdout);
+	return 0;
 }
 
 static int run_metrics(struct tcp_control *control, const char *word)
@@ -286,8 +317,8 @@ static const struct command commands[] = {
 	 run_release, TIMEOUT_MS},
 	{"trace", "NAME", "the pages that its first child looked at",
 	 check_name, run_trace, TIMEOUT_MS},
-	{"status", NULL, "the daemon itself, in numbers", NULL, run_status,
-	 TIMEOUT_MS},
+	{"status", NULL, "the daemon in numbers, and what is mounted here",
+	 NULL, run_status, TIMEOUT_MS, run_status_alone},
 	{"metrics", NULL, "the same for Prometheus", NULL, run_metrics,
 	 TIMEOUT_MS},
 	{0},
@@ -419,6 +450,13 @@ static int say_unreachable(const struct tcp_address *address, int error,
 	return error;
 }
 
+/* No daemon is here, and none was asked for by name. */
+static bool is_absent(int error)
+{
+	return (error == -ENOENT || error == -ECONNREFUSED) &&
+	       !settings.socket && !settings.host;
+}
+
 static int run(const struct command *command, const char *word)
 {
 	struct tcp_control *control = NULL;
@@ -432,6 +470,8 @@ static int run(const struct command *command, const char *word)
 	if (error)
 		return error;
 	error = tcp_control_hello(&address, &control, why);
+	if (is_absent(error) && command->run_alone && !command->run_alone())
+		return 0;
 	if (error)
 		return say_unreachable(&address, error, why);
 	error = command->run(control, word);

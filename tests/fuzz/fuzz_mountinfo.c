@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	line[size] = '\0';
 	if (!mountinfo_parse(line, &mount) &&
 	    (mount.root[0] != '/' || mount.point[0] != '/' ||
-	     strlen(mount.root) > size || strlen(mount.point) > size))
+	     strlen(mount.root) > size || strlen(mount.point) > size ||
+	     strlen(mount.type) > size))
 		abort();
 	free(line);
 	return 0;

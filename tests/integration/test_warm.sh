@@ -113,10 +113,26 @@ esac
 [ $(($(counter warm_waste_kb) * 7)) -le $(($(counter pages_present) * 4)) ] ||
 	fail "holes take $(counter warm_waste_kb) KB"
 
+# mitosisctl tells it, of this mount and of one that is cold.
+mounts() {
+	"$tools/mitosisctl" "$@" status --json | /usr/bin/python3 -c '
+import json, sys
+for mount in json.load(sys.stdin)["mounts"]:
+    if mount["mount"].startswith(sys.argv[1] + "/"):
+        print(mount["mount"][len(sys.argv[1]) + 1:], mount["state"],
+              mount.get("mode"), mount.get("tier"), mount.get("tier_why"))
+' "$dir"
+}
+[ "$(mounts --socket "$socket")" = "mnt ready eager warm None" ] ||
+	fail "mitosisctl status: $(mounts --socket "$socket")"
+ctl status | grep -qE "^$mnt +$source +ready +eager +warm " || fail "$(ctl status)"
+
 # The bytes, beside a mount that brings them as they are looked at.
 mkdir plain
 "$tools/mitosisfs" "$source" "$dir/plain" -o "$proto,mode=prefetch"
 fuse_connections+=("$(mountpoint -d "$dir/plain" | cut -d: -f2)")
+mounts --socket "$socket" | grep -qx "plain ready prefetch cold mode=prefetch" ||
+	fail "mitosisctl status: $(mounts --socket "$socket")"
 same=$(/usr/bin/python3 compare.py "$dir/plain" "$mnt") || fail "other bytes"
 [ "$same" = "$(counter pages_present)" ] || fail "$same pages were compared"
 umount plain
@@ -154,6 +170,8 @@ kill -9 "$daemon" "$parent"
 wait "$daemon" "$parent" || true
 [ ! -e "$mnt/status" ] || fail "somebody still answers for the mount"
 refused 'not connected' ls "$mnt"
+XDG_RUNTIME_DIR=$dir mounts | grep -qx "mnt dead None None None" ||
+	fail "without a daemon: $(XDG_RUNTIME_DIR=$dir mounts)"
 
 # An image of a child whose file system is dead is an image like any.  It lives in
 # the child's pid namespace, so that one ends later.
@@ -199,10 +217,17 @@ grep -qx 'eager: complete' status.txt || fail "$(grep eager status.txt)"
 start cold "${nobody[@]}" "$tools/mitosis-load" --pid=new "$mnt/image"
 loader=$pid
 random_pause 300
+XDG_RUNTIME_DIR=$dir mounts | grep -qx "mnt private None None None" ||
+	fail "root sees the user's mount: $(XDG_RUNTIME_DIR=$dir mounts)"
 touch work/go
 expect_exit "$loader" 0 "the user's child"
 wait "${reader_of[cold]}" || true
 says_ok cold.out || fail "the user's child: $(cat cold.out)"
 expect_exit "$parent" 0 "the user's parent"
+server=$(server_pid)
+kill -STOP "$server"
+XDG_RUNTIME_DIR=$dir "${nobody[@]}" "$tools/mitosisctl" status |
+	grep -qE "^$mnt +- +silent " || fail "a mount that does not answer"
+kill -CONT "$server"
 "${nobody[@]}" umount "$mnt"
 expect_nothing_left

@@ -37,6 +37,7 @@ static void line_is_taken_apart(void **state)
 	assert_int_equal(mount.minor, 39);
 	assert_string_equal(mount.root, "/");
 	assert_string_equal(mount.point, "/mnt/a");
+	assert_string_equal(mount.type, "fuse.mitosisfs");
 }
 
 static void escapes_are_undone(void **state)
@@ -49,9 +50,11 @@ static void escapes_are_undone(void **state)
 		0);
 	assert_string_equal(mount.root, "/a\\b");
 	assert_string_equal(mount.point, "/mnt/my own\t\n");
+	assert_string_equal(mount.type, "x");
 	/* What the kernel would not write stays as it is. */
 	assert_int_equal(parse("1 2 8:1 / /a\\400\\08\\ rw", &mount), 0);
 	assert_string_equal(mount.point, "/a\\400\\08\\");
+	assert_string_equal(mount.type, "");
 }
 
 static void anything_else_is_refused(void **state)
