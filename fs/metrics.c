@@ -126,15 +126,16 @@ static void put_pages(struct prom *prom, const char *key, const char *value,
 static void put_foreseen(struct prom *prom, const struct foreseen_stats *stats)
 {
 	prom_family(prom, "mitosisfs_prefetch_hit_bytes_total", PROM_COUNTER,
-		    "Fetched ahead and wanted: joined by a fault on the way, "
+		    "Fetched ahead and wanted: asked for here or on the way, "
 		    "or passed by its stream of faults.");
 	put_pages(prom, "how", "joined", stats->joined_pages);
 	put_pages(prom, "how", "passed", stats->passed_pages);
 	prom_family(prom, "mitosisfs_prefetch_waste_bytes_total", PROM_COUNTER,
-		    "Fetched ahead in vain: fetched again by a fault, or "
-		    "lost on the way.");
+		    "Fetched ahead in vain: fetched again by a fault, lost "
+		    "on the way, or given up before anybody asked.");
 	put_pages(prom, "why", "again", stats->again_pages);
 	put_pages(prom, "why", "lost", stats->lost_pages);
+	put_pages(prom, "why", "dropped", stats->dropped_pages);
 }
 
 static void put_faults(struct prom *prom, struct fetch *fetch)

@@ -9,7 +9,7 @@
 
 #include "common/parse.h"
 
-#define PREFETCH_PAGES 64u
+#define PREFETCH_PAGES 64u /* but for auto, which knows when to stop */
 
 __attribute__((format(printf, 2, 3))) static int wrong(char *why,
 						       const char *format, ...)
@@ -52,14 +52,18 @@ static int take_kind(const struct modes_wish *wish, struct modes *modes,
 static int take_policy(const struct modes_wish *wish, struct modes *modes,
 		       char *why)
 {
-	const char *word = wish->prefetch ? wish->prefetch : "off";
+	const char *word = wish->prefetch;
 	uint64_t pages;
 
+	if (!word)
+		word = modes->kind == MODES_PREFETCH ? "auto" : "off";
 	modes->policy = prefetch_find(word);
-	modes->prefetch_pages = wish->prefetch_pages == MODES_UNSET
-					? PREFETCH_PAGES
-					: wish->prefetch_pages;
-	modes->replays = !strcmp(word, "trace");
+	modes->prefetch_pages = wish->prefetch_pages;
+	if (wish->prefetch_pages == MODES_UNSET)
+		modes->prefetch_pages = modes->policy == &prefetch_auto
+						? PREFETCH_PAGES_MAX
+						: PREFETCH_PAGES;
+	modes->replays = wish->prefetch && strcmp(wish->prefetch, "trace") == 0;
 	if (modes->replays)
 		modes->policy = &prefetch_off;
 	if (modes->policy)

@@ -60,9 +60,9 @@ struct session {
 static void unused(void *arg);
 
 /*
- * Prefetched pages go to the kernel at once.  Only the fetch's own prefetch
- * threads come here: notify_store waits for the lock of a page whose READ is
- * pending, so the thread that must answer that READ may never call it.
+ * Pages that were asked for ahead go to the kernel at once.  Only the fetch's
+ * own threads come here: notify_store waits for the lock of a page whose READ
+ * is pending, so the thread that must answer that READ may never call it.
  */
 static int sink(void *arg, uint64_t first_page, uint64_t nr_pages,
 		const void *buf)
@@ -392,15 +392,15 @@ static int choose_runs(struct session *session)
 
 /*
  * The file of all pages was closed by its last user.  Only faults are seen, so
- * where pages came ahead the working set would not be whole.
+ * where pages were stored ahead the working set would not be whole.
  */
 static void record(struct session *session)
 {
 	const struct modes *modes = &session->options->modes;
 	struct workset set = {0};
 
-	if (modes->kind == MODES_EAGER || modes->policy != &prefetch_off ||
-	    session->nr_bring || fetch_get_workset(session->fetch, &set))
+	if (modes->kind == MODES_EAGER || session->nr_bring ||
+	    fetch_get_workset(session->fetch, &set))
 		return;
 	if (set.nr)
 		session->record(session->record_arg, &set);

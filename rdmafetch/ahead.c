@@ -16,10 +16,8 @@
 #include "common/source.h"
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/fetch.h"
-#include "rdmafetch/foreseen.h"
 #include "rdmafetch/landing.h"
-#include "rdmafetch/pageset.h"
-#include "rdmafetch/streams.h"
+#include "rdmafetch/wanted.h"
 
 /*
  * A flight of 64 pages: storing into the page cache gains nothing from larger
@@ -49,9 +47,7 @@ struct slot {
 struct ahead {
 	struct pump *pump;
 	struct ahead_options options;
-	struct foreseen *foreseen;
-	struct run_queue suggested, asked; /* by the policy; by ahead_add() */
-	struct streams streams;
+	struct run_queue asked;
 	struct slot slots[SLOTS];
 	char *bufs;
 	struct waiter waiter;
@@ -75,46 +71,25 @@ static int put_run(struct run_queue *queue, struct prefetch_run run)
 	return 0;
 }
 
-/*
- * Cut the first piece that must be fetched off the head of @queue; pages that
- * are here, holes, and pages that a demand read already brings are skipped.
- */
-static bool cut_piece(struct ahead *ahead, struct run_queue *queue,
-		      struct prefetch_run *ret_piece)
-{
-	struct prefetch_run *run = &queue->runs[queue->head], piece;
-	uint64_t end = run->first_page + run->nr_pages, piece_end;
-	const struct flight *other;
-
-	piece = pageset_missing(ahead->options.here, *run, SLOT_PAGES);
-	piece_end = piece.nr_pages ? piece.first_page + piece.nr_pages : end;
-	other = inflight_after(&ahead->pump->table, SOURCE_MEMORY,
-			       piece.first_page << PAGE_SHIFT);
-	if (piece.nr_pages && other && page_of(other->raddr) < piece_end) {
-		piece_end = page_of(other->raddr + other->len_bytes);
-		piece.nr_pages =
-			page_of(other->raddr) > piece.first_page
-				? page_of(other->raddr) - piece.first_page
-				: 0;
-	}
-	run->nr_pages = piece_end < end ? end - piece_end : 0;
-	run->first_page = piece_end;
-	if (!run->nr_pages) {
-		queue->head = (queue->head + 1) % RUNS_MAX;
-		queue->nr--;
-	}
-	*ret_piece = piece;
-	return piece.nr_pages > 0;
-}
-
+/* The next piece that must be fetched of what was asked for. */
 static bool next_piece(struct ahead *ahead, struct prefetch_run *ret_piece)
 {
-	while (ahead->suggested.nr)
-		if (cut_piece(ahead, &ahead->suggested, ret_piece))
+	struct run_queue *queue = &ahead->asked;
+
+	while (queue->nr) {
+		struct prefetch_run *run = &queue->runs[queue->head];
+		struct prefetch_run piece =
+			wanted_cut(&ahead->pump->table, ahead->options.here,
+				   run, SLOT_PAGES);
+
+		if (!run->nr_pages) {
+			queue->head = (queue->head + 1) % RUNS_MAX;
+			queue->nr--;
+		}
+		*ret_piece = piece;
+		if (piece.nr_pages)
 			return true;
-	while (ahead->asked.nr)
-		if (cut_piece(ahead, &ahead->asked, ret_piece))
-			return true;
+	}
 	return false;
 }
 
@@ -156,13 +131,13 @@ static void start_slot(struct ahead *ahead, struct slot *slot,
 	flight->kept = true;
 	ahead->nr_flying += (unsigned)piece.nr_pages;
 	(void)pageset_add(ahead->options.here, piece);
-	foreseen_issued(ahead->foreseen, piece);
+	foreseen_issued(ahead->options.foreseen, piece);
 	landing_queue(ahead->pump, flight);
 }
 
 static bool has_work(const struct ahead *ahead)
 {
-	return !ahead->closing && (ahead->suggested.nr || ahead->asked.nr);
+	return !ahead->closing && ahead->asked.nr;
 }
 
 /* Fill free slots.  While the connection is broken, nothing is started. */
@@ -224,8 +199,8 @@ static void sink_slot(struct ahead *ahead, struct slot *slot)
 		return;
 	}
 	(void)pageset_del(options->here, run);
-	foreseen_lost(ahead->foreseen, run);
-	ahead->asked.nr = ahead->suggested.nr = 0;
+	foreseen_lost(ahead->options.foreseen, run);
+	ahead->asked.nr = 0;
 }
 
 /*
@@ -237,14 +212,14 @@ static void drop_slot(struct ahead *ahead, struct slot *slot)
 	struct prefetch_run run = run_of(&slot->flight);
 
 	(void)pageset_del(ahead->options.here, run);
-	foreseen_lost(ahead->foreseen, run);
+	foreseen_lost(ahead->options.foreseen, run);
 	free_slot_again(ahead, slot);
 	if (slot->flight.result != -EIO && slot->flight.result != -ENOTCONN)
 		return;
 	if (++ahead->nr_losses < LOSSES_MAX)
 		(void)put_run(&ahead->asked, run); /* no room: let it go */
 	else
-		ahead->asked.nr = ahead->suggested.nr = 0;
+		ahead->asked.nr = 0;
 }
 
 /* A flight that ended and that nobody is about yet, or NULL. */
@@ -380,51 +355,6 @@ static void *helper_main(void *arg)
 
 /* ---- demand ---- */
 
-static const struct prefetch_policy *policy_at(const struct ahead *ahead,
-					       uint64_t page)
-{
-	const struct image_vma *vma =
-		image_vma_at(ahead->options.image, page << PAGE_SHIFT);
-
-	return prefetch_for(ahead->options.policy, vma ? vma->flags : 0);
-}
-
-/* Queue what is not here of @plan; a full queue: the thread is behind. */
-static void take_plan(struct ahead *ahead, const struct prefetch_plan *plan)
-{
-	bool taken = false;
-
-	for (unsigned i = 0; i < plan->nr; i++)
-		if (pageset_missing(ahead->options.here, plan->runs[i], 1)
-			    .nr_pages)
-			taken |= !put_run(&ahead->suggested, plan->runs[i]);
-	if (taken)
-		wake_thread(ahead);
-}
-
-void ahead_joined(struct ahead *ahead, struct prefetch_run run)
-{
-	if (ahead)
-		foreseen_joined(ahead->foreseen, run);
-}
-
-void ahead_demanded(struct ahead *ahead, struct prefetch_run demand)
-{
-	const struct prefetch_policy *policy;
-	struct prefetch_state *stream;
-	struct prefetch_plan plan;
-
-	if (!ahead || ahead->closing)
-		return;
-	policy = policy_at(ahead, demand.first_page);
-	stream = streams_find(&ahead->streams, demand.first_page, policy);
-	foreseen_passed(ahead->foreseen, prefetch_passed(stream, demand));
-	foreseen_again(ahead->foreseen, demand);
-	policy->next(stream, demand, ahead->options.max_pages, &plan);
-	stream->last = demand;
-	take_plan(ahead, &plan);
-}
-
 void ahead_arrived(struct ahead *ahead)
 {
 	if (ahead && ahead->idle &&
@@ -446,8 +376,7 @@ bool ahead_wait(struct ahead *ahead, int timeout_ms)
 	struct timespec until = io_in_ms(timeout_ms);
 	int err = 0;
 
-	while (!err &&
-	       (ahead->asked.nr || ahead->suggested.nr || ahead->nr_flying))
+	while (!err && (ahead->asked.nr || ahead->nr_flying))
 		err = pthread_cond_clockwait(&ahead->quiet, &ahead->pump->lock,
 					     CLOCK_MONOTONIC, &until);
 	return !err;
@@ -455,9 +384,8 @@ bool ahead_wait(struct ahead *ahead, int timeout_ms)
 
 void ahead_get_stats(const struct ahead *ahead, struct fetch_stats *stats)
 {
-	stats->prefetch_reads = ahead->nr_reads;
-	stats->prefetch_pages = ahead->nr_pages;
-	stats->foreseen = foreseen_get_stats(ahead->foreseen);
+	stats->prefetch_reads += ahead->nr_reads;
+	stats->prefetch_pages += ahead->nr_pages;
 }
 
 /* ---- life ---- */
@@ -473,7 +401,6 @@ static void ahead_free(struct ahead *ahead)
 	}
 	if (ahead->bufs)
 		(void)munmap(ahead->bufs, SLOTS * SLOT_PAGES * PAGE_BYTES);
-	foreseen_free(ahead->foreseen);
 	waiter_done(&ahead->waiter);
 	(void)pthread_cond_destroy(&ahead->quiet);
 	(void)pthread_cond_destroy(&ahead->arrived);
@@ -558,8 +485,6 @@ int ahead_open(struct pump *pump, const struct ahead_options *options,
 	(void)pthread_cond_init(&ahead->arrived, NULL);
 	ahead->waiter.any = true;
 	err = map_buffers(ahead);
-	if (!err)
-		err = foreseen_new(options->image, &ahead->foreseen);
 	if (!err)
 		err = enable_watch(pump);
 	if (!err)

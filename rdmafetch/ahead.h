@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ahead.h - the prefetch thread: pages before they are asked for
+ * ahead.h - pages that are asked for ahead of all demand, into a sink
  *
  * Above: fetch.c.  Below: pump.
  *
@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/image.h"
+#include "rdmafetch/foreseen.h"
 #include "rdmafetch/pageset.h"
 #include "rdmafetch/prefetch.h"
 #include "rdmafetch/pump.h"
@@ -31,10 +31,8 @@ struct ahead;
 struct fetch_stats;
 
 struct ahead_options {
-	const struct image *image; /* borrowed */
-	struct pageset *here;	   /* arrived, or on the way ahead; borrowed */
-	const struct prefetch_policy *policy;
-	uint32_t max_pages; /* of one suggestion */
+	struct pageset *here;	   /* arrived, or on the way; borrowed */
+	struct foreseen *foreseen; /* borrowed */
 	int (*sink)(void *arg, uint64_t first_page, uint64_t nr_pages,
 		    const void *buf); /* as of struct fetch_options */
 	void *sink_arg;
@@ -46,16 +44,10 @@ struct ahead_options {
 int ahead_open(struct pump *pump, const struct ahead_options *options,
 	       struct ahead **ret);
 
-/* A demand read takes these from a flight of ours.  NULL is allowed. */
-void ahead_joined(struct ahead *ahead, struct prefetch_run run);
-
-/* A demand read of @demand was submitted: ask the policy.  NULL is allowed. */
-void ahead_demanded(struct ahead *ahead, struct prefetch_run demand);
-
 /* A demand read's pages arrived.  NULL is allowed. */
 void ahead_arrived(struct ahead *ahead);
 
-/* Queue @run for the thread: 0, or -EAGAIN when the queue is full. */
+/* Queue @run for the threads: 0, or -EAGAIN when the queue is full. */
 int ahead_add(struct ahead *ahead, struct prefetch_run run);
 
 /*

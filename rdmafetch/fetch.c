@@ -21,6 +21,7 @@
 #include "common/trace.h"
 #include "rdmafetch/ahead.h"
 #include "rdmafetch/buffers.h"
+#include "rdmafetch/hold.h"
 #include "rdmafetch/landing.h"
 #include "rdmafetch/nearby.h"
 #include "rdmafetch/pageset.h"
@@ -33,8 +34,10 @@ struct fetch {
 	struct pump pump;
 	struct fetch_options options;
 	pthread_mutex_t
-		start_lock;	  /* of the prefetch thread; before pump.lock */
-	struct ahead *ahead;	  /* NULL until it is started */
+		start_lock;  /* of the prefetch thread; before pump.lock */
+	struct ahead *ahead; /* NULL until it is started */
+	struct hold *hold;
+	struct foreseen *foreseen;
 	struct pageset *here;	  /* where the sink puts pages */
 	struct pageset *faulted;  /* of these, by fetch_fault() */
 	struct workset workset;	  /* the same in order */
@@ -108,8 +111,9 @@ static void add_shared(struct fetch *fetch, struct round *round,
 	part->join.result = 0;
 	fetch->stats.shared_pages += page_of(page_ceil(piece->len_bytes));
 	if (flight->kept)
-		ahead_joined(fetch->ahead,
-			     run_of(piece->raddr, piece->len_bytes));
+		hold_joined(fetch->hold, flight,
+			    run_of(piece->raddr, piece->len_bytes),
+			    round->is_fault);
 	if (flight->state == FLIGHT_HELD) {
 		part->kind = PART_HELD;
 		part->held = flight;
@@ -222,6 +226,15 @@ static int collect(struct fetch *fetch, const struct round *round)
 	return err;
 }
 
+/* Whether somebody wants pages ahead of demand, be they of this host. */
+static bool wants_ahead(const struct fetch *fetch)
+{
+	const struct prefetch_policy *policy = fetch->options.policy;
+
+	return fetch->ahead ||
+	       (policy != &prefetch_off && policy != &prefetch_auto);
+}
+
 /*
  * A round that needs no flights; @run is what of it may be a fault's.  With
  * pages under way ahead of demand there is more to be told: not then.
@@ -229,7 +242,7 @@ static int collect(struct fetch *fetch, const struct round *round)
 static bool read_nearby(struct fetch *fetch, struct round *round,
 			struct prefetch_run run)
 {
-	if (fetch->ahead ||
+	if (wants_ahead(fetch) ||
 	    nearby_read(&fetch->pump, round->object, &round->pieces))
 		return false;
 	round->how = LATENCY_FETCHED;
@@ -263,9 +276,10 @@ static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 	}
 	waiter_init(&round->waiter);
 	plan(fetch, round);
+	if (round->object == SOURCE_MEMORY)
+		hold_demanded(fetch->hold, run_of(raddr, end - raddr),
+			      round->is_fault);
 	pump_flush(pump);
-	if (round->is_fault)
-		ahead_demanded(fetch->ahead, run_of(raddr, end - raddr));
 	copy_held(fetch, round);
 	pump_wait(pump, &round->waiter);
 	err = collect(fetch, round);
@@ -384,10 +398,8 @@ static int start_ahead(struct fetch *fetch)
 {
 	const struct fetch_options *options = &fetch->options;
 	struct ahead_options ahead_options = {
-		.image = options->image,
 		.here = fetch->here,
-		.policy = options->policy,
-		.max_pages = options->prefetch_pages,
+		.foreseen = fetch->foreseen,
 		.sink = options->sink,
 		.sink_arg = options->sink_arg,
 		.place = options->place,
@@ -504,6 +516,9 @@ void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 	ret_stats->is_gone = fetch->pump.gone;
 	ret_stats->here_pages = pageset_count(fetch->here);
 	ret_stats->faulted_pages = pageset_count(fetch->faulted);
+	ret_stats->foreseen = foreseen_get_stats(fetch->foreseen);
+	hold_get_stats(fetch->hold, &ret_stats->prefetch_reads,
+		       &ret_stats->prefetch_pages);
 	if (fetch->ahead)
 		ahead_get_stats(fetch->ahead, ret_stats);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
@@ -529,13 +544,29 @@ void fetch_close(struct fetch *fetch)
 		(void)pthread_cond_wait(&fetch->no_callers, &fetch->pump.lock);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 	ahead_close(fetch->ahead);
+	hold_close(fetch->hold);
 	pump_done(&fetch->pump);
 	pageset_free(fetch->here);
 	pageset_free(fetch->faulted);
+	foreseen_free(fetch->foreseen);
 	workset_done(&fetch->workset);
 	(void)pthread_cond_destroy(&fetch->no_callers);
 	(void)pthread_mutex_destroy(&fetch->start_lock);
 	free(fetch);
+}
+
+static int open_hold(struct fetch *fetch)
+{
+	const struct hold_options options = {
+		.image = fetch->options.image,
+		.here = fetch->here,
+		.foreseen = fetch->foreseen,
+		.policy = fetch->options.policy,
+		.max_pages = fetch->options.prefetch_pages,
+		.pool_pages = fetch->options.hold_pages,
+	};
+
+	return hold_open(&fetch->pump, &options, &fetch->hold);
 }
 
 int fetch_open(struct transport *transport, const struct fetch_options *options,
@@ -563,8 +594,10 @@ int fetch_open(struct transport *transport, const struct fetch_options *options,
 		err = pageset_new(options->image, &fetch->here);
 	if (!err)
 		err = pageset_new(options->image, &fetch->faulted);
-	if (!err && options->sink && fetch->options.policy != &prefetch_off)
-		err = start_ahead(fetch);
+	if (!err)
+		err = foreseen_new(options->image, &fetch->foreseen);
+	if (!err)
+		err = open_hold(fetch);
 	if (err) {
 		fetch->pump.transport = NULL; /* stays the caller's */
 		fetch_close(fetch);

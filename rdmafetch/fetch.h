@@ -35,6 +35,7 @@ struct fetch_options {
 		*image; /* whose runs say what is present; borrowed */
 	const struct prefetch_policy *policy; /* NULL: prefetch_off */
 	uint32_t prefetch_pages;	      /* the most of one suggestion */
+	uint32_t hold_pages;		      /* as hold_options.pool_pages */
 	int timeout_ms; /* of one try; soft mounts: timeo */
 	unsigned tries; /* 1 + retrans */
 	/*
@@ -53,8 +54,9 @@ struct fetch_options {
 	int (*reopen)(void *arg, struct transport **ret);
 	void *reopen_arg;
 	/*
-	 * Prefetched pages arrived; @buf is the fetch's.  Called from the
-	 * two prefetch threads only, with no lock held.  NULL: no prefetch.
+	 * Pages of fetch_ahead() arrived; @buf is the fetch's.  Called from the
+	 * two prefetch threads only, with no lock held.  NULL: nobody can
+	 * ask ahead.
 	 * Returns 0, or not: they were not kept, and nothing that was asked
 	 * for ahead so far is brought any more.
 	 */
@@ -73,8 +75,8 @@ struct fetch_options {
 struct fetch_stats {
 	uint64_t demand_reads, demand_pages; /* asked for by callers */
 	uint64_t demand_errors;
-	unsigned demand_waiting;     /* reads that are not answered yet */
-	uint64_t shared_pages; /* of those, found already in flight */
+	unsigned demand_waiting; /* reads that are not answered yet */
+	uint64_t shared_pages;	 /* of those, found already in flight */
 	uint64_t prefetch_reads, prefetch_pages;
 	struct foreseen_stats foreseen; /* what became of these */
 	uint64_t here_pages;		/* different ones, by fault or ahead */

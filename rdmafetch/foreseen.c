@@ -82,6 +82,11 @@ void foreseen_lost(struct foreseen *foreseen, struct prefetch_run run)
 	wasted(foreseen, run, &foreseen->stats.lost_pages);
 }
 
+void foreseen_dropped(struct foreseen *foreseen, struct prefetch_run run)
+{
+	wasted(foreseen, run, &foreseen->stats.dropped_pages);
+}
+
 struct foreseen_stats foreseen_get_stats(const struct foreseen *foreseen)
 {
 	return foreseen->stats;

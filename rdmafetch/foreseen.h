@@ -8,6 +8,7 @@
  *              +--> again    here, and demanded all the same: the kernel had
  *              |             dropped them, or did not take them.  Waste.
  *              +--> lost     did not arrive.  Waste.
+ *              +--> dropped  gave way to others before anybody asked.  Waste.
  *              +--> (still foreseen: nobody wanted them yet)
  *
  * A page that is used out of the page cache makes no sound: "passed" is what a
@@ -26,6 +27,7 @@ struct foreseen;
 
 struct foreseen_stats {
 	uint64_t joined_pages, passed_pages, again_pages, lost_pages;
+	uint64_t dropped_pages;
 };
 
 /* Nothing foreseen of @image, which is borrowed.  0 or -ENOMEM. */
@@ -42,5 +44,6 @@ void foreseen_joined(struct foreseen *foreseen, struct prefetch_run run);
 void foreseen_passed(struct foreseen *foreseen, struct prefetch_run run);
 void foreseen_again(struct foreseen *foreseen, struct prefetch_run run);
 void foreseen_lost(struct foreseen *foreseen, struct prefetch_run run);
+void foreseen_dropped(struct foreseen *foreseen, struct prefetch_run run);
 
 struct foreseen_stats foreseen_get_stats(const struct foreseen *foreseen);

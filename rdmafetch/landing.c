@@ -55,8 +55,11 @@ static void unlink_flight(struct pump *pump, struct flight *flight)
 static void count_good(struct pump *pump, const struct flight *flight)
 {
 	uint64_t start_ns = flight->deadline_ns - pump_try_ns(pump);
+	uint64_t took_ns = io_monotonic_ns() - start_ns;
 
-	timing_add(&pump->stats.read_took, io_monotonic_ns() - start_ns);
+	timing_add(&pump->stats.read_took, took_ns);
+	if (!pump->stats.least_ns || took_ns < pump->stats.least_ns)
+		pump->stats.least_ns = took_ns;
 	pump->stats.read_bytes += flight->len_bytes;
 }
 

@@ -9,6 +9,16 @@
 
 #define SEQ_WINDOW_MIN 4u
 
+#define AUTO_WINDOW_MIN 32u /* what the kernel reads around a fault */
+
+/* What a page costs us from its arrival on, at best: docs/performance.md. */
+#define PAGE_NS		2000u
+#define REACH_MIN_PAGES 64u
+
+/* Fewer pages tell nothing; of more, the older ones fade. */
+#define LUCK_MIN_PAGES 512u
+#define LUCK_MAX_PAGES 8192u
+
 static bool goes_on_forward(const struct prefetch_state *state, uint64_t page)
 {
 	return page >= state->next_page && page <= state->ahead_page;
@@ -35,12 +45,25 @@ static void one_run(struct prefetch_plan *plan, uint64_t first_page,
 	plan->runs[0] = (struct prefetch_run){first_page, nr_pages};
 }
 
+/*
+ * While more than half of what was said is still ahead there is no need to say
+ * more: page by page it would be many small pieces.
+ */
 static void next_next(struct prefetch_state *state, struct prefetch_run demand,
 		      uint32_t max_pages, struct prefetch_plan *plan)
 {
-	state->next_page = demand.first_page + demand.nr_pages;
-	state->ahead_page = state->next_page + clamp_pages(max_pages);
-	one_run(plan, state->next_page, clamp_pages(max_pages));
+	uint64_t end_page = demand.first_page + demand.nr_pages;
+	uint64_t max = clamp_pages(max_pages);
+
+	plan->nr = 0;
+	if (!state->next_page || !goes_on_forward(state, demand.first_page) ||
+	    state->ahead_page < end_page)
+		state->ahead_page = end_page;
+	state->next_page = end_page;
+	if (state->ahead_page - end_page > max / 2)
+		return;
+	one_run(plan, state->ahead_page, end_page + max - state->ahead_page);
+	state->ahead_page = end_page + max;
 }
 
 static void seq_restart(struct prefetch_state *state, uint64_t end_page)
@@ -81,6 +104,43 @@ static void seq_next(struct prefetch_state *state, struct prefetch_run demand,
 	state->ahead_page += window;
 }
 
+/*
+ * A stream that goes on once may do so by chance: it gets as much again as was
+ * asked for, then twice as much each time.  What is ahead is filled up when a
+ * quarter of it was used, so that the far end is never idle.
+ */
+static void auto_next(struct prefetch_state *state, struct prefetch_run demand,
+		      uint32_t max_pages, struct prefetch_plan *plan)
+{
+	uint64_t end_page = demand.first_page + demand.nr_pages, ahead;
+	uint32_t max = clamp_pages(max_pages), window;
+
+	plan->nr = 0;
+	if (!state->next_page || !goes_on_forward(state, demand.first_page)) {
+		seq_restart(state, end_page);
+		return;
+	}
+	state->next_page = end_page;
+	if (state->ahead_page < end_page)
+		state->ahead_page = end_page;
+	ahead = state->ahead_page - end_page;
+	window = state->window_pages;
+	if (window && ahead > window - window / 4)
+		return;
+	window = window ? window * 2 : AUTO_WINDOW_MIN;
+	if (state->is_doubtful)
+		max /= 8;
+	if (window > max)
+		window = max;
+	state->window_pages = window;
+	if (ahead >= window)
+		return;
+	one_run(plan, state->ahead_page, window - ahead);
+	state->ahead_page = end_page + window;
+}
+
+const struct prefetch_policy prefetch_auto = {"auto", goes_on_forward,
+					      auto_next};
 const struct prefetch_policy prefetch_off = {"off", goes_on_forward, off_next};
 const struct prefetch_policy prefetch_seq = {"seq", goes_on_forward, seq_next};
 const struct prefetch_policy prefetch_next = {"next", goes_on_forward,
@@ -89,7 +149,8 @@ const struct prefetch_policy prefetch_next = {"next", goes_on_forward,
 const struct prefetch_policy *prefetch_find(const char *name)
 {
 	static const struct prefetch_policy *const all[] = {
-		&prefetch_off, &prefetch_seq, &prefetch_next, &prefetch_stride};
+		&prefetch_auto, &prefetch_off, &prefetch_seq, &prefetch_next,
+		&prefetch_stride};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (!strcmp(all[i]->name, name))
@@ -122,4 +183,41 @@ struct prefetch_run prefetch_passed(const struct prefetch_state *state,
 		run.nr_pages = last.first_page - end;
 	}
 	return run;
+}
+
+static void fade(struct prefetch_luck *luck)
+{
+	if (luck->used_pages + luck->dropped_pages < LUCK_MAX_PAGES)
+		return;
+	luck->used_pages /= 2;
+	luck->dropped_pages /= 2;
+}
+
+void prefetch_luck_used(struct prefetch_luck *luck, uint64_t nr_pages)
+{
+	luck->used_pages += clamp_pages((uint32_t)nr_pages);
+	fade(luck);
+}
+
+void prefetch_luck_dropped(struct prefetch_luck *luck, uint64_t nr_pages)
+{
+	luck->dropped_pages += clamp_pages((uint32_t)nr_pages);
+	fade(luck);
+}
+
+bool prefetch_luck_is_bad(const struct prefetch_luck *luck)
+{
+	uint32_t all = luck->used_pages + luck->dropped_pages;
+
+	return all >= LUCK_MIN_PAGES && luck->used_pages < all / 4;
+}
+
+uint32_t prefetch_reach(uint64_t least_ns, uint32_t max_pages)
+{
+	/* Twice: one window is used while the next one comes. */
+	uint64_t pages = 2 * least_ns / PAGE_NS;
+
+	if (pages < REACH_MIN_PAGES)
+		pages = REACH_MIN_PAGES;
+	return pages < max_pages ? (uint32_t)pages : max_pages;
 }

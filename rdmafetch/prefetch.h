@@ -17,7 +17,7 @@
 
 #include "common/image.h"
 
-#define PREFETCH_PAGES_MAX  256u /* of one suggestion: TRANSPORT_READ_MAX */
+#define PREFETCH_PAGES_MAX  512u /* of one suggestion */
 #define PREFETCH_RUNS_MAX   16u	 /* of one suggestion */
 #define PREFETCH_DELTAS_MAX 16u	 /* jumps that a trend is looked for in */
 
@@ -36,6 +36,7 @@ struct prefetch_state {
 	uint64_t next_page;	  /* where the stream would go on */
 	uint64_t ahead_page;	  /* first page not yet suggested */
 	uint32_t window_pages;
+	bool is_doubtful; /* set by the caller: see prefetch_luck_is_bad() */
 	/* of stride */
 	int64_t deltas[PREFETCH_DELTAS_MAX]; /* a ring, pages */
 	uint32_t nr_deltas;
@@ -62,13 +63,19 @@ extern const struct prefetch_policy prefetch_seq;
 /* Always the pages right behind the fault. */
 extern const struct prefetch_policy prefetch_next;
 /*
+ * The default: behind faults that run forward, twice as many pages each time,
+ * and never few enough for the far end to be idle.  Half as eager where most of
+ * what was foreseen was in vain.
+ */
+extern const struct prefetch_policy prefetch_auto;
+/*
  * Looks for the jump that most of the last faults made, forward or back, and
  * follows it; a few that jump elsewhere do no harm.  (Leap, ATC'20.)
  */
 extern const struct prefetch_policy prefetch_stride;
 
 /* Their names, for messages. */
-#define PREFETCH_NAMES "off, next, seq or stride"
+#define PREFETCH_NAMES "auto, off, next, seq or stride"
 
 /* The policy called @name, or NULL. */
 const struct prefetch_policy *prefetch_find(const char *name);
@@ -79,6 +86,26 @@ const struct prefetch_policy *prefetch_find(const char *name);
  */
 const struct prefetch_policy *prefetch_for(const struct prefetch_policy *policy,
 					   uint32_t vma_flags);
+
+/*
+ * How much of what was foreseen lately was asked for, over all streams.  Zeroed
+ * before first use; old news fade.
+ */
+struct prefetch_luck {
+	uint32_t used_pages, dropped_pages;
+};
+
+void prefetch_luck_used(struct prefetch_luck *luck, uint64_t nr_pages);
+void prefetch_luck_dropped(struct prefetch_luck *luck, uint64_t nr_pages);
+
+/* Whether three of four pages were foreseen in vain. */
+bool prefetch_luck_is_bad(const struct prefetch_luck *luck);
+
+/*
+ * How many pages, of @max_pages at most, are worth having on their way when the
+ * fastest read took @least_ns; 0: not known.
+ */
+uint32_t prefetch_reach(uint64_t least_ns, uint32_t max_pages);
 
 /*
  * The pages between the last demand of a stream that goes on and @demand: those

@@ -49,6 +49,7 @@ struct pump_buffer {
 struct pump_stats {
 	uint64_t read_bytes, retries, reconnects, timeouts, errors;
 	struct timing read_took; /* of good reads, their last try */
+	uint64_t least_ns;	 /* of these; 0: none yet */
 };
 
 struct pump {

@@ -70,7 +70,6 @@ prefetch=$pid
 mkdir -p "$mnt"
 ./mitosisfs "local:/pid/$large" "$mnt" -o prefetch=next
 kill "$large"
-/usr/bin/python3 "$here/stream.py" jump "$mnt"
 /usr/bin/python3 "$here/stream.py" child "$mnt"
 # What was asked ahead of demand comes to an end.
 settled() {

@@ -149,29 +149,6 @@ static void eager_brings_each_present_page_once(void **state)
 	both_ways(check_eager);
 }
 
-static void check_policy(bool has_fd)
-{
-	struct fetch_options options = usual();
-	struct gate *gate;
-	struct fetch *fetch;
-
-	options.policy = &prefetch_next;
-	options.prefetch_pages = 8;
-	fetch = open_gate(&options, has_fd, &gate);
-	gate_let(gate, GATE_ALL, 0);
-	reader_check(fetch, BASE_PAGE + 10, 1);
-	assert_true(sink_wait(&sink, 8, false));
-	fetch_close(fetch);
-	for (unsigned i = 0; i < SPAN; i++)
-		assert_int_equal(sink.times[i], i > 10 && i < 19);
-	assert_false(sink.wrong);
-}
-
-static void a_demand_is_followed_by_what_the_policy_says(void **state)
-{
-	both_ways(check_policy);
-}
-
 static void check_demanded(bool has_fd)
 {
 	struct fetch_options options = usual();
@@ -248,27 +225,6 @@ static void expect_foreseen(struct fetch *fetch, struct foreseen_stats want)
 	assert_int_equal(got.passed_pages, want.passed_pages);
 	assert_int_equal(got.again_pages, want.again_pages);
 	assert_int_equal(got.lost_pages, want.lost_pages);
-}
-
-/* A stream's next fault tells that what lies before it was of use, once. */
-static void pages_that_a_stream_passed_are_hits(void **state)
-{
-	struct fetch_options options = usual();
-	struct gate *gate;
-	struct fetch *fetch;
-
-	options.policy = &prefetch_next;
-	options.prefetch_pages = 8;
-	fetch = open_gate(&options, true, &gate);
-	gate_let(gate, GATE_ALL, 0);
-	reader_check(fetch, BASE_PAGE, 1);
-	assert_true(sink_wait(&sink, 8, false));
-	expect_foreseen(fetch, (struct foreseen_stats){0});
-	reader_check(fetch, BASE_PAGE + 9, 1);
-	expect_foreseen(fetch, (struct foreseen_stats){.passed_pages = 8});
-	reader_check(fetch, BASE_PAGE + 3, 1);
-	expect_foreseen(fetch, (struct foreseen_stats){.passed_pages = 8});
-	fetch_close(fetch);
 }
 
 static void pages_that_are_demanded_again_are_waste(void **state)
@@ -372,31 +328,6 @@ static void check_held_up(bool has_fd)
 static void demand_never_waits_for_the_sink(void **state)
 {
 	both_ways(check_held_up);
-}
-
-/* What other files of the mount read is not where the sink puts its pages. */
-static void only_faults_are_here_and_teach(void **state)
-{
-	struct fetch_options options = usual();
-	struct gate *gate;
-	struct fetch *fetch;
-	char buf[2 * PAGE_BYTES];
-
-	options.policy = &prefetch_next;
-	options.prefetch_pages = 8;
-	fetch = open_gate(&options, true, &gate);
-	gate_let(gate, GATE_ALL, 0);
-	assert_int_equal(
-		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, sizeof(buf)), 0);
-	assert_int_equal(reader_stats(fetch).here_pages, 0);
-	assert_int_equal(gate_nr(gate), 1);
-	reader_check(fetch, BASE_PAGE, 1);
-	assert_true(fetch_wait_ahead(fetch, 10000));
-	assert_int_equal(reader_stats(fetch).here_pages, 9);
-	assert_int_equal(reader_stats(fetch).faulted_pages, 1);
-	reader_check(fetch, BASE_PAGE, 1);
-	assert_int_equal(reader_stats(fetch).faulted_pages, 1);
-	fetch_close(fetch);
 }
 
 static void eager_is_over_when_all_is_in_the_sink(void **state)
@@ -572,16 +503,13 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(eager_brings_each_present_page_once),
-		cmocka_unit_test(a_demand_is_followed_by_what_the_policy_says),
 		cmocka_unit_test(demanded_pages_are_not_prefetched),
 		cmocka_unit_test(pages_under_way_are_not_prefetched),
 		cmocka_unit_test(counters_tell_prefetch_from_demand),
-		cmocka_unit_test(pages_that_a_stream_passed_are_hits),
 		cmocka_unit_test(pages_that_are_demanded_again_are_waste),
 		cmocka_unit_test(times_are_counted_once_each),
 		cmocka_unit_test(a_demand_joins_a_prefetch_under_way),
 		cmocka_unit_test(demand_never_waits_for_the_sink),
-		cmocka_unit_test(only_faults_are_here_and_teach),
 		cmocka_unit_test(eager_is_over_when_all_is_in_the_sink),
 		cmocka_unit_test(what_the_sink_refuses_is_not_here),
 		cmocka_unit_test(ahead_without_a_sink_is_eopnotsupp),

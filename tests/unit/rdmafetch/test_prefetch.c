@@ -68,6 +68,62 @@ static void next_with_no_room_suggests_nothing(void **state)
 	RUN_TABLE(&prefetch_next, 0, steps);
 }
 
+/* The first fault that goes on may be chance: it gets a little. */
+static void auto_fills_its_window_as_it_is_used(void **state)
+{
+	static const struct step steps[] = {
+		{100, 32, 0, 0},    {132, 32, 164, 32},	 {164, 32, 196, 64},
+		{196, 32, 260, 96}, {228, 32, 356, 160}, {260, 32, 0, 0},
+		{292, 32, 516, 64}, {900, 1, 0, 0},	 {901, 1, 902, 32},
+		{324, 32, 0, 0},
+	};
+
+	RUN_TABLE(&prefetch_auto, 256, steps);
+}
+
+/* What was foreseen in vain before is not worth much now. */
+static void auto_is_shy_where_it_was_wrong(void **state)
+{
+	struct prefetch_state s = {.is_doubtful = true};
+	struct prefetch_plan plan;
+
+	for (uint64_t at = 0; at < 20 * 32; at += 32) {
+		prefetch_auto.next(&s, (struct prefetch_run){at, 32}, 256,
+				   &plan);
+		assert_true(!plan.nr || plan.runs[0].nr_pages <= 32);
+	}
+}
+
+static void luck_is_bad_when_most_was_in_vain(void **state)
+{
+	struct prefetch_luck luck = {0};
+
+	for (unsigned i = 0; i < 7; i++)
+		prefetch_luck_dropped(&luck, 64);
+	assert_false(prefetch_luck_is_bad(&luck)); /* too few to tell */
+	prefetch_luck_dropped(&luck, 64);
+	assert_true(prefetch_luck_is_bad(&luck));
+	for (unsigned i = 0; i < 3; i++)
+		prefetch_luck_used(&luck, 64);
+	assert_false(prefetch_luck_is_bad(&luck));
+	for (unsigned i = 0; i < 1000; i++)
+		prefetch_luck_dropped(&luck, 64);
+	assert_true(prefetch_luck_is_bad(&luck));
+	for (unsigned i = 0; i < 100; i++) /* old news fade */
+		prefetch_luck_used(&luck, 64);
+	assert_false(prefetch_luck_is_bad(&luck));
+}
+
+/* As much as comes in two times the latency, and no more than is allowed. */
+static void reach_grows_with_latency(void **state)
+{
+	assert_int_equal(prefetch_reach(0, 512), 64);
+	assert_int_equal(prefetch_reach(30000, 512), 64);
+	assert_int_equal(prefetch_reach(200000, 512), 200);
+	assert_int_equal(prefetch_reach(700000, 512), 512);
+	assert_int_equal(prefetch_reach(700000, 8), 8);
+}
+
 /* What was suggested is not faulted again: the stream shows up behind it. */
 static void seq_doubles_while_faults_run_forward(void **state)
 {
@@ -322,6 +378,7 @@ static void what_lies_between_was_passed(void **state)
 
 static void find_knows_every_policy_and_no_other(void **state)
 {
+	assert_ptr_equal(prefetch_find("auto"), &prefetch_auto);
 	assert_ptr_equal(prefetch_find("off"), &prefetch_off);
 	assert_ptr_equal(prefetch_find("seq"), &prefetch_seq);
 	assert_ptr_equal(prefetch_find("next"), &prefetch_next);
@@ -338,6 +395,10 @@ int main(void)
 		cmocka_unit_test(next_suggests_what_is_right_behind),
 		cmocka_unit_test(next_never_passes_the_most_of_one_read),
 		cmocka_unit_test(next_with_no_room_suggests_nothing),
+		cmocka_unit_test(auto_fills_its_window_as_it_is_used),
+		cmocka_unit_test(auto_is_shy_where_it_was_wrong),
+		cmocka_unit_test(luck_is_bad_when_most_was_in_vain),
+		cmocka_unit_test(reach_grows_with_latency),
 		cmocka_unit_test(seq_doubles_while_faults_run_forward),
 		cmocka_unit_test(seq_starts_small_again_after_a_jump),
 		cmocka_unit_test(seq_does_not_suggest_a_page_twice),

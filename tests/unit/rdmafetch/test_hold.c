@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_hold.c - what a policy foresees: brought with the fault, kept until it
+ * is asked for, and no more often than once
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/page.h"
+#include "common/source.h"
+#include "rdmafetch/fetch.h"
+#include "rdmafetch/null.h"
+#include "tests/contract/gate.h"
+#include "tests/unit/rdmafetch/reader.h"
+
+#define POOL_PAGES 32u /* where it should be full soon */
+
+static struct fetch_options usual(const struct prefetch_policy *policy,
+				  uint32_t pages)
+{
+	return (struct fetch_options){
+		.image = &reader_image,
+		.policy = policy,
+		.prefetch_pages = pages,
+		.timeout_ms = 10000,
+		.tries = 3,
+	};
+}
+
+static struct fetch *open_gate(const struct fetch_options *options, bool has_fd,
+			       struct gate **ret_gate)
+{
+	struct transport *transport = gate_new(has_fd);
+	struct fetch *fetch = NULL;
+
+	*ret_gate = gate_of(transport);
+	assert_int_equal(fetch_open(transport, options, &fetch), 0);
+	return fetch;
+}
+
+/* Once with a transport that can be polled, once with one that cannot. */
+static void both_ways(void (*test)(bool has_fd))
+{
+	test(true);
+	test(false);
+}
+
+/* The @at-th read is of @nr_pages from @page on, and waited for or not. */
+static void expect_read(struct gate *gate, unsigned at, uint64_t page,
+			uint64_t nr_pages, bool urgent)
+{
+	struct transport_read read = gate_read(gate, at);
+
+	assert_int_equal(read.raddr, (BASE_PAGE + page) << PAGE_SHIFT);
+	assert_int_equal(read.len_bytes, nr_pages << PAGE_SHIFT);
+	assert_int_equal(read.urgent, urgent);
+}
+
+/* Wait until what was foreseen has arrived, @nr_pages in all. */
+static void wait_foreseen(struct fetch *fetch, struct gate *gate,
+			  uint64_t nr_pages)
+{
+	for (unsigned i = 0; i < 10000; i++) {
+		const struct timespec ms = {.tv_nsec = 1000000};
+
+		/* Any read counts what has ended. */
+		reader_check(fetch, BASE_PAGE + 300, 1); /* a hole */
+		reader_check(fetch, BASE_PAGE + 255, 1);
+		if (reader_stats(fetch).prefetch_pages >= nr_pages)
+			return;
+		(void)nanosleep(&ms, NULL);
+	}
+	fail_msg("%lu pages came of %lu",
+		 (unsigned long)reader_stats(fetch).prefetch_pages,
+		 (unsigned long)nr_pages);
+}
+
+static void check_held(bool has_fd)
+{
+	struct fetch_options options = usual(&prefetch_next, 8);
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&options, has_fd, &gate);
+
+	gate_let(gate, GATE_ALL, 0);
+	reader_check(fetch, BASE_PAGE + 10, 2);
+	assert_true(gate_wait(gate, 2));
+	expect_read(gate, 0, 10, 2, true);
+	expect_read(gate, 1, 12, 8, false);
+	reader_check(fetch, BASE_PAGE + 12, 8);
+	assert_true(gate_wait(gate, 3));
+	assert_int_equal(gate_nr(gate), 3);
+	expect_read(gate, 2, 20, 8, false);
+	assert_int_equal(reader_stats(fetch).foreseen.joined_pages, 8);
+	fetch_close(fetch);
+}
+
+static void what_was_foreseen_is_not_read_again(void **state)
+{
+	both_ways(check_held);
+}
+
+/* The read is sent together with the fault's own, and behind it. */
+static void check_join(bool has_fd)
+{
+	struct fetch_options options = usual(&prefetch_next, 8);
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&options, has_fd, &gate);
+	struct reader first, second;
+
+	reader_start(&first, fetch, BASE_PAGE, 1);
+	assert_true(gate_wait(gate, 2));
+	reader_start(&second, fetch, BASE_PAGE + 3, 4);
+	assert_true(reader_wait_shared(fetch, 4));
+	gate_let(gate, GATE_ALL, 0);
+	reader_end(&first, 0);
+	reader_end(&second, 0);
+	assert_int_equal(reader_stats(fetch).foreseen.joined_pages, 4);
+	fetch_close(fetch);
+}
+
+static void a_demand_joins_what_is_foreseen(void **state)
+{
+	both_ways(check_join);
+}
+
+/* A fault does not wait for what is foreseen behind it. */
+static void check_does_not_wait(bool has_fd)
+{
+	struct fetch_options options = usual(&prefetch_next, 8);
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&options, has_fd, &gate);
+
+	gate_let(gate, 1, 0);
+	reader_check(fetch, BASE_PAGE, 1);
+	assert_int_equal(reader_stats(fetch).prefetch_pages, 0);
+	gate_let(gate, GATE_ALL, 0);
+	fetch_close(fetch);
+}
+
+static void a_fault_does_not_wait_for_what_is_foreseen(void **state)
+{
+	both_ways(check_does_not_wait);
+}
+
+/* Nothing is foreseen where the image has nothing, nor what is here. */
+static void holes_and_what_is_here_are_not_foreseen(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 8);
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&options, true, &gate);
+
+	gate_let(gate, GATE_ALL, 0);
+	reader_check(fetch, BASE_PAGE + 252, 4);
+	reader_check(fetch, BASE_PAGE + 246, 4);
+	assert_true(gate_wait(gate, 3));
+	assert_int_equal(gate_nr(gate), 3); /* a hole is behind page 255 */
+	expect_read(gate, 2, 250, 2, false);
+	fetch_close(fetch);
+}
+
+/* The oldest slot gives way; then its page is read like any other. */
+static void what_nobody_wants_gives_way(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 1);
+	struct gate *gate;
+	struct fetch *fetch;
+	unsigned before;
+
+	options.hold_pages = POOL_PAGES;
+	fetch = open_gate(&options, true, &gate);
+	gate_let(gate, GATE_ALL, 0);
+	for (uint64_t i = 0; i < POOL_PAGES + 8; i++) {
+		reader_check(fetch, BASE_PAGE + 4 * i, 1);
+		wait_foreseen(fetch, gate, i + 1);
+	}
+	assert_int_equal(reader_stats(fetch).foreseen.dropped_pages, 8);
+	before = gate_nr(gate);
+	reader_check(fetch, BASE_PAGE + 4 * 7 + 1, 1);
+	expect_read(gate, before, 4 * 7 + 1, 1, true);
+	before = gate_nr(gate);
+	/* The last is still there: what is read is what that foresees. */
+	reader_check(fetch, BASE_PAGE + 4 * (POOL_PAGES + 7) + 1, 1);
+	assert_int_equal(gate_nr(gate), before + 1);
+	expect_read(gate, before, 4 * (POOL_PAGES + 7) + 2, 1, false);
+	fetch_close(fetch);
+}
+
+static void what_could_not_be_foreseen_is_left_to_demand(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 8);
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&options, true, &gate);
+
+	gate_let(gate, 1, 0);
+	reader_check(fetch, BASE_PAGE, 1);
+	gate_let(gate, 1, -EREMOTEIO);
+	gate_let(gate, GATE_ALL, 0);
+	wait_foreseen(fetch, gate, 0);
+	while (!reader_stats(fetch).foreseen.lost_pages)
+		wait_foreseen(fetch, gate, 0);
+	assert_int_equal(reader_stats(fetch).foreseen.lost_pages, 8);
+	reader_check(fetch, BASE_PAGE + 1, 8);
+	fetch_close(fetch);
+}
+
+/* Other files of the mount do not make pages be here, but are helped. */
+static void reads_that_are_no_faults_are_helped_too(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 8);
+	char buf[8 * PAGE_BYTES];
+	struct gate *gate;
+	struct fetch *fetch = open_gate(&options, true, &gate);
+
+	gate_let(gate, GATE_ALL, 0);
+	assert_int_equal(
+		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, 2 * PAGE_BYTES), 0);
+	assert_int_equal(fetch_read(fetch, SOURCE_MEMORY, BASE + 2 * PAGE_BYTES,
+				    buf, 8 * PAGE_BYTES),
+			 0);
+	assert_true(reader_pages_right(BASE_PAGE + 2, buf, 8));
+	assert_true(gate_wait(gate, 3));
+	expect_read(gate, 1, 2, 8, false);
+	expect_read(gate, 2, 10, 8, false);
+	assert_int_equal(reader_stats(fetch).here_pages, 8); /* held */
+	assert_int_equal(reader_stats(fetch).faulted_pages, 0);
+	fetch_close(fetch);
+}
+
+static void close_does_not_wait_for_a_silent_far_end(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 64);
+	struct gate *gate;
+	struct fetch *fetch;
+
+	options.timeout_ms = 20;
+	fetch = open_gate(&options, true, &gate);
+	gate_let(gate, 1, 0);
+	reader_check(fetch, BASE_PAGE, 1);
+	fetch_close(fetch);
+}
+
+static int reopen(void *arg, struct transport **ret)
+{
+	return null_open(arg, ret);
+}
+
+/* Many threads, with connections that break again and again or do not. */
+static void hammer(const struct prefetch_policy *policy, uint32_t hold_pages,
+		   unsigned break_after)
+{
+	struct null_options faults = {
+		.delay_ns = 20000, .reorder = 3, .break_after = break_after};
+	struct fetch_options options = usual(policy, 64);
+	struct transport *transport = NULL;
+	struct fetch *fetch = NULL;
+
+	options.hold_pages = hold_pages;
+	options.tries = 50;
+	options.reopen = reopen;
+	options.reopen_arg = &faults;
+	assert_int_equal(null_open(&faults, &transport), 0);
+	assert_int_equal(fetch_open(transport, &options, &fetch), 0);
+	reader_hammer(fetch);
+	assert_int_equal(reader_stats(fetch).reconnects > 0, break_after > 0);
+	fetch_close(fetch);
+}
+
+static void many_threads_get_right_bytes(void **state)
+{
+	hammer(&prefetch_auto, 0, 0);
+	hammer(&prefetch_next, 0, 0);
+	hammer(&prefetch_next, 100, 0);
+	hammer(&prefetch_stride, 7, 0);
+}
+
+static void many_threads_survive_breaks(void **state)
+{
+	hammer(&prefetch_auto, 0, 200);
+	hammer(&prefetch_next, 100, 200);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_foreseen_is_not_read_again),
+		cmocka_unit_test(a_demand_joins_what_is_foreseen),
+		cmocka_unit_test(a_fault_does_not_wait_for_what_is_foreseen),
+		cmocka_unit_test(holes_and_what_is_here_are_not_foreseen),
+		cmocka_unit_test(what_nobody_wants_gives_way),
+		cmocka_unit_test(what_could_not_be_foreseen_is_left_to_demand),
+		cmocka_unit_test(reads_that_are_no_faults_are_helped_too),
+		cmocka_unit_test(close_does_not_wait_for_a_silent_far_end),
+		cmocka_unit_test(many_threads_get_right_bytes),
+		cmocka_unit_test(many_threads_survive_breaks),
+	};
+
+	reader_setup();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
