@@ -19,6 +19,7 @@
 #include "common/source.h"
 #include "common/wire.h"
 #include "common/workset.h"
+#include "fs/share_link.h"
 #include "sample_image.h"
 
 static void write_seed(const char *directory, const char *name,
@@ -115,6 +116,20 @@ static void seed_wire(const char *directory)
 	write_seed(directory, "workset", seed, 1 + workset_bytes(&set));
 }
 
+static void seed_share(const char *directory)
+{
+	const struct share_terms terms = {{1, 2, 3, 4}, {5}};
+	struct share_request request;
+	struct share_reply reply;
+
+	share_put_request(&terms, &request);
+	write_seed(directory, "request", &request, sizeof(request));
+	share_put_reply(SHARE_NO, SHARE_MODE, &reply);
+	write_seed(directory, "no", &reply, sizeof(reply));
+	share_put_reply(SHARE_CANNOT, 1, &reply);
+	write_seed(directory, "cannot", &reply, sizeof(reply));
+}
+
 int main(int argc, char **argv)
 {
 	say_init(argv[0]);
@@ -127,5 +142,7 @@ int main(int argc, char **argv)
 		seed_desc(argv[2]);
 	if (!strcmp(argv[1], "wire"))
 		seed_wire(argv[2]);
+	if (!strcmp(argv[1], "share"))
+		seed_share(argv[2]);
 	return 0;
 }
