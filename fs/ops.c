@@ -105,21 +105,32 @@ static int is_all_pages(const struct tree *tree, const struct tree_node *node)
 	return node && (node == tree_space(tree) || node == tree_warm(tree));
 }
 
+/* Who was interrupted while the file was opened does not close it. */
+static void opened(const struct ops_context *ops, int replied)
+{
+	if (replied == -ENOENT && use_end(ops->use) && ops->unused)
+		ops->unused(ops->unused_arg);
+}
+
 /* A number may be guessed before there is a file behind it. */
 static void open_warm(fuse_req_t req)
 {
-	int id = warm_backing_id(context(req)->warm);
+	const struct ops_context *ops = context(req);
+	int id = warm_backing_id(ops->warm);
 
-	if (id)
-		(void)passthrough_reply_open(req, id);
-	else
+	if (!id) {
 		(void)fuse_reply_err(req, ENOENT);
+		return;
+	}
+	use_begin(ops->use);
+	opened(ops, passthrough_reply_open(req, id));
 }
 
 static void ops_open(fuse_req_t req, fuse_ino_t ino,
 		     struct fuse_file_info *file)
 {
-	const struct tree_node *node = tree_get(context(req)->tree, ino);
+	const struct ops_context *ops = context(req);
+	const struct tree_node *node = tree_get(ops->tree, ino);
 
 	if (!node || (file->flags & O_ACCMODE) != O_RDONLY) {
 		(void)fuse_reply_err(req, node ? EROFS : ENOENT);
@@ -129,16 +140,19 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino,
 		live_open(req, node->live, file);
 		return;
 	}
-	if (is_all_pages(context(req)->tree, node))
-		use_begin(context(req)->use);
-	if (node == tree_warm(context(req)->tree)) {
+	if (node == tree_warm(ops->tree)) {
 		open_warm(req);
 		return;
 	}
 	file->fh = 0;
 	file->direct_io = !is_cached(node);
-	file->keep_cache = is_cached(node) && !context(req)->dropper;
-	(void)fuse_reply_open(req, file);
+	file->keep_cache = is_cached(node) && !ops->dropper;
+	if (node != tree_space(ops->tree)) {
+		(void)fuse_reply_open(req, file);
+		return;
+	}
+	use_begin(ops->use);
+	opened(ops, fuse_reply_open(req, file));
 }
 
 static void ops_release(fuse_req_t req, fuse_ino_t ino,
