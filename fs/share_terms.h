@@ -29,7 +29,6 @@ enum share_term {
 	SHARE_RETRANS,
 	SHARE_MODE,
 	SHARE_EAGER,
-	SHARE_WARM,
 	SHARE_PREFETCH,
 	SHARE_PREFETCH_PAGES,
 	SHARE_TRACE, /* prefetch=trace: whether there is one by now */

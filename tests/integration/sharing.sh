@@ -96,6 +96,19 @@ reads() {
 	ctl metrics | awk '/^mitosisd_reads_total/ { sum += $2 } END { print sum }'
 }
 
+# The same when nothing is under way any more: the kernel's read-ahead goes on
+# behind who has read.
+settled_reads() {
+	local before=-1 now
+	now=$(reads)
+	while [ "$now" != "$before" ]; do
+		sleep 0.2
+		before=$now
+		now=$(reads)
+	done
+	echo "$now"
+}
+
 # no_more_reads COUNT WHAT [SLACK]: but for who has dropped the host's page cache
 no_more_reads() {
 	local now

@@ -8,7 +8,7 @@ new_image img 1
 # Two: one server, and what the first has read the second finds.
 at img a
 look img a
-before=$(reads)
+before=$(settled_reads)
 at img b
 wait_for 10 nr_servers 1
 look img b
@@ -115,10 +115,10 @@ for round in 1 2 3 4 5; do
 	done
 	wait_for 10 nr_servers 1
 	is_of m8 mounts 8 || fail "$(of m8 mounts) mounts of 8"
-	before=$(reads)
+	before=$(settled_reads)
 	look img "m$round"
 	[ $round = 1 ] || no_more_reads "$before" "round $round of eight"
-	before=$(reads)
+	before=$(settled_reads)
 	for i in 1 2 3 4 5 6 7 8; do
 		look img "m$i"
 	done
