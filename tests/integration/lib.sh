@@ -195,11 +195,13 @@ expect_exit() {
 	[ $status = "$2" ] || fail "$3 ended with $status, not $2"
 }
 
-# Mount an image at $mnt: mount_image SOURCE [OPTIONS].
+# Mount an image at $mnt: mount_image SOURCE [OPTIONS], and those of
+# MITOSIS_MOUNT: what else all mounts shall have.
 mnt=$dir/mnt
 mount_image() {
+	local options=${2-}${2:+${MITOSIS_MOUNT:+,}}${MITOSIS_MOUNT-}
 	mkdir -p "$mnt"
-	"$tools/mitosisfs" "$1" "$mnt" ${2:+-o "$2"}
+	"$tools/mitosisfs" "$1" "$mnt" ${options:+-o "$options"}
 	fuse_connections+=("$(mountpoint -d "$mnt" | cut -d: -f2)")
 }
 
