@@ -308,16 +308,6 @@ static int read_all(struct fetch *fetch, struct round *round,
 	return 0;
 }
 
-static bool legal(const struct image *image, uint32_t object, uint64_t raddr,
-		  size_t len_bytes)
-{
-	if (object >= SOURCE_MAPPED + image->nr_mapped ||
-	    raddr + len_bytes < raddr)
-		return false;
-	return object != SOURCE_MEMORY ||
-	       (raddr % PAGE_BYTES == 0 && len_bytes % PAGE_BYTES == 0);
-}
-
 /* What is counted of a read that begins, and of one that ends. */
 static void begin(struct fetch *fetch, size_t len_bytes)
 {
@@ -372,7 +362,7 @@ int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
 	const uint64_t range[2] = {raddr, raddr + len_bytes};
 	struct round round;
 
-	if (!legal(fetch->options.image, object, raddr, len_bytes))
+	if (!pieces_legal(fetch->options.image, object, raddr, len_bytes))
 		return -EINVAL;
 	round.object = object;
 	round.is_fault = false;
@@ -385,7 +375,8 @@ int fetch_fault(struct fetch *fetch, uint64_t raddr, void *buf,
 	const uint64_t range[2] = {raddr, raddr + len_bytes};
 	struct round round;
 
-	if (!legal(fetch->options.image, SOURCE_MEMORY, raddr, len_bytes))
+	if (!pieces_legal(fetch->options.image, SOURCE_MEMORY, raddr,
+			  len_bytes))
 		return -EINVAL;
 	round.object = SOURCE_MEMORY;
 	round.is_fault = true;

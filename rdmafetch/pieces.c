@@ -6,6 +6,16 @@
 #include "common/page.h"
 #include "common/source.h"
 
+bool pieces_legal(const struct image *image, uint32_t object, uint64_t raddr,
+		  size_t len_bytes)
+{
+	if (object >= SOURCE_MAPPED + image->nr_mapped ||
+	    raddr + len_bytes < raddr)
+		return false;
+	return object != SOURCE_MEMORY ||
+	       (raddr % PAGE_BYTES == 0 && len_bytes % PAGE_BYTES == 0);
+}
+
 /*
  * The first run of bytes of @range that must be fetched: from ret[0] to ret[1],
  * both the end when there is none.

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/image.h"
@@ -27,6 +29,10 @@ struct pieces {
 	uint64_t end; /* all before this is zeroed or in a piece */
 	struct piece at[PIECES_MAX];
 };
+
+/* Whether so much may be asked for: whole pages of memory, files that are. */
+bool pieces_legal(const struct image *image, uint32_t object, uint64_t raddr,
+		  size_t len_bytes);
 
 /*
  * Zero the holes of @range of @object (enum source_object) in its buffer, and
