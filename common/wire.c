@@ -25,7 +25,6 @@
 #define READ_BYTES    24u
 #define EXPORT_BYTES  8u
 #define TAKEN_BYTES   4u
-#define FAR_BYTES     16u
 #define REGIONS_HEAD  8u
 
 static void put_u16(uint8_t *out, uint16_t value)
@@ -111,7 +110,7 @@ static bool flags_ok(const struct wire_header *header)
 	if (!(header->flags & WIRE_FAR))
 		return true;
 	return header->flags & WIRE_REPLY && !header->status &&
-	       header->body_bytes == FAR_BYTES;
+	       header->body_bytes == WIRE_FAR_BYTES;
 }
 
 int wire_get_header(const uint8_t in[WIRE_HEADER_BYTES], uint32_t body_max,
@@ -306,7 +305,7 @@ size_t wire_put_far(uint8_t *out, const struct wire_far *body)
 	put_u64(out, body->raddr);
 	put_u32(out + 8, body->len_bytes);
 	put_u32(out + 12, body->rkey);
-	return FAR_BYTES;
+	return WIRE_FAR_BYTES;
 }
 
 int wire_get_far(const uint8_t *in, size_t len, struct wire_far *ret)
@@ -314,7 +313,7 @@ int wire_get_far(const uint8_t *in, size_t len, struct wire_far *ret)
 	struct wire_far body;
 	uint64_t end;
 
-	if (len != FAR_BYTES)
+	if (len != WIRE_FAR_BYTES)
 		return -EPROTO;
 	body.raddr = get_u64(in);
 	body.len_bytes = get_u32(in + 8);

@@ -31,7 +31,7 @@
 #include "common/parse.h"
 
 #define WIRE_MAGIC	  0x5346544du /* "MTFS" */
-#define WIRE_VERSION	  3u
+#define WIRE_VERSION	  4u
 #define WIRE_HEADER_BYTES 24u
 #define WIRE_PORT	  7373
 #define WIRE_REQUEST_MAX  4096u	       /* body of a request, bytes */
@@ -42,6 +42,7 @@
 #define WIRE_CRED_MAX	  2048u	 /* a credential, bytes */
 #define WIRE_REGIONS_MAX  65536u /* of one EXPORT */
 #define WIRE_REGION_BYTES 24u
+#define WIRE_FAR_BYTES	  16u
 
 enum wire_type {
 	WIRE_HELLO = 1,

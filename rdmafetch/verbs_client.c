@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "rdmafetch/verbs_pack.h"
 #include "rdmafetch/verbs_pages.h"
 #include "rdmafetch/verbs_reply.h"
 
@@ -99,8 +100,8 @@ static void welcome(struct verbs_client *client, struct wire_header *reply)
 {
 	client->joined = true;
 	client->deadline_ns = 0;
-	reply->body_bytes = (uint32_t)serve_welcome(client->server,
-						    vreply_body(client->conn));
+	reply->body_bytes = (uint32_t)serve_welcome(
+		client->server, vreply_body(client->conn, WIRE_REQUEST_MAX));
 	vreply_send(client->conn, reply);
 }
 
@@ -160,17 +161,32 @@ static bool can_ask(struct verbs_client *client)
 	       !client->ending && !client->dropped;
 }
 
+/* One request less waits in receive buffer @at. */
+static void leave_buffer(struct verbs_client *client, unsigned at)
+{
+	if (!--client->waiting[at])
+		vconn_repost(client->conn, at);
+}
+
+/* The first of @line is answered. */
+static void answered(struct verbs_client *client, struct verbs_line *line)
+{
+	unsigned at = vline_first(line).buffer;
+
+	vline_drop_first(line);
+	leave_buffer(client, at);
+}
+
 static void serve_asks(struct verbs_client *client)
 {
 	struct verbs_line *line = &client->asks;
 
 	while (line->nr && can_ask(client)) {
-		unsigned at = vline_first(line);
-		struct wire_header header = vclient_header(client, at);
+		struct verbs_place place = vline_first(line);
+		struct wire_header header = vclient_header(client, place);
 
-		take_ask(client, &header, vclient_body(client, at));
-		vline_drop_first(line);
-		vconn_repost(client->conn, at);
+		take_ask(client, &header, vclient_body(client, place));
+		answered(client, line);
 	}
 }
 
@@ -182,15 +198,12 @@ static unsigned serve_reads(struct verbs_client *client,
 	unsigned nr = 0;
 
 	for (; line->nr && total < max_bytes && has_room(client); nr++) {
-		unsigned at = vline_first(line);
-
-		if (vpages_answer(client, at, &bytes)) {
+		if (vpages_answer(client, vline_first(line), &bytes)) {
 			client->is_starved = true;
 			break;
 		}
 		total += bytes;
-		vline_drop_first(line);
-		vconn_repost(client->conn, at);
+		answered(client, line);
 	}
 	return nr;
 }
@@ -213,67 +226,101 @@ int vclient_serve_bulk(struct verbs_client *client)
 	return serve_reads(client, &client->bulk, BULK_BYTES) > 0;
 }
 
+static const uint8_t *message(const struct verbs_client *client,
+			      struct verbs_place place)
+{
+	return vconn_request(client->conn, place.buffer) + place.offset;
+}
+
 struct wire_header vclient_header(const struct verbs_client *client,
-				  unsigned at)
+				  struct verbs_place place)
 {
 	struct wire_header header = {0};
 
-	(void)wire_get_header(vconn_request(client->conn, at), WIRE_REQUEST_MAX,
+	(void)wire_get_header(message(client, place), WIRE_REQUEST_MAX,
 			      &header);
 	return header;
 }
 
-const uint8_t *vclient_body(const struct verbs_client *client, unsigned at)
+const uint8_t *vclient_body(const struct verbs_client *client,
+			    struct verbs_place place)
 {
-	return vconn_request(client->conn, at) + WIRE_HEADER_BYTES;
+	return message(client, place) + WIRE_HEADER_BYTES;
 }
 
-/* A READ waits in its buffer, a TAKEN is done at once. */
+/* The request waits where it lies.  More than any client may have under way:
+ * that breaks the protocol. */
+static int queue(struct verbs_client *client, struct verbs_line *line,
+		 struct verbs_place place)
+{
+	if (vline_add(line, place))
+		return -EPROTO;
+	client->waiting[place.buffer]++;
+	return 0;
+}
+
+/* A READ waits, a TAKEN is done at once. */
 static int take_read(struct verbs_client *client,
-		     const struct wire_header *header, unsigned at)
+		     const struct wire_header *header, struct verbs_place place)
 {
 	struct wire_read read;
 
-	if (!client->joined ||
-	    wire_get_read(vclient_body(client, at), header->body_bytes, &read))
+	if (!client->joined || wire_get_read(vclient_body(client, place),
+					     header->body_bytes, &read))
 		return -EPROTO;
-	vline_add(header->flags & WIRE_URGENT ? &client->urgent : &client->bulk,
-		  at);
-	return 0;
+	return queue(client,
+		     header->flags & WIRE_URGENT ? &client->urgent
+						 : &client->bulk,
+		     place);
 }
 
 static int take_taken(struct verbs_client *client,
-		      const struct wire_header *header, unsigned at)
+		      const struct wire_header *header, const uint8_t *body)
 {
 	uint32_t id;
 
-	if (!client->joined ||
-	    wire_get_taken(vclient_body(client, at), header->body_bytes, &id) ||
+	if (!client->joined || wire_get_taken(body, header->body_bytes, &id) ||
 	    verbs_loans_taken(&client->loans, id))
 		return -EPROTO;
-	vconn_repost(client->conn, at);
 	return 0;
 }
 
-static int take_request(struct verbs_client *client, unsigned at,
-			uint32_t len_bytes)
+static int take_request(struct verbs_client *client, struct vpack *pack,
+			struct verbs_place place)
 {
 	struct wire_header header;
+	const uint8_t *body;
+	int error = vpack_next(pack, &header, &body);
 
-	if (len_bytes < WIRE_HEADER_BYTES ||
-	    wire_get_header(vconn_request(client->conn, at), WIRE_REQUEST_MAX,
-			    &header) ||
-	    header.flags & (WIRE_REPLY | WIRE_FAR) ||
-	    header.body_bytes != len_bytes - WIRE_HEADER_BYTES)
+	if (error || header.flags & (WIRE_REPLY | WIRE_FAR))
 		return -EPROTO;
 	client->server->stats.requests++;
 	if (header.type == WIRE_READ)
-		return take_read(client, &header, at);
+		return take_read(client, &header, place);
 	if (header.type == WIRE_TAKEN)
-		return take_taken(client, &header, at);
-	vline_add(&client->asks, at);
-	serve_asks(client);
-	return 0;
+		return take_taken(client, &header, body);
+	error = queue(client, &client->asks, place);
+	if (!error)
+		serve_asks(client);
+	return error;
+}
+
+/* Who may not stay is not listened to. */
+static int take_requests(struct verbs_client *client, unsigned at,
+			 uint32_t len_bytes)
+{
+	struct vpack pack = {vconn_request(client->conn, at), len_bytes};
+	struct verbs_place place = {.buffer = (uint16_t)at};
+	int error = 0;
+
+	client->waiting[at] = 1; /* this look at it */
+	do {
+		place.offset = (uint16_t)(len_bytes - pack.left_bytes);
+		error = take_request(client, &pack, place);
+	} while (!error && pack.left_bytes && !client->ending &&
+		 !client->dropped);
+	leave_buffer(client, at);
+	return error;
 }
 
 void vclient_received(struct verbs_client *client, unsigned at,
@@ -283,8 +330,7 @@ void vclient_received(struct verbs_client *client, unsigned at,
 		return;
 	client->heard_ns = now_ns(client);
 	make_ready(client);
-	/* Who may not stay is not listened to. */
-	if (!client->ending && take_request(client, at, len_bytes))
+	if (!client->ending && take_requests(client, at, len_bytes))
 		vclient_drop_broken(client);
 }
 

@@ -2,7 +2,8 @@
 /*
  * verbs_client.h - one client of the verbs server: its requests, its replies
  *
- * Each request waits in the buffer it came in:
+ * Each request waits in the buffer it came in, which takes others once all of
+ * its requests are answered:
  *
  *     receive --+-- TAKEN: a loan ends
  *               +-- asks    HELLO, NIL and the handler's, in order
@@ -42,6 +43,7 @@ struct verbs_client {
 	uint64_t deadline_ns; /* of a stranger, or of last words; 0: none */
 	uint64_t heard_ns;    /* the last sign of life */
 	struct verbs_line asks, urgent, bulk;
+	uint8_t waiting[VERBS_RECVS_POSTED]; /* requests, by buffer */
 	struct verbs_loans loans;
 };
 
@@ -52,7 +54,7 @@ struct verbs_client {
 int vclient_open(struct server *server, struct verbs_conn *conn,
 		 struct verbs_client **ready_list, struct verbs_client **ret);
 
-/* A request of @len_bytes came into receive buffer @at. */
+/* A SEND of @len_bytes came into receive buffer @at: requests. */
 void vclient_received(struct verbs_client *client, unsigned at,
 		      uint32_t len_bytes);
 
@@ -74,10 +76,11 @@ void vclient_answer(struct verbs_client *client,
 		    const struct wire_header *header, const void *body,
 		    const struct serve_tail *tail);
 
-/* The request that waits in receive buffer @at: it is legal. */
+/* The request that waits at @place: it is legal. */
 struct wire_header vclient_header(const struct verbs_client *client,
-				  unsigned at);
-const uint8_t *vclient_body(const struct verbs_client *client, unsigned at);
+				  struct verbs_place place);
+const uint8_t *vclient_body(const struct verbs_client *client,
+			    struct verbs_place place);
 
 /* Look at the clock: drop who is late, probe who is silent. */
 void vclient_expire(struct verbs_client *client);

@@ -16,7 +16,7 @@
 /* "0.64 ms" in the table of ibv_modify_qp(3): the client sends again, then. */
 #define RNR_TIMER 12
 
-_Static_assert(VCONN_MESSAGE_BYTES <= BUFFER_BYTES, "a message fits");
+_Static_assert(VPACK_MAX_BYTES <= BUFFER_BYTES, "a message fits");
 _Static_assert(VCONN_BUFFERS < NO_BUFFER, "numbers fit in a byte");
 
 struct vconn_tag vconn_tag_of(uint64_t wr_id)
@@ -58,7 +58,7 @@ static void lay_out(struct verbs_conn *conn)
 	for (unsigned at = 0; at < VCONN_BUFFERS; at++)
 		conn->sges[at] = (struct ibv_sge){
 			.addr = (uintptr_t)buffer(conn, at),
-			.length = VCONN_MESSAGE_BYTES,
+			.length = VPACK_MAX_BYTES,
 			.lkey = conn->mr->lkey,
 		};
 	for (uint16_t at = 0; at < VERBS_RECVS_POSTED; at++) {
@@ -177,33 +177,62 @@ unsigned vconn_room(struct verbs_conn *conn)
 	return room < conn->nr_free ? room : conn->nr_free;
 }
 
-uint8_t *vconn_message(struct verbs_conn *conn)
+/* The open send takes no more messages: now its length is known. */
+static void seal(struct verbs_conn *conn)
 {
-	unsigned at = conn->free_sends[conn->nr_free - 1];
+	struct ibv_send_wr *send = conn->open;
+	uint32_t number = conn->nr_sent - 1;
 
-	return buffer(conn, VERBS_RECVS_POSTED + at);
-}
-
-void vconn_send(struct verbs_conn *conn, size_t len_bytes)
-{
-	uint8_t at = conn->free_sends[--conn->nr_free];
-	struct ibv_send_wr *send = &conn->sends[at];
-	uint32_t number = conn->nr_sent++;
-
-	send->sg_list->length = (uint32_t)len_bytes;
-	send->wr_id = wr_id_of(conn, VCONN_SEND, (uint16_t)number);
-	send->send_flags = 0;
-	if (len_bytes <= conn->inline_max)
+	if (!send)
+		return;
+	conn->open = NULL;
+	if (send->sg_list->length <= conn->inline_max)
 		send->send_flags |= IBV_SEND_INLINE;
 	if (conn->nr_sent - conn->asked_at >= SIGNAL_EVERY) {
 		send->send_flags |= IBV_SEND_SIGNALED;
 		conn->asked_at = conn->nr_sent;
 	}
 	conn->buffer_of[number % VERBS_SENDS_POSTED] =
-		send->send_flags & IBV_SEND_INLINE ? NO_BUFFER : at;
+		send->send_flags & IBV_SEND_INLINE
+			? NO_BUFFER
+			: (uint8_t)(send - conn->sends);
+}
+
+/* A send of no messages yet goes to the chain's end. */
+static void open_send(struct verbs_conn *conn)
+{
+	uint8_t at = conn->free_sends[--conn->nr_free];
+	struct ibv_send_wr *send = &conn->sends[at];
+	uint32_t number = conn->nr_sent++;
+
+	send->sg_list->length = 0;
+	send->wr_id = wr_id_of(conn, VCONN_SEND, (uint16_t)number);
+	send->send_flags = 0;
 	send->next = NULL;
 	*conn->chain_end = send;
 	conn->chain_end = &send->next;
+	conn->open = send;
+}
+
+uint8_t *vconn_message(struct verbs_conn *conn, uint32_t max_bytes)
+{
+	unsigned at;
+
+	if (conn->open &&
+	    conn->open->sg_list->length + max_bytes > VPACK_MAX_BYTES)
+		seal(conn);
+	if (conn->open)
+		return (uint8_t *)(uintptr_t)conn->open->sg_list->addr +
+		       conn->open->sg_list->length;
+	at = conn->free_sends[conn->nr_free - 1];
+	return buffer(conn, VERBS_RECVS_POSTED + at);
+}
+
+void vconn_send(struct verbs_conn *conn, uint32_t len_bytes)
+{
+	if (!conn->open)
+		open_send(conn);
+	conn->open->sg_list->length += len_bytes;
 }
 
 static void post_receives(struct verbs_conn *conn)
@@ -240,6 +269,7 @@ int vconn_flush(struct verbs_conn *conn)
 	post_receives(conn);
 	if (!conn->chain || conn->is_broken)
 		return 0;
+	seal(conn);
 	if (ibv_post_send(conn->id->qp, conn->chain, &bad))
 		conn->is_broken = true;
 	count_posted(conn);

@@ -7,9 +7,10 @@
  *
  *     vconn_message() -> fill -> vconn_send() ... vconn_flush()
  *
- * What a turn of the loop sends is one chain, posted at its end.  A short
- * message goes inline, so its buffer is free again at once; few are signalled,
- * and one completion tells of all sends before it.
+ * Messages of one turn of the loop go together, as many in a SEND as fit
+ * (verbs_pack.h), and the turn's SENDs are one chain, posted at its end.  A
+ * short one goes inline, so its buffer is free again at once; few are
+ * signalled, and one completion tells of all sends before it.
  *
  * Above: verbs_client.c, the protocol.
  * Threads: the thread of the loop.
@@ -22,10 +23,10 @@
 
 #include "common/wire.h"
 #include "rdmafetch/verbs_hub.h"
+#include "rdmafetch/verbs_pack.h"
 
-#define VCONN_MESSAGE_BYTES (WIRE_HEADER_BYTES + WIRE_REQUEST_MAX)
-#define VCONN_SENDS	    32u
-#define VCONN_BUFFERS	    (VERBS_RECVS_POSTED + VCONN_SENDS)
+#define VCONN_SENDS   32u
+#define VCONN_BUFFERS (VERBS_RECVS_POSTED + VCONN_SENDS)
 
 /* What a completion is of: the lower half of its wr_id. */
 enum vconn_kind { VCONN_RECV, VCONN_SEND, VCONN_PROBE };
@@ -46,6 +47,7 @@ struct verbs_conn {
 	bool is_broken; /* a post has failed: nothing more will come */
 	struct ibv_recv_wr *to_post, **to_post_end;
 	struct ibv_send_wr *chain, **chain_end;
+	struct ibv_send_wr *open;    /* of the chain the last: may take more */
 	uint32_t nr_sent, nr_done;   /* ever put into the chain; known done */
 	uint32_t nr_asked, asked_at; /* signalled: under way, number of last */
 	uint64_t asked_ns; /* since when the oldest of these waits, about */
@@ -71,21 +73,22 @@ int vconn_open(struct verbs_hub *hub, struct rdma_cm_id *id, uint32_t owner,
 /* Once it is connected: less rights for the peer, less waiting for it. */
 void vconn_connected(struct verbs_conn *conn);
 
-/* The request in receive buffer @at. */
+/* The requests in receive buffer @at. */
 const uint8_t *vconn_request(const struct verbs_conn *conn, unsigned at);
 
-/* Done with it: the buffer takes another request. */
+/* Done with them: the buffer takes others. */
 void vconn_repost(struct verbs_conn *conn, unsigned at);
 
-/* How many more messages there is room for now. */
+/* How many more messages there is room for now, however long. */
 unsigned vconn_room(struct verbs_conn *conn);
 
 /*
- * Where the next message is to be written, VCONN_MESSAGE_BYTES; only while
- * there is room.  The next call is vconn_send() with its length.
+ * Where the next message, of at most @max_bytes, is to be written; only while
+ * there is room.  The same place again when asked for no more.  The next call
+ * is vconn_send() with its length.
  */
-uint8_t *vconn_message(struct verbs_conn *conn);
-void vconn_send(struct verbs_conn *conn, size_t len_bytes);
+uint8_t *vconn_message(struct verbs_conn *conn, uint32_t max_bytes);
+void vconn_send(struct verbs_conn *conn, uint32_t len_bytes);
 
 /* Post what was reposted and sent.  Returns 1 when it posted a send. */
 int vconn_flush(struct verbs_conn *conn);

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rdmafetch/verbs_pack.h"
+
 /* ---- READs ---- */
 
 /* A work request went well. */
@@ -78,22 +80,19 @@ static bool take_far(struct verbs_core *core, struct verbs_slot *slot,
 	return true;
 }
 
-/* An answer.  False: it breaks the protocol. */
-static bool take_answer(struct verbs_core *core, const uint8_t *in,
-			uint32_t len_bytes)
+/* The next answer of @pack.  False: it breaks the protocol. */
+static bool take_answer(struct verbs_core *core, struct vpack *pack)
 {
 	struct wire_header header;
 	struct verbs_slot *slot;
+	const uint8_t *in;
 
-	if (len_bytes < WIRE_HEADER_BYTES ||
-	    wire_get_header(in, WIRE_REQUEST_MAX, &header) ||
-	    header.body_bytes != len_bytes - WIRE_HEADER_BYTES ||
-	    header.type != WIRE_READ || !(header.flags & WIRE_REPLY))
+	if (vpack_next(pack, &header, &in) || header.type != WIRE_READ ||
+	    !(header.flags & WIRE_REPLY))
 		return false;
 	slot = verbs_slots_of_id(&core->slots, header.id);
 	if (!slot)
 		return false;
-	in += WIRE_HEADER_BYTES;
 	core->nr_asked--;
 	if (header.status) {
 		if (header.body_bytes > WIRE_WHY_MAX)
@@ -113,11 +112,15 @@ static bool take_answer(struct verbs_core *core, const uint8_t *in,
 static void take_recv(struct verbs_core *core, const struct ibv_wc *wc)
 {
 	unsigned at = (unsigned)(wc->wr_id & ~VERBS_RECV_BIT);
-	const uint8_t *in =
-		(const uint8_t *)verbs_link_recv_buf(core->link, at);
+	struct vpack pack = {
+		(const uint8_t *)verbs_link_recv_buf(core->link, at),
+		wc->byte_len};
+	bool good;
 
-	if (!take_answer(core, in, wc->byte_len) ||
-	    verbs_link_post_recv(core->link, at))
+	do {
+		good = take_answer(core, &pack);
+	} while (good && pack.left_bytes);
+	if (!good || verbs_link_post_recv(core->link, at))
 		core->is_broken = true;
 }
 

@@ -19,8 +19,9 @@
 
 #include "common/wire.h"
 #include "rdmafetch/verbs_address.h"
+#include "rdmafetch/verbs_pack.h"
 
-#define VERBS_MESSAGE_MAX   (WIRE_HEADER_BYTES + WIRE_REQUEST_MAX)
+#define VERBS_MESSAGE_MAX   VPACK_MAX_BYTES
 #define VERBS_SMALL_BYTES   64u /* a READ or TAKEN request fits */
 #define VERBS_RECVS	    64u
 #define VERBS_SENDS_MAX	    512u
@@ -35,7 +36,7 @@ struct verbs_link {
 	struct ibv_cq *cq;
 	struct ibv_mr *mr;
 	char *memory;
-	int poll_fd;	   /* readable: see verbs_link_wait() */
+	int poll_fd; /* readable: see verbs_link_wait() */
 	enum verbs_completion completion;
 	unsigned nr_sends; /* work requests that the send queue holds */
 	bool has_inline;   /* small sends need not be read by the device */

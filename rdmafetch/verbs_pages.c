@@ -37,7 +37,8 @@ static int copy_pages(struct verbs_client *client,
 	int error;
 
 	error = serve_read(client->server->handler, client->session, read,
-			   loan ? loan->bytes : vreply_body(conn));
+			   loan ? loan->bytes
+				: vreply_body(conn, read->len_bytes));
 	if (error) {
 		if (loan)
 			verbs_loans_end(&client->loans, loan);
@@ -52,14 +53,16 @@ static int copy_pages(struct verbs_client *client,
 	return 0;
 }
 
-int vpages_answer(struct verbs_client *client, unsigned at, uint32_t *ret_bytes)
+int vpages_answer(struct verbs_client *client, struct verbs_place place,
+		  uint32_t *ret_bytes)
 {
-	const struct wire_header header = vclient_header(client, at);
+	const struct wire_header header = vclient_header(client, place);
 	struct verbs_loan *loan = NULL;
 	struct wire_read read = {0};
 	int error = 0;
 
-	(void)wire_get_read(vclient_body(client, at), header.body_bytes, &read);
+	(void)wire_get_read(vclient_body(client, place), header.body_bytes,
+			    &read);
 	if (read.len_bytes > WIRE_REQUEST_MAX)
 		error = verbs_loans_lend_pooled(&client->loans, header.id,
 						read.len_bytes, &loan);

@@ -13,10 +13,10 @@
 #include "rdmafetch/verbs_client.h"
 
 /*
- * Answer the READ in receive buffer @at; there is room for its reply.
+ * Answer the READ at @place; there is room for its reply.
  *
  * Returns 0 with the bytes that it asked for, also when the answer is a
  * refusal, or -EAGAIN: what was lent to the client must come back first.
  */
-int vpages_answer(struct verbs_client *client, unsigned at,
+int vpages_answer(struct verbs_client *client, struct verbs_place place,
 		  uint32_t *ret_bytes);

@@ -14,15 +14,18 @@ struct wire_header vreply_to(const struct wire_header *request)
 	};
 }
 
-uint8_t *vreply_body(struct verbs_conn *conn)
+uint8_t *vreply_body(struct verbs_conn *conn, uint32_t max_bytes)
 {
-	return vconn_message(conn) + WIRE_HEADER_BYTES;
+	return vconn_message(conn, WIRE_HEADER_BYTES + max_bytes) +
+	       WIRE_HEADER_BYTES;
 }
 
 void vreply_send(struct verbs_conn *conn, const struct wire_header *header)
 {
-	wire_put_header(vconn_message(conn), header);
-	vconn_send(conn, WIRE_HEADER_BYTES + header->body_bytes);
+	uint32_t bytes = WIRE_HEADER_BYTES + header->body_bytes;
+
+	wire_put_header(vconn_message(conn, bytes), header);
+	vconn_send(conn, bytes);
 }
 
 void vreply_words(struct verbs_conn *conn, const struct wire_header *header,
@@ -31,7 +34,7 @@ void vreply_words(struct verbs_conn *conn, const struct wire_header *header,
 	struct wire_header reply = *header;
 
 	reply.body_bytes = (uint32_t)strnlen(why, WIRE_WHY_MAX);
-	memcpy(vreply_body(conn), why, reply.body_bytes);
+	memcpy(vreply_body(conn, reply.body_bytes), why, reply.body_bytes);
 	vreply_send(conn, &reply);
 }
 
@@ -42,7 +45,8 @@ void vreply_far(struct verbs_conn *conn, const struct verbs_loans *loans,
 	struct wire_header reply = *header;
 
 	reply.flags |= WIRE_FAR;
-	reply.body_bytes = (uint32_t)wire_put_far(vreply_body(conn), &far);
+	reply.body_bytes =
+		(uint32_t)wire_put_far(vreply_body(conn, WIRE_FAR_BYTES), &far);
 	vreply_send(conn, &reply);
 }
 
@@ -83,7 +87,8 @@ void vreply_answer(struct verbs_conn *conn, struct verbs_loans *loans,
 	int error;
 
 	if (header->body_bytes <= WIRE_REQUEST_MAX) {
-		copy_body(vreply_body(conn), header->body_bytes, body, tail);
+		copy_body(vreply_body(conn, header->body_bytes),
+			  header->body_bytes, body, tail);
 		vreply_send(conn, header);
 		return;
 	}

@@ -14,9 +14,9 @@
 /* The head of a good reply without a body. */
 struct wire_header vreply_to(const struct wire_header *request);
 
-/* Where to write the body, up to WIRE_REQUEST_MAX bytes, of what vreply_send()
- * then sends. */
-uint8_t *vreply_body(struct verbs_conn *conn);
+/* Where to write the body, of at most @max_bytes, WIRE_REQUEST_MAX at most, of
+ * what vreply_send() then sends. */
+uint8_t *vreply_body(struct verbs_conn *conn, uint32_t max_bytes);
 void vreply_send(struct verbs_conn *conn, const struct wire_header *header);
 
 /* Words as the body. */

@@ -13,6 +13,7 @@
 #include "common/parse.h"
 #include "rdmafetch/reply.h"
 #include "rdmafetch/verbs_link.h"
+#include "rdmafetch/verbs_pack.h"
 
 #define NS_PER_MS   1000000ull
 #define PIECE_BYTES (1u << 20)
@@ -172,18 +173,13 @@ static int read_far(struct verbs_talk *talk, const struct wire_far *far,
 static int get_message(const struct verbs_talk *talk, enum wire_type type,
 		       struct message *ret)
 {
-	const uint8_t *in = (const uint8_t *)verbs_link_recv_buf(
-		talk->link, (unsigned)talk->recv_at);
-	struct wire_header *header = &ret->header;
+	struct vpack pack = {(const uint8_t *)verbs_link_recv_buf(
+				     talk->link, (unsigned)talk->recv_at),
+			     talk->recv_bytes};
 
-	if (talk->recv_bytes < WIRE_HEADER_BYTES ||
-	    wire_get_header(in, WIRE_REQUEST_MAX, header) ||
-	    header->body_bytes != talk->recv_bytes - WIRE_HEADER_BYTES)
-		return -EPROTO;
-	if (reply_check(header, type, talk->last_id))
-		return -EPROTO;
-	ret->body = in + WIRE_HEADER_BYTES;
-	return 0;
+	if (vpack_next(&pack, &ret->header, &ret->body) || pack.left_bytes)
+		return -EPROTO; /* one question has one answer */
+	return reply_check(&ret->header, type, talk->last_id);
 }
 
 /* The body of a good reply onto the heap, from near or far. */

@@ -82,6 +82,24 @@ static void receive(struct script *script)
 			len > sizeof(message) ? sizeof(message) : len);
 }
 
+/* A good answer to one read, and behind it one to another, or a lie. */
+static void receive_two(struct script *script)
+{
+	struct wire_header header = {
+		.type = WIRE_READ, .flags = WIRE_REPLY, .status = -EACCES};
+	uint8_t message[VERBS_MESSAGE_MAX] = {0};
+	uint32_t len = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		header.id = byte(script) | byte(script) << 16;
+		wire_put_header(message + len, &header);
+		len += WIRE_HEADER_BYTES;
+		header.body_bytes = byte(script);
+	}
+	fake_qp_receive(script->fake, byte(script) % VERBS_RECVS, message,
+			len + byte(script));
+}
+
 static void reap(struct script *script)
 {
 	struct transport_done done;
@@ -103,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	script.fake->core.regions = (struct verbs_regions){regions, 2};
 	while (script.at < script.end) {
-		switch (byte(&script) % 5) {
+		switch (byte(&script) % 6) {
 		case 0:
 		case 1:
 			take(&script);
@@ -113,6 +131,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 3:
 			receive(&script);
+			break;
+		case 4:
+			receive_two(&script);
 			break;
 		default:
 			reap(&script);

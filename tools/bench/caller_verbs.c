@@ -3,9 +3,10 @@
  * caller_verbs.c - NIL calls over a verbs connection
  *
  * The connection is the client's own (rdmafetch/verbs_link.h), taken over once
- * HELLO is done.  All calls that begin together are one chain and one doorbell.
- * Few are signalled: a completion tells of all sends before it, and an answer
- * says that its call has arrived, so that its buffer may be used again.
+ * HELLO is done.  All calls that begin together go together, as many in a SEND
+ * as fit, with one doorbell.  Few are signalled: a completion tells of all
+ * sends before it, and an answer says that its SEND has arrived, so that the
+ * buffer may be used again once all of its calls are answered.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,17 +22,20 @@
 #define NS_PER_MS    1000000ull
 #define WCS	     32
 #define SIGNAL_EVERY 32u
-#define CALL_BYTES   4160u /* each on cache lines of its own */
+#define SEND_BYTES   4160u /* each on cache lines of its own */
 
 _Static_assert(CALLER_UNDERWAY_RDMA_MAX <= VERBS_RECVS, "answers fit");
-_Static_assert(CALL_BYTES >= VERBS_MESSAGE_MAX, "a call fits");
+_Static_assert(SEND_BYTES >= VERBS_MESSAGE_MAX, "a SEND fits");
 
 struct caller_verbs {
 	struct caller base;
 	struct verbs_link *link;
 	struct verbs_spin spin;
-	struct ibv_mr *mr; /* of calls */
-	uint8_t *calls;
+	struct ibv_mr *mr; /* of sends */
+	uint8_t *sends;	   /* as many as there may be calls under way */
+	unsigned nr_free, free_sends[CALLER_UNDERWAY_RDMA_MAX];
+	unsigned nr_calls[CALLER_UNDERWAY_RDMA_MAX]; /* not answered, by send */
+	unsigned send_of[CALLER_UNDERWAY_RDMA_MAX];  /* by a call's id */
 	unsigned since_signal;
 	struct ibv_send_wr wrs[CALLER_UNDERWAY_RDMA_MAX];
 	struct ibv_sge sges[CALLER_UNDERWAY_RDMA_MAX];
@@ -44,30 +48,42 @@ static struct caller_verbs *verbs_of(struct caller *caller)
 
 /* ---- calls ---- */
 
-static void put_call(struct caller_verbs *verbs, unsigned at, uint64_t now_ns)
+/* As many of @nr calls as fit in one SEND: how many. */
+static unsigned put_calls(struct caller_verbs *verbs, struct ibv_sge *sge,
+			  unsigned nr, uint64_t now_ns)
 {
-	struct caller *caller = &verbs->base;
-	uint32_t len = WIRE_HEADER_BYTES + caller->body_bytes;
-	/* caller_put() takes the id at the top. */
-	unsigned id = caller->free_ids[caller->nr_free - 1];
-	uint8_t *call = verbs->calls + (size_t)id * CALL_BYTES;
+	uint32_t call_bytes = WIRE_HEADER_BYTES + verbs->base.body_bytes;
+	unsigned send = verbs->free_sends[--verbs->nr_free];
+	uint8_t *out = verbs->sends + (size_t)send * SEND_BYTES;
+	unsigned most = VERBS_MESSAGE_MAX / call_bytes, put = 0;
 
-	(void)caller_put(caller, call, now_ns);
-	verbs->sges[at] = (struct ibv_sge){
-		.addr = (uintptr_t)call,
-		.length = len,
+	for (; put < nr && put < most; put++)
+		verbs->send_of[caller_put(&verbs->base, out + put * call_bytes,
+					  now_ns)] = send;
+	verbs->nr_calls[send] = put;
+	*sge = (struct ibv_sge){
+		.addr = (uintptr_t)out,
+		.length = put * call_bytes,
 		.lkey = verbs->mr->lkey,
 	};
-	verbs->wrs[at] = (struct ibv_send_wr){
-		.next = &verbs->wrs[at + 1],
+	return put;
+}
+
+static void put_send(struct caller_verbs *verbs, unsigned at)
+{
+	struct ibv_send_wr *wr = &verbs->wrs[at];
+
+	*wr = (struct ibv_send_wr){
+		.next = wr + 1,
 		.sg_list = &verbs->sges[at],
 		.num_sge = 1,
 		.opcode = IBV_WR_SEND,
 	};
-	if (verbs->link->has_inline && len <= VERBS_SMALL_BYTES)
-		verbs->wrs[at].send_flags |= IBV_SEND_INLINE;
+	if (verbs->link->has_inline &&
+	    verbs->sges[at].length <= VERBS_SMALL_BYTES)
+		wr->send_flags |= IBV_SEND_INLINE;
 	if (++verbs->since_signal == SIGNAL_EVERY) {
-		verbs->wrs[at].send_flags |= IBV_SEND_SIGNALED;
+		wr->send_flags |= IBV_SEND_SIGNALED;
 		verbs->since_signal = 0;
 	}
 }
@@ -77,35 +93,58 @@ static int verbs_start(struct caller *caller, unsigned nr)
 	struct caller_verbs *verbs = verbs_of(caller);
 	uint64_t now_ns = io_monotonic_ns();
 	struct ibv_send_wr *bad;
+	unsigned at = 0;
 
-	for (unsigned at = 0; at < nr; at++)
-		put_call(verbs, at, now_ns);
 	if (!nr)
 		return 0;
-	verbs->wrs[nr - 1].next = NULL;
+	for (; nr; at++) {
+		nr -= put_calls(verbs, &verbs->sges[at], nr, now_ns);
+		put_send(verbs, at);
+	}
+	verbs->wrs[at - 1].next = NULL;
 	return -ibv_post_send(verbs->link->id->qp, verbs->wrs, &bad);
 }
 
 /* ---- answers ---- */
 
+static int take_answer(struct caller_verbs *verbs, struct vpack *pack,
+		       uint64_t now_ns, struct hist *hist)
+{
+	const uint8_t *message = pack->at, *body;
+	struct wire_header header;
+	unsigned send;
+	int error = vpack_next(pack, &header, &body);
+
+	if (!error)
+		error = caller_take(&verbs->base, message, now_ns, hist);
+	if (error)
+		return error;
+	send = verbs->send_of[header.id];
+	if (!--verbs->nr_calls[send])
+		verbs->free_sends[verbs->nr_free++] = send;
+	return 0;
+}
+
+/* How many answers came by @wc, or -errno. */
 static int take(struct caller_verbs *verbs, const struct ibv_wc *wc,
 		uint64_t now_ns, struct hist *hist)
 {
 	unsigned at = (unsigned)(wc->wr_id & ~VERBS_RECV_BIT);
-	int error;
+	struct vpack pack = {NULL, wc->byte_len};
+	int error = 0, nr = 0;
 
 	if (wc->status != IBV_WC_SUCCESS)
 		return -ECONNRESET;
 	if (!(wc->wr_id & VERBS_RECV_BIT))
 		return 0;
-	if (wc->byte_len < WIRE_HEADER_BYTES)
-		return -EPROTO;
-	error = caller_take(&verbs->base,
-			    (void *)verbs_link_recv_buf(verbs->link, at),
-			    now_ns, hist);
+	pack.at = (const uint8_t *)verbs_link_recv_buf(verbs->link, at);
+	do {
+		error = take_answer(verbs, &pack, now_ns, hist);
+		nr++;
+	} while (!error && pack.left_bytes);
 	if (!error)
 		error = verbs_link_post_recv(verbs->link, at);
-	return error ? error : 1;
+	return error ? error : nr;
 }
 
 /* All that has come: how many answers, or -errno. */
@@ -182,7 +221,7 @@ static void verbs_close(struct caller *caller)
 	if (verbs->mr)
 		(void)ibv_dereg_mr(verbs->mr);
 	verbs_link_close(verbs->link);
-	free(verbs->calls);
+	free(verbs->sends);
 	free(verbs);
 }
 
@@ -217,14 +256,18 @@ static int connect_to(struct caller_verbs *verbs,
 	return error;
 }
 
-static int register_calls(struct caller_verbs *verbs)
+static int register_sends(struct caller_verbs *verbs)
 {
-	size_t bytes = (size_t)verbs->base.underway_max * CALL_BYTES;
+	size_t bytes = (size_t)verbs->base.underway_max * SEND_BYTES;
 
-	verbs->calls = calloc(1, bytes);
-	if (!verbs->calls)
+	verbs->sends = calloc(1, bytes);
+	if (!verbs->sends)
 		return -ENOMEM;
-	verbs->mr = ibv_reg_mr(verbs->link->pd, verbs->calls, bytes, 0);
+	while (verbs->nr_free < verbs->base.underway_max) {
+		verbs->free_sends[verbs->nr_free] = verbs->nr_free;
+		verbs->nr_free++;
+	}
+	verbs->mr = ibv_reg_mr(verbs->link->pd, verbs->sends, bytes, 0);
 	return verbs->mr ? 0 : -errno;
 }
 
@@ -240,7 +283,7 @@ int caller_verbs_open(const struct caller_options *options, struct caller **ret,
 	verbs_spin_init(&verbs->spin, options->completion);
 	error = connect_to(verbs, options, why);
 	if (!error)
-		error = register_calls(verbs);
+		error = register_sends(verbs);
 	if (error)
 		caller_close(&verbs->base);
 	else

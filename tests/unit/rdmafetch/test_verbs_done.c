@@ -93,6 +93,29 @@ static void answer(struct fake_qp *fake, unsigned nr, struct wire_header header,
 			WIRE_HEADER_BYTES + (body ? header.body_bytes : 0));
 }
 
+/* Answers to the messages @first and the @nr - 1 after it, in one SEND. */
+static uint32_t pack(struct fake_qp *fake, unsigned first, unsigned nr,
+		     uint8_t *out, int32_t status)
+{
+	uint32_t len = 0;
+
+	for (unsigned i = first; i < first + nr; i++) {
+		struct wire_header header = {.type = WIRE_READ,
+					     .flags = WIRE_REPLY,
+					     .status = status,
+					     .body_bytes = 5};
+		struct wire_header asked;
+
+		(void)wire_get_header(fake->wrs[i].message, WIRE_REQUEST_MAX,
+				      &asked);
+		header.id = asked.id;
+		wire_put_header(out + len, &header);
+		memcpy(out + len + WIRE_HEADER_BYTES, "words", 5);
+		len += WIRE_HEADER_BYTES + 5;
+	}
+	return len;
+}
+
 static const struct wire_header good = {
 	.type = WIRE_READ, .flags = WIRE_REPLY, .body_bytes = PAGE_BYTES};
 
@@ -240,6 +263,31 @@ static void a_refusal_is_one_reads_own(void **state)
 	expect_landed(fake, 1, -ESTALE);
 	expect_none_landed(fake);
 	assert_false(fake->core.is_broken);
+	fake_qp_free(fake);
+}
+
+static void answers_come_packed(void **state)
+{
+	struct fake_qp *fake = new_fake(false);
+	uint8_t out[VERBS_MESSAGE_MAX];
+
+	for (unsigned i = 0; i < 10; i++)
+		take(fake, i, 1);
+	verbs_post_queued(&fake->core);
+	fake_qp_receive(fake, 0, out, pack(fake, 2, 3, out, -EACCES));
+	for (unsigned i = 2; i < 5; i++)
+		expect_landed(fake, i, -EACCES);
+	expect_none_landed(fake);
+	assert_int_equal(fake->nr_recvs, 1);
+	assert_int_equal(fake->core.nr_asked, 7);
+	answer(fake, 5, good, buf);
+	expect_landed(fake, 5, 0);
+	assert_false(fake->core.is_broken);
+	/* What is good lands, what follows breaks the connection. */
+	fake_qp_receive(fake, 1, out, pack(fake, 6, 2, out, -EACCES) - 1);
+	assert_true(fake->core.is_broken);
+	expect_landed(fake, 6, -EACCES);
+	expect_none_landed(fake);
 	fake_qp_free(fake);
 }
 
@@ -446,6 +494,7 @@ int main(void)
 		cmocka_unit_test(a_refused_range_goes_by_message),
 		cmocka_unit_test(an_answer_brings_its_bytes),
 		cmocka_unit_test(a_refusal_is_one_reads_own),
+		cmocka_unit_test(answers_come_packed),
 		cmocka_unit_test(a_far_answer_is_read_and_taken),
 		cmocka_unit_test(lies_break_the_connection),
 		cmocka_unit_test(the_same_answer_twice_breaks_the_connection),

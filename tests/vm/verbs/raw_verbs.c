@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "rdmafetch/verbs_pack.h"
+
 #define SERVER	    "10.9.0.1"
 #define RECV_BIT    (1ull << 63)
 #define PATIENCE_MS 5000
@@ -22,9 +24,12 @@ struct raw_verbs {
 	struct ibv_cq *cq;
 	struct ibv_mr *recv_mr, *send_mr, *read_mr;
 	uint8_t *recvs, *send, *read;
-	/* Replies that came, as buffer and length: a ring. */
+	/* SENDs that came, as buffer and length: a ring. */
 	unsigned first, nr, got[RAW_RECVS];
 	uint32_t got_bytes[RAW_RECVS];
+	unsigned nr_sends; /* taken out of it, ever */
+	struct vpack pack; /* what is left of the last of these, in: */
+	uint8_t message[RAW_BYTES];
 	bool is_over;
 	bool was_refused; /* so there is nothing to disconnect */
 };
@@ -133,7 +138,7 @@ static int look(struct raw_verbs *raw, struct ibv_wc *wc)
 	return nr;
 }
 
-static void keep_reply(struct raw_verbs *raw, const struct ibv_wc *wc)
+static void keep_send(struct raw_verbs *raw, const struct ibv_wc *wc)
 {
 	unsigned at = (raw->first + raw->nr++) % RAW_RECVS;
 
@@ -175,7 +180,7 @@ static int finish(struct raw_verbs *raw)
 		if (!(wc.wr_id & RECV_BIT))
 			return (int)wc.status;
 		if (wc.status == IBV_WC_SUCCESS)
-			keep_reply(raw, &wc);
+			keep_send(raw, &wc);
 	}
 }
 
@@ -229,30 +234,45 @@ void raw_ask_read(struct raw_verbs *raw, uint32_t id, uint16_t flags,
 	       raw->is_over);
 }
 
-struct wire_header raw_get(struct raw_verbs *raw, const uint8_t **ret_body)
+static void get_send(struct raw_verbs *raw)
 {
 	double end = now() + RAW_TIMEOUT_S;
-	static uint8_t copy[RAW_BYTES];
-	struct wire_header header;
 	struct ibv_wc wc;
 	unsigned at;
 
 	while (!raw->nr) {
 		assert(now() < end && !raw->is_over);
 		if (look(raw, &wc) && wc.wr_id & RECV_BIT && !wc.status)
-			keep_reply(raw, &wc);
+			keep_send(raw, &wc);
 	}
 	at = raw->first;
 	raw->first = (at + 1) % RAW_RECVS;
 	raw->nr--;
-	memcpy(copy, raw->recvs + raw->got[at] * RAW_BYTES, RAW_BYTES);
+	raw->nr_sends++;
+	memcpy(raw->message, raw->recvs + raw->got[at] * RAW_BYTES, RAW_BYTES);
+	raw->pack = (struct vpack){raw->message, raw->got_bytes[at]};
 	post_recv(raw, raw->got[at]);
-	assert(!wire_get_header(copy, WIRE_REQUEST_MAX, &header));
-	assert(raw->got_bytes[at] == WIRE_HEADER_BYTES + header.body_bytes);
+}
+
+struct wire_header raw_get(struct raw_verbs *raw, const uint8_t **ret_body)
+{
+	static uint8_t copy[RAW_BYTES];
+	struct wire_header header;
+	const uint8_t *body;
+
+	if (!raw->pack.left_bytes)
+		get_send(raw);
+	assert(!vpack_next(&raw->pack, &header, &body));
 	assert(header.flags & WIRE_REPLY);
-	copy[raw->got_bytes[at]] = '\0';
-	*ret_body = copy + WIRE_HEADER_BYTES;
+	memcpy(copy, body, header.body_bytes);
+	copy[header.body_bytes] = '\0';
+	*ret_body = copy;
 	return header;
+}
+
+unsigned raw_nr_sends(const struct raw_verbs *raw)
+{
+	return raw->nr_sends;
 }
 
 void raw_hello(struct raw_verbs *raw)

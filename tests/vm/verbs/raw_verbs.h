@@ -38,6 +38,9 @@ void raw_ask_read(struct raw_verbs *raw, uint32_t id, uint16_t flags,
 /* The next reply; *@ret_body lives until the next call. */
 struct wire_header raw_get(struct raw_verbs *raw, const uint8_t **ret_body);
 
+/* In how many SENDs all replies that raw_get() gave have come. */
+unsigned raw_nr_sends(const struct raw_verbs *raw);
+
 /* HELLO with its answer checked. */
 void raw_hello(struct raw_verbs *raw);
 

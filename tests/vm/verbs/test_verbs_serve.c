@@ -97,6 +97,86 @@ static void whole_window_is_answered(void **state)
 	raw_close(raw);
 }
 
+/* Put a request behind what is in @out: how long that is then. */
+static uint32_t put(uint8_t *out, uint32_t at, struct wire_header header,
+		    const struct wire_read *read)
+{
+	if (read)
+		header.body_bytes = (uint32_t)wire_put_read(
+			out + at + WIRE_HEADER_BYTES, read);
+	wire_put_header(out + at, &header);
+	return at + WIRE_HEADER_BYTES + header.body_bytes;
+}
+
+static uint32_t put_nils(uint8_t *out, uint32_t at, uint32_t first, uint32_t nr)
+{
+	for (uint32_t id = first; id < first + nr; id++)
+		at = put(out, at,
+			 (struct wire_header){.type = WIRE_NIL, .id = id},
+			 NULL);
+	return at;
+}
+
+/* What comes together is answered together, as far as it fits. */
+static void packed_requests_have_packed_answers(void **state)
+{
+	struct raw_verbs *raw = join();
+	uint8_t out[RAW_BYTES] = {0};
+	const uint8_t *body;
+	unsigned before = raw_nr_sends(raw);
+
+	for (uint32_t round = 0; round < 200; round++) {
+		uint32_t len = put_nils(out, 0, 0, 40);
+
+		assert_int_equal(raw_send(raw, out, len), 0);
+		for (uint32_t id = 0; id < 40; id++)
+			assert_int_equal(raw_get(raw, &body).id, id);
+		assert_int_equal(raw_nr_sends(raw) - before, round + 1);
+	}
+	assert_int_equal(fake_daemon_rdma_stats(fake).requests, 1 + 200 * 40);
+	raw_close(raw);
+	rig_await(fake, 0, 0);
+}
+
+/* Each of a SEND goes its own way; its buffer is given back with the last. */
+static void packed_requests_are_of_any_kind(void **state)
+{
+	enum { NR = 12 };
+	struct raw_verbs *raw = join();
+	uint8_t out[RAW_BYTES] = {0};
+	struct wire_header reply;
+	const uint8_t *body;
+
+	for (unsigned round = 0; round < 300; round++) {
+		uint32_t len = 0;
+		bool seen[NR] = {false};
+
+		for (uint32_t id = 0; id < NR; id++) {
+			const struct wire_read read =
+				rig_read_of((id + round) * 4096ull, 4096);
+			const struct wire_header header = {
+				.type = id % 3 ? WIRE_NIL : WIRE_READ,
+				.flags = id % 2 ? WIRE_URGENT : 0,
+				.id = id};
+
+			len = put(out, len, header, id % 3 ? NULL : &read);
+		}
+		assert_int_equal(raw_send(raw, out, len), 0);
+		for (uint32_t i = 0; i < NR; i++) {
+			reply = raw_get(raw, &body);
+			assert_true(reply.id < NR && !seen[reply.id]);
+			assert_int_equal(reply.status, 0);
+			seen[reply.id] = true;
+			if (reply.id % 3 == 0)
+				rig_assert_pages(body,
+						 (reply.id + round) * 4096ull,
+						 4096);
+		}
+	}
+	raw_close(raw);
+	rig_await(fake, 0, 0);
+}
+
 static void descriptor_comes_far_and_is_gone_once_taken(void **state)
 {
 	struct raw_verbs *raw = join();
@@ -280,6 +360,45 @@ static void broken_messages_end_it(void **state)
 	rig_await(fake, 0, 0);
 }
 
+/* What is good in a SEND does not make good what follows. */
+static void broken_packs_end_it(void **state)
+{
+	struct raw_verbs *bystander = join(), *raw;
+	struct wire_header header = {.type = WIRE_NIL, .body_bytes = 1};
+	struct wire_read read = rig_read_of(0, 65536);
+	uint8_t out[RAW_BYTES] = {0};
+	uint32_t len;
+
+	raw = join();
+	(void)raw_send(raw, out, put_nils(out, 0, 0, 3) + 1); /* crumbs */
+	raw_assert_dropped(raw);
+	raw = join();
+	len = put(out, put_nils(out, 0, 0, 3), header, NULL);
+	(void)raw_send(raw, out, len - 1); /* past the end */
+	raw_assert_dropped(raw);
+	raw = join();
+	memset(out, 0, sizeof(out));
+	(void)raw_send(raw, out, 0);
+	raw_assert_dropped(raw);
+	raw = join();
+	header = (struct wire_header){.type = WIRE_HELLO};
+	(void)raw_send(raw, out,
+		       put(out, put_nils(out, 0, 0, 3), header, NULL));
+	raw_assert_dropped(raw);
+	/* Far more than anybody may have under way: the pool is lent out. */
+	raw = join();
+	header = (struct wire_header){.type = WIRE_READ};
+	for (len = 0; len + 48 <= WIRE_REQUEST_MAX; header.id++)
+		len = put(out, len, header, &read);
+	for (unsigned i = 0; i < 5; i++)
+		(void)raw_send(raw, out, len);
+	raw_assert_dropped(raw);
+	rig_check_read(bystander, 5, 0x3000, 8192);
+	raw_close(bystander);
+	rig_await(fake, 0, 0);
+	assert_int_equal(fake_daemon_rdma_stats(fake).broken, 5);
+}
+
 static void silence_is_not_waited_for(void **state)
 {
 	struct serve_options options = serve_defaults;
@@ -390,6 +509,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(nil_is_answered_with_nothing),
 		CASE(whole_window_is_answered),
+		CASE(packed_requests_have_packed_answers),
+		CASE(packed_requests_are_of_any_kind),
 		CASE(descriptor_comes_far_and_is_gone_once_taken),
 		CASE(refusals_have_words),
 		CASE(pages_come_inline_or_far),
@@ -397,6 +518,7 @@ int main(void)
 		CASE(keys_are_worth_nothing_to_others),
 		CASE(wrong_beginnings_end_it),
 		CASE(broken_messages_end_it),
+		CASE(broken_packs_end_it),
 		CASE(silence_is_not_waited_for),
 		CASE(what_is_never_taken_ends_it),
 		CASE(one_client_too_many_is_told_so),
