@@ -58,14 +58,13 @@ static void take_events(void *arg)
 	struct verbs_hub *hub = arg;
 	struct ibv_cq *cq;
 	void *context;
-	unsigned nr = 0;
 
 	hub->watch = NULL;
-	while (!ibv_get_cq_event(hub->channel, &cq, &context))
-		nr++;
-	judge(hub, errno);
-	if (nr) {
-		ibv_ack_cq_events(hub->cq, nr);
+	/* Armed once it makes one event, so there is no other to ask for. */
+	if (ibv_get_cq_event(hub->channel, &cq, &context)) {
+		judge(hub, errno);
+	} else {
+		ibv_ack_cq_events(hub->cq, 1);
 		hub->is_armed = false;
 	}
 	verbs_hub_watch(hub);

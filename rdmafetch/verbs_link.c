@@ -148,35 +148,39 @@ static int make_poll(struct verbs_link *link)
 	return err ? err : add_poll(link, link->events->fd);
 }
 
-void verbs_link_arm(struct verbs_link *link)
-{
-	if (!link->is_armed && !ibv_req_notify_cq(link->cq, 0))
-		link->is_armed = true;
-}
-
 static void take_event(struct verbs_link *link)
 {
 	struct ibv_cq *cq;
 	void *context;
 
-	if (ibv_get_cq_event(link->channel, &cq, &context))
-		return;
-	ibv_ack_cq_events(cq, 1);
-	link->is_armed = false;
+	link->has_event = false;
+	if (!ibv_get_cq_event(link->channel, &cq, &context))
+		ibv_ack_cq_events(cq, 1);
 }
 
-/* Each question to a channel is a system call: only to the one that is ready.
- */
+/* The event that woke us is taken here and not at once: now the device works on
+ * the next request, then the caller waited for its bytes. */
+void verbs_link_arm(struct verbs_link *link)
+{
+	if (link->is_armed)
+		return;
+	if (link->has_event)
+		take_event(link);
+	link->is_armed = !ibv_req_notify_cq(link->cq, 0);
+}
+
 void verbs_link_wait(struct verbs_link *link, int timeout_ms)
 {
 	struct epoll_event ready[2];
 	int nr = epoll_wait(link->poll_fd, ready, 2, timeout_ms);
 
 	for (int i = 0; i < nr; i++) {
-		if (ready[i].data.fd == link->channel->fd)
-			take_event(link);
-		else if (verbs_dial_is_over(link->events))
+		if (ready[i].data.fd == link->channel->fd) {
+			link->has_event = true;
+			link->is_armed = false;
+		} else if (verbs_dial_is_over(link->events)) {
 			link->is_over = true;
+		}
 	}
 }
 

@@ -41,6 +41,7 @@ struct verbs_link {
 	unsigned nr_sends; /* work requests that the send queue holds */
 	bool has_inline;   /* small sends need not be read by the device */
 	bool is_armed;	   /* the next completion makes an event, or did */
+	bool has_event;	   /* the channel has one that woke us */
 	bool is_over;	   /* the peer, or the device, is gone */
 };
 

@@ -181,14 +181,17 @@ static void serve_ready(struct verbs_serve *serve)
 	}
 }
 
-/* 1 when a queue was armed only now: something may have come before that. */
-static int arm_hubs(struct verbs_serve *serve)
+/* Before sleeping.  1 when something came before a queue was armed. */
+static int arm_hubs(struct verbs_serve *serve, uint64_t now_ns)
 {
 	int armed = 0;
 
 	for (struct verbs_hub *hub = serve->house.hubs; hub; hub = hub->next)
 		armed |= verbs_hub_arm(hub);
-	return armed;
+	if (!armed || !poll_hubs(serve, now_ns))
+		return 0;
+	serve->busy_ns = now_ns;
+	return 1;
 }
 
 static int serve_turn(struct loop_work *work)
@@ -209,7 +212,7 @@ static int serve_turn(struct loop_work *work)
 		serve->busy_ns = now_ns;
 	if (serve->house.ready || now_ns - serve->busy_ns < SPIN_NS)
 		return 1;
-	return arm_hubs(serve);
+	return arm_hubs(serve, now_ns);
 }
 
 static struct verbs_client *find(struct server *server,
