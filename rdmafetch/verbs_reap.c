@@ -146,20 +146,22 @@ static int ms_until(uint64_t until_ns)
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
-/* Look for a completion until the time is over.  True: one came. */
-static bool look_for(struct verbs_reaper *reaper, uint64_t until_ns)
+/* Look for a completion as long as it pays.  True: one came. */
+static bool look_for(struct verbs_reaper *reaper, uint64_t until_ns,
+		     bool *was_away)
 {
-	uint64_t budget_ns = verbs_spin_budget_ns(&reaper->spin);
-	uint64_t from_ns = io_monotonic_ns(), now;
+	uint64_t now_ns = io_monotonic_ns();
+	struct verbs_look look;
 
-	if (budget_ns > LOOK_MAX_NS)
-		budget_ns = LOOK_MAX_NS;
+	if (until_ns > now_ns + LOOK_MAX_NS)
+		until_ns = now_ns + LOOK_MAX_NS;
+	look = verbs_spin_look(&reaper->spin, now_ns, until_ns);
 	do {
 		if (drain(reaper))
 			return true;
 		__builtin_ia32_pause();
-		now = io_monotonic_ns();
-	} while (now - from_ns < budget_ns && now < until_ns);
+	} while (verbs_look_again(&look, io_monotonic_ns()));
+	*was_away |= look.was_away;
 	return false;
 }
 
@@ -178,19 +180,20 @@ static void sleep_for(struct verbs_reaper *reaper, uint64_t until_ns)
 /* Wait for something to complete.  False: the time is over. */
 static bool wait_for(struct verbs_reaper *reaper, uint64_t until_ns)
 {
+	struct verbs_waited waited = {0};
 	uint64_t from_ns = io_monotonic_ns();
-	bool slept = false;
 
-	while (!look_for(reaper, until_ns)) {
+	while (!look_for(reaper, until_ns, &waited.was_away)) {
 		if (io_monotonic_ns() >= until_ns)
 			return false;
-		slept = true;
+		waited.slept = true;
 		sleep_for(reaper, until_ns);
 		if (reaper->core.link->is_over ||
 		    !TAILQ_EMPTY(&reaper->core.slots.landed))
 			break;
 	}
-	verbs_spin_learn(&reaper->spin, io_monotonic_ns() - from_ns, slept);
+	waited.ns = io_monotonic_ns() - from_ns;
+	verbs_spin_learn(&reaper->spin, &waited);
 	return true;
 }
 

@@ -12,7 +12,18 @@
  * who has come to sleep at once looks for the longest time again now and then.
  * When that pays looks are back; else it has cost a small part of the sleeps.
  *
+ * A look takes the CPU from whoever else could use it, and that may be who
+ * makes the completion come.  KVM stops looking when another task wants the
+ * CPU; here nobody tells, but the clock does: between two looks it jumps when
+ * the thread was away from its CPU.  Some looks in a row that found nothing and
+ * were away meanwhile are the last for a while, and for twice as long each
+ * time.
+ *
  * With one CPU nobody else could make the completion come: no look at all.
+ *
+ *     look = verbs_spin_look()
+ *     do { completion? -> verbs_spin_learn() } while (verbs_look_again())
+ *     sleep -> verbs_spin_learn()
  *
  * Pure but for verbs_spin_init(), which counts CPUs.  The reaper's alone.
  */
@@ -21,8 +32,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VERBS_SPIN_MAX_NS 100000u
-#define VERBS_SPIN_SLEEPS 16u /* at once, between two looks */
+#define VERBS_SPIN_MAX_NS     100000u
+#define VERBS_SPIN_AWAY_NS    25000u /* a jump of the clock: away */
+#define VERBS_SPIN_SLEEPS     16u    /* at once, between two looks */
+#define VERBS_SPIN_SLEEPS_MAX 1024u  /* the same where looks do harm */
+#define VERBS_SPIN_HARMS      3u     /* looks in a row that show it */
 
 enum verbs_completion {
 	VERBS_ADAPTIVE,
@@ -32,15 +46,34 @@ enum verbs_completion {
 
 struct verbs_spin {
 	enum verbs_completion mode;
-	uint64_t budget_ns; /* what was learnt; 0: sleep at once */
-	unsigned nr_sleeps; /* since there is no budget */
+	uint64_t budget_ns;  /* what was learnt; 0: sleep at once */
+	unsigned nr_sleeps;  /* since there is no budget */
+	unsigned sleeps_max; /* so many, then a look */
+	unsigned nr_harms;   /* in a row: found nothing, and was away */
+};
+
+/* One look; CLOCK_MONOTONIC. */
+struct verbs_look {
+	uint64_t until_ns, last_ns;
+	bool was_away;
+};
+
+/* How a wait went. */
+struct verbs_waited {
+	uint64_t ns;
+	bool slept;    /* the look was not enough */
+	bool was_away; /* during the look */
 };
 
 void verbs_spin_init(struct verbs_spin *spin, enum verbs_completion mode);
 
-/* How long to look before the next sleep; UINT64_MAX: never sleep. */
-uint64_t verbs_spin_budget_ns(const struct verbs_spin *spin);
+/* The look before the next sleep: it may last until @until_ns at most. */
+struct verbs_look verbs_spin_look(const struct verbs_spin *spin,
+				  uint64_t now_ns, uint64_t until_ns);
 
-/* A wait of @waited_ns ended; @slept: the look was not enough.  To be told of
- * every wait. */
-void verbs_spin_learn(struct verbs_spin *spin, uint64_t waited_ns, bool slept);
+/* There was nothing.  Whether to look again, at @now_ns. */
+bool verbs_look_again(struct verbs_look *look, uint64_t now_ns);
+
+/* A wait ended.  To be told of every wait. */
+void verbs_spin_learn(struct verbs_spin *spin,
+		      const struct verbs_waited *waited);

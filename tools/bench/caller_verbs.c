@@ -165,17 +165,17 @@ static int poll_once(struct caller_verbs *verbs, struct hist *hist)
 }
 
 /* Look as long as it pays, as the transport does. */
-static int look(struct caller_verbs *verbs, struct hist *hist)
+static int look(struct caller_verbs *verbs, struct hist *hist, bool *was_away)
 {
-	uint64_t budget_ns = verbs_spin_budget_ns(&verbs->spin);
-	uint64_t from_ns = io_monotonic_ns();
+	uint64_t now_ns = io_monotonic_ns();
+	struct verbs_look look = verbs_spin_look(
+		&verbs->spin, now_ns, now_ns + CALLER_PATIENCE_MS * NS_PER_MS);
 	int nr;
 
-	if (budget_ns > CALLER_PATIENCE_MS * NS_PER_MS)
-		budget_ns = CALLER_PATIENCE_MS * NS_PER_MS;
 	do {
 		nr = poll_once(verbs, hist);
-	} while (!nr && io_monotonic_ns() - from_ns < budget_ns);
+	} while (!nr && verbs_look_again(&look, io_monotonic_ns()));
+	*was_away = look.was_away;
 	return nr;
 }
 
@@ -196,17 +196,18 @@ static int sleep_for(struct caller_verbs *verbs, struct hist *hist)
 static int verbs_reap(struct caller *caller, struct hist *hist)
 {
 	struct caller_verbs *verbs = verbs_of(caller);
-	uint64_t from_ns = io_monotonic_ns(), waited_ns = 0;
-	int nr = look(verbs, hist);
-	bool slept = !nr;
+	uint64_t from_ns = io_monotonic_ns();
+	struct verbs_waited waited = {0};
+	int nr = look(verbs, hist, &waited.was_away);
 
-	while (!nr && waited_ns < CALLER_PATIENCE_MS * NS_PER_MS) {
+	while (!nr && waited.ns < CALLER_PATIENCE_MS * NS_PER_MS) {
+		waited.slept = true;
 		nr = sleep_for(verbs, hist);
-		waited_ns = io_monotonic_ns() - from_ns;
+		waited.ns = io_monotonic_ns() - from_ns;
 	}
-	if (!slept)
-		waited_ns = io_monotonic_ns() - from_ns;
-	verbs_spin_learn(&verbs->spin, waited_ns, slept);
+	if (!waited.slept)
+		waited.ns = io_monotonic_ns() - from_ns;
+	verbs_spin_learn(&verbs->spin, &waited);
 	return nr ? nr : -ETIMEDOUT;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_verbs_ring.c - few completions, every read ends once; and how to wait
+ * test_verbs_ring.c - few completions, every read ends once
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "rdmafetch/verbs_ring.h"
-#include "rdmafetch/verbs_spin.h"
 
 static uint64_t push(struct verbs_ring *ring, unsigned slot)
 {
@@ -96,60 +95,6 @@ static void a_queue_never_fills_up_untold(void **state)
 	verbs_ring_done(&ring);
 }
 
-/* ---- verbs_spin ---- */
-
-static void short_sleeps_make_looks_longer_and_long_ones_shorter(void **state)
-{
-	struct verbs_spin spin = {VERBS_ADAPTIVE, 10000};
-
-	verbs_spin_learn(&spin, 20000, false);
-	assert_int_equal(verbs_spin_budget_ns(&spin), 10000);
-	verbs_spin_learn(&spin, 20000, true);
-	assert_int_equal(verbs_spin_budget_ns(&spin), 20000);
-	for (unsigned i = 0; i < 10; i++)
-		verbs_spin_learn(&spin, 20000, true);
-	assert_int_equal(verbs_spin_budget_ns(&spin), VERBS_SPIN_MAX_NS);
-	for (unsigned i = 0; i < 10; i++)
-		verbs_spin_learn(&spin, 10 * VERBS_SPIN_MAX_NS, true);
-	assert_int_equal(verbs_spin_budget_ns(&spin), 0);
-	verbs_spin_learn(&spin, 20000, true);
-	assert_in_range(verbs_spin_budget_ns(&spin), 1, VERBS_SPIN_MAX_NS);
-}
-
-static void sleep_at_once(struct verbs_spin *spin, unsigned times)
-{
-	for (unsigned i = 0; i < times; i++) {
-		assert_int_equal(verbs_spin_budget_ns(spin), 0);
-		verbs_spin_learn(spin, 10 * VERBS_SPIN_MAX_NS, true);
-	}
-}
-
-/* Where waking up is slow no sleep seems short: only a look can tell. */
-static void looks_come_back_when_they_pay(void **state)
-{
-	struct verbs_spin spin = {VERBS_ADAPTIVE};
-
-	sleep_at_once(&spin, VERBS_SPIN_SLEEPS);
-	assert_int_equal(verbs_spin_budget_ns(&spin), VERBS_SPIN_MAX_NS);
-	verbs_spin_learn(&spin, 10 * VERBS_SPIN_MAX_NS, true);
-	sleep_at_once(&spin, VERBS_SPIN_SLEEPS);
-	assert_int_equal(verbs_spin_budget_ns(&spin), VERBS_SPIN_MAX_NS);
-	verbs_spin_learn(&spin, 20000, false);
-	for (unsigned i = 0; i < 10; i++) {
-		assert_int_equal(verbs_spin_budget_ns(&spin), 40000);
-		verbs_spin_learn(&spin, 20000, false);
-	}
-}
-
-static void the_other_modes_do_not_learn(void **state)
-{
-	struct verbs_spin polling = {VERBS_POLLING, 10000};
-	struct verbs_spin events = {VERBS_EVENTS, 10000};
-
-	assert_true(verbs_spin_budget_ns(&polling) == UINT64_MAX);
-	assert_int_equal(verbs_spin_budget_ns(&events), 0);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -157,10 +102,6 @@ int main(void)
 		cmocka_unit_test(a_number_never_given_ends_nothing),
 		cmocka_unit_test(room_comes_back_and_numbers_go_on),
 		cmocka_unit_test(a_queue_never_fills_up_untold),
-		cmocka_unit_test(
-			short_sleeps_make_looks_longer_and_long_ones_shorter),
-		cmocka_unit_test(looks_come_back_when_they_pay),
-		cmocka_unit_test(the_other_modes_do_not_learn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
