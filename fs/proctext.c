@@ -21,7 +21,7 @@ struct stream {
 static FILE *begin(struct stream *stream)
 {
 	*stream = (struct stream){0};
-	stream->out = open_memstream(&stream->text, &stream->len);
+	stream->out = text_open(&stream->text, &stream->len);
 	return stream->out;
 }
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -75,6 +76,16 @@ void text_put_area(FILE *out, const struct image_vma *vma)
 	fputc('\n', out);
 }
 
+FILE *text_open(char **text, size_t *len)
+{
+	FILE *out = open_memstream(text, len);
+
+	/* No other thread sees it: a lock for each letter is dear. */
+	if (out)
+		(void)__fsetlocking(out, FSETLOCKING_BYCALLER);
+	return out;
+}
+
 /* Close a memory stream: its text, or NULL when anything failed. */
 static char *finish(FILE *out, char **text)
 {
@@ -91,7 +102,7 @@ char *text_maps(const struct image *image)
 {
 	char *text = NULL;
 	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	FILE *out = text_open(&text, &len);
 
 	if (!out)
 		return NULL;
@@ -210,7 +221,7 @@ char *text_image_json(const struct image *image)
 {
 	char *text = NULL;
 	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	FILE *out = text_open(&text, &len);
 	struct json json;
 
 	if (!out)

@@ -11,6 +11,12 @@
 
 #include "common/image.h"
 
+/*
+ * A memory stream for one thread, as open_memstream(3); to be closed by
+ * fclose(3).  NULL without memory.
+ */
+FILE *text_open(char **text, size_t *len);
+
 /* As /proc/PID/maps had it at the capture, byte for byte (proc_pid_maps(5)). */
 char *text_maps(const struct image *image);
 
