@@ -127,9 +127,11 @@ static void put_foreseen(struct prom *prom, const struct foreseen_stats *stats)
 {
 	prom_family(prom, "mitosisfs_prefetch_hit_bytes_total", PROM_COUNTER,
 		    "Fetched ahead and wanted: asked for here or on the way, "
-		    "or passed by its stream of faults.");
+		    "passed by its stream of faults, or seen in a child at its "
+		    "end.");
 	put_pages(prom, "how", "joined", stats->joined_pages);
 	put_pages(prom, "how", "passed", stats->passed_pages);
+	put_pages(prom, "how", "seen", stats->seen_pages);
 	prom_family(prom, "mitosisfs_prefetch_waste_bytes_total", PROM_COUNTER,
 		    "Fetched ahead in vain: fetched again by a fault, lost "
 		    "on the way, or given up before anybody asked.");

@@ -488,6 +488,21 @@ static void ops_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
 		(void)fuse_reply_lseek(req, found);
 }
 
+/* What loaders tell of their children. */
+static void ops_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned command,
+		      void *arg, struct fuse_file_info *file, unsigned flags,
+		      const void *in, size_t in_len, size_t out_len)
+{
+	const struct ops_context *ops = context(req);
+	int r = childnotes_take(ops->origin->notes, ops->fetch, command, in,
+				in_len);
+
+	if (r)
+		(void)fuse_reply_err(req, -r);
+	else
+		(void)fuse_reply_ioctl(req, 0, NULL, 0);
+}
+
 /* A size of 0 asks how much room is needed. */
 static void reply_xattr(fuse_req_t req, const char *bytes, int len, size_t room)
 {
@@ -554,4 +569,5 @@ const struct fuse_lowlevel_ops ops_table = {
 	.getxattr = ops_getxattr,
 	.listxattr = ops_listxattr,
 	.statfs = ops_statfs,
+	.ioctl = ops_ioctl,
 };

@@ -7,6 +7,8 @@
 #include "common/cleanup.h"
 #include "common/latency_tell.h"
 #include "common/page.h"
+#include "common/phase.h"
+#include "fs/childnotes.h"
 
 #define PAGE_KB (PAGE_BYTES / 1024)
 
@@ -35,18 +37,33 @@ static void fill(const struct status_origin *origin,
 		{"fetched_kb", stats->read_bytes / 1024},
 		{"prefetched_kb", stats->prefetch_pages * PAGE_KB},
 		{"prefetched_used_kb",
-		 (foreseen->joined_pages + foreseen->passed_pages) * PAGE_KB},
+		 (foreseen->joined_pages + foreseen->passed_pages +
+		  foreseen->seen_pages) *
+			 PAGE_KB},
 	};
 
 	for (int i = 0; i < ROWS; i++)
 		rows[i] = all[i];
 }
 
+/* The phases of the last load that a loader has told of; their number. */
+static int load_phases(const struct status_origin *origin,
+		       struct childnote_load *ret_load)
+{
+	uint32_t nr = 0;
+
+	if (origin->notes && childnotes_loads(origin->notes, ret_load))
+		nr = ret_load->nr_phases;
+	return nr < PHASES ? (int)nr : PHASES;
+}
+
 void profile_print(FILE *out, const struct status_origin *origin,
 		   const struct fetch_stats *stats, struct fetch *fetch)
 {
 	CLEANUP_FREE struct latency *latency = malloc(sizeof(*latency));
+	struct childnote_load load;
 	struct row rows[ROWS];
+	int nr_phases;
 
 	fill(origin, stats, rows);
 	for (int phase = 0; phase < IMAGE_PHASES; phase++)
@@ -55,6 +72,10 @@ void profile_print(FILE *out, const struct status_origin *origin,
 			origin->image->phase_ns[phase] / 1000);
 	for (int i = 0; i < ROWS; i++)
 		fprintf(out, "%s: %" PRIu64 "\n", rows[i].name, rows[i].value);
+	nr_phases = load_phases(origin, &load);
+	for (int i = 0; i < nr_phases; i++)
+		fprintf(out, "load_%s_us: %" PRIu64 "\n",
+			phase_key((enum phase)i), load.phase_us[i]);
 	if (!latency)
 		return;
 	fetch_get_latency(fetch, latency);
@@ -65,7 +86,9 @@ void profile_put(struct json *json, const struct status_origin *origin,
 		 const struct fetch_stats *stats, struct fetch *fetch)
 {
 	CLEANUP_FREE struct latency *latency = malloc(sizeof(*latency));
+	struct childnote_load load;
 	struct row rows[ROWS];
+	int nr_phases;
 
 	json_object(json, "profile");
 	for (int phase = 0; phase < IMAGE_PHASES; phase++) {
@@ -78,6 +101,14 @@ void profile_put(struct json *json, const struct status_origin *origin,
 	fill(origin, stats, rows);
 	for (int i = 0; i < ROWS; i++)
 		json_u64(json, rows[i].name, rows[i].value);
+	nr_phases = load_phases(origin, &load);
+	for (int i = 0; i < nr_phases; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "load_%s_us",
+			       phase_key((enum phase)i));
+		json_u64(json, name, load.phase_us[i]);
+	}
 	if (latency) {
 		fetch_get_latency(fetch, latency);
 		latency_tell_json(json, latency);

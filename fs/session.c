@@ -35,6 +35,7 @@
 struct session {
 	const struct options *options;
 	struct status_origin origin;
+	struct childnotes notes;
 	struct tree *tree;
 	struct fetch *fetch;
 	struct fuse_session *fuse;
@@ -263,6 +264,8 @@ int session_open(const struct options *options,
 	session->origin.cache = modes_cache_name(options->modes.cache);
 	session->origin.desc_bytes = image->desc_bytes;
 	session->origin.use = &session->use;
+	session->origin.notes = &session->notes;
+	childnotes_init(&session->notes);
 	session->use.since_ns = io_monotonic_ns();
 	start_ns = io_monotonic_ns();
 	r = tree_new(image->image, image->desc, image->desc_bytes,

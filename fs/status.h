@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/image.h"
+#include "fs/childnotes.h"
 #include "fs/eager.h"
 #include "fs/share.h"
 #include "fs/warm.h"
@@ -41,6 +42,7 @@ struct status_origin {
 	struct share *share;	 /* NULL: a server of its own, ... */
 	const char *sharing_why; /* ... why; NULL: unknown */
 	struct warm *warm;
+	struct childnotes *notes;
 };
 
 /*

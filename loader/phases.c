@@ -34,23 +34,6 @@ void phases_mark(enum phase phase)
 		times->over_ns[phase] = io_realtime_ns();
 }
 
-const char *phases_name(enum phase phase)
-{
-	static const char *const names[] = {
-		[PHASE_BEGUN] = "init cloned",
-		[PHASE_WORLD] = "namespaces and guard made",
-		[PHASE_READ] = "descriptor read",
-		[PHASE_CHECKED] = "host checked",
-		[PHASE_PLANNED] = "child planned",
-		[PHASE_GO] = "init told to go on",
-		[PHASE_CHILD] = "child's first instruction",
-		[PHASE_FILES] = "child's descriptors made",
-		[PHASE_RUNNING] = "child has become the image",
-	};
-
-	return names[phase];
-}
-
 uint64_t phases_us(enum phase phase)
 {
 	return times && times->over_ns[phase]

@@ -21,6 +21,7 @@
 #include "common/trace.h"
 #include "rdmafetch/ahead.h"
 #include "rdmafetch/buffers.h"
+#include "rdmafetch/fetch_state.h"
 #include "rdmafetch/hold.h"
 #include "rdmafetch/landing.h"
 #include "rdmafetch/nearby.h"
@@ -29,23 +30,6 @@
 #include "rdmafetch/pump.h"
 
 #define PARTS_MAX 64u
-
-struct fetch {
-	struct pump pump;
-	struct fetch_options options;
-	pthread_mutex_t
-		start_lock;  /* of the prefetch thread; before pump.lock */
-	struct ahead *ahead; /* NULL until it is started */
-	struct hold *hold;
-	struct foreseen *foreseen;
-	struct pageset *here;	  /* where the sink puts pages */
-	struct pageset *faulted;  /* of these, by fetch_fault() */
-	struct workset workset;	  /* the same in order */
-	struct fetch_stats stats; /* the demand's own */
-	struct latency latency;
-	unsigned nr_callers;
-	pthread_cond_t no_callers;
-};
 
 enum part_kind {
 	PART_OWN,  /* a flight of this call */
@@ -432,16 +416,6 @@ int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages)
 	return err;
 }
 
-int fetch_get_workset(struct fetch *fetch, struct workset *ret)
-{
-	int err;
-
-	(void)pthread_mutex_lock(&fetch->pump.lock);
-	err = workset_copy(&fetch->workset, ret);
-	(void)pthread_mutex_unlock(&fetch->pump.lock);
-	return err;
-}
-
 bool fetch_wait_ahead(struct fetch *fetch, int timeout_ms)
 {
 	bool quiet;
@@ -488,43 +462,6 @@ void fetch_release_buffer(struct fetch *fetch, void *buf)
 }
 
 /* ---- life ---- */
-
-void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
-{
-	const struct pump_stats *pump = &fetch->pump.stats;
-
-	(void)pthread_mutex_lock(&fetch->pump.lock);
-	*ret_stats = fetch->stats;
-	ret_stats->demand_waiting = fetch->nr_callers;
-	ret_stats->read_bytes = pump->read_bytes;
-	ret_stats->read_took = pump->read_took;
-	ret_stats->retries = pump->retries;
-	ret_stats->reconnects = pump->reconnects;
-	ret_stats->timeouts = pump->timeouts;
-	ret_stats->errors = pump->errors;
-	ret_stats->is_lost = fetch->pump.lost;
-	ret_stats->is_hard = fetch->options.hard;
-	ret_stats->is_gone = fetch->pump.gone;
-	ret_stats->here_pages = pageset_count(fetch->here);
-	ret_stats->faulted_pages = pageset_count(fetch->faulted);
-	ret_stats->foreseen = foreseen_get_stats(fetch->foreseen);
-	hold_get_stats(fetch->hold, &ret_stats->prefetch_reads,
-		       &ret_stats->prefetch_pages);
-	if (fetch->ahead)
-		ahead_get_stats(fetch->ahead, ret_stats);
-	(void)pthread_mutex_unlock(&fetch->pump.lock);
-}
-
-void fetch_get_latency(struct fetch *fetch, struct latency *ret)
-{
-	(void)pthread_mutex_lock(&fetch->pump.lock);
-	for (int how = 0; how < LATENCY_HOWS; how++)
-		if (fetch->latency.by[how].nr)
-			ret->by[how] = fetch->latency.by[how];
-		else
-			ret->by[how] = (struct hist){0};
-	(void)pthread_mutex_unlock(&fetch->pump.lock);
-}
 
 void fetch_close(struct fetch *fetch)
 {

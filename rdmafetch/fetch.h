@@ -139,6 +139,13 @@ void fetch_release_buffer(struct fetch *fetch, void *buf);
 int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages);
 
 /*
+ * A child that has ended had these pages mapped: those that had come ahead were
+ * of use.
+ */
+void fetch_note_seen(struct fetch *fetch, uint64_t first_page,
+		     uint64_t nr_pages);
+
+/*
  * Make a lost connection anew, if that can be done now; blocks for as long as
  * options.reopen does.  Returns 0 when there is one, -ESTALE when the image is
  * gone for good, or another -errno: try again later.

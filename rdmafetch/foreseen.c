@@ -72,6 +72,11 @@ void foreseen_passed(struct foreseen *foreseen, struct prefetch_run run)
 	used(foreseen, run, &foreseen->stats.passed_pages);
 }
 
+void foreseen_seen(struct foreseen *foreseen, struct prefetch_run run)
+{
+	used(foreseen, run, &foreseen->stats.seen_pages);
+}
+
 void foreseen_again(struct foreseen *foreseen, struct prefetch_run run)
 {
 	wasted(foreseen, run, &foreseen->stats.again_pages);

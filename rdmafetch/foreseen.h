@@ -5,6 +5,7 @@
  *     issued --+--> joined   demanded while on their way here: a hit
  *              +--> passed   the stream they were fetched for went on behind
  *              |             them: a hit, as far as can be told
+ *              +--> seen     a child that has ended had it mapped: a hit
  *              +--> again    here, and demanded all the same: the kernel had
  *              |             dropped them, or did not take them.  Waste.
  *              +--> lost     did not arrive.  Waste.
@@ -12,7 +13,9 @@
  *              +--> (still foreseen: nobody wanted them yet)
  *
  * A page that is used out of the page cache makes no sound: "passed" is what a
- * stream of faults tells about the pages it skipped.
+ * stream of faults tells about the pages it skipped, and "seen" what children
+ * that were looked at had in their page tables, with what the kernel had mapped
+ * around a fault.
  *
  * Threads: none of its own; the caller locks.
  */
@@ -26,8 +29,8 @@
 struct foreseen;
 
 struct foreseen_stats {
-	uint64_t joined_pages, passed_pages, again_pages, lost_pages;
-	uint64_t dropped_pages;
+	uint64_t joined_pages, passed_pages, seen_pages, again_pages;
+	uint64_t lost_pages, dropped_pages;
 };
 
 /* Nothing foreseen of @image, which is borrowed.  0 or -ENOMEM. */
@@ -42,6 +45,7 @@ void foreseen_issued(struct foreseen *foreseen, struct prefetch_run run);
 /* What happened to those of @run that are still foreseen. */
 void foreseen_joined(struct foreseen *foreseen, struct prefetch_run run);
 void foreseen_passed(struct foreseen *foreseen, struct prefetch_run run);
+void foreseen_seen(struct foreseen *foreseen, struct prefetch_run run);
 void foreseen_again(struct foreseen *foreseen, struct prefetch_run run);
 void foreseen_lost(struct foreseen *foreseen, struct prefetch_run run);
 void foreseen_dropped(struct foreseen *foreseen, struct prefetch_run run);

@@ -15,6 +15,7 @@
 #include "common/parse.h"
 #include "common/say.h"
 #include "loader/phases.h"
+#include "tools/childtell.h"
 
 #define STATUS_MAX 65536u
 #define FAULTS_MAX (1u << 20)
@@ -176,8 +177,10 @@ void loadprofile_child(struct loadprofile *profile,
 	add(child, "system_us", us(outcome->usage.ru_stime));
 	add(child, "minor_faults", (uint64_t)outcome->usage.ru_minflt);
 	add(child, "major_faults", (uint64_t)outcome->usage.ru_majflt);
-	if (outcome->seen != OUTCOME_UNSEEN)
+	if (outcome->seen != OUTCOME_UNSEEN) {
 		add_pages(child, &outcome->pages);
+		childtell_pages(outcome->load, &outcome->pages.image);
+	}
 	if (outcome->load->options->memory == PLAN_MEMORY_OWN)
 		add_pager(child, &outcome->pager);
 	else
@@ -216,7 +219,7 @@ static void put_all(struct json *json, const struct load *load,
 		latency_tell_json(json, profile->faults);
 	json_object(json, "phases_us");
 	for (int phase = 0; phase < PHASES; phase++)
-		json_u64(json, phases_name((enum phase)phase),
+		json_u64(json, phase_name((enum phase)phase),
 			 phases_us((enum phase)phase));
 	json_end(json);
 	json_array(json, "children");
@@ -277,7 +280,7 @@ static void tell_text(const struct load *load,
 	for (int phase = 0; phase < PHASES; phase++)
 		say_note("%6llu us %s",
 			 (unsigned long long)phases_us((enum phase)phase),
-			 phases_name((enum phase)phase));
+			 phase_name((enum phase)phase));
 	for (int i = 0; profile->has_mount && i < LOADPROFILE_KEYS; i++)
 		say_note("%s: %llu", keys[i],
 			 (unsigned long long)profile->kb[i]);

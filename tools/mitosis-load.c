@@ -31,6 +31,7 @@
 #include "tools/load_begin.h"
 #include "tools/load_eager.h"
 #include "tools/load_serve.h"
+#include "tools/childtell.h"
 #include "tools/loadprofile.h"
 
 #define EXIT_USAGE  2
@@ -388,7 +389,7 @@ static void tell_phases(void)
 	for (int phase = 0; phase < PHASES; phase++)
 		say_note("%6llu us %s",
 			 (unsigned long long)phases_us((enum phase)phase),
-			 phases_name((enum phase)phase));
+			 phase_name((enum phase)phase));
 }
 
 static void tell_waiting(struct settings *settings, int status)
@@ -410,6 +411,8 @@ static void started(void *data, int error, const struct why *why)
 		tell(settings);
 	if (!error && settings->verbose > 1)
 		tell_phases();
+	if (!error && settings->profiles)
+		childtell_load(settings->loaded);
 	if (!error)
 		let_go_of_stdio(settings);
 	tell_waiting(settings, error ? SUPERVISE_NOT_LOADED : 0);

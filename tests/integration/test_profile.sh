@@ -7,10 +7,10 @@ need_tools mitosisfs mitosisd mitosisctl mitosis-load
 toucher=$build/tests/integration/toucher
 
 # profile_of NAME MEMORY DO [OPTION...]: a child that does DO (see toucher.c), alone
-# on a fresh mount; what is told goes to NAME.json, and its status to $status
+# on a fresh mount in $mode; what is told goes to NAME.json, and its status to $status
 profile_of() {
 	local name=$1 memory=$2
-	mount_image "127.0.0.1:/image/it" "$proto,mode=cow,nosharecache"
+	mount_image "127.0.0.1:/image/it" "$proto,$mode,nosharecache"
 	echo "$3" >go
 	status=0
 	timeout 60 "$tools/mitosis-load" --memory="$memory" --profile json "${@:4}" \
@@ -18,6 +18,7 @@ profile_of() {
 	rm go
 	grep '^{' "$name.err" >"$name.json" || fail "$name: $(cat "$name.err")"
 	cp "$mnt/status.json" "$name.status"
+	cp "$mnt/metrics" "$name.metrics"
 	umount "$mnt"
 }
 
@@ -26,6 +27,7 @@ parent=$pid
 wait_ready parent "$parent"
 start_daemon
 proto=port=$port,proto=tcp
+mode=mode=cow
 ctl prepare "$parent" --name it >/dev/null
 kill "$parent"
 wait "$parent" || true
@@ -42,6 +44,12 @@ profile_of forks shared "100 40 5 0"
 [ $status = 0 ] || fail "forks ended with $status"
 profile_of many shared "10 5 0 3" --number 3
 [ $status = 3 ] || fail "many ended with $status"
+# All came ahead; of that the child used what it looked at.
+mode=mode=eager,eager=wait
+profile_of eager shared "100 40 0 0"
+mode=mode=eager,eager=wait,warm=off
+profile_of cached shared "100 40 0 0"
+[ $status = 0 ] || fail "cached ended with $status"
 
 cat >check.py <<'END'
 import json
@@ -83,6 +91,22 @@ for name in "none-shared", "some-shared":
         assert mine[kind]["max"] <= profile[kind]["max"] * 1.02
         assert sum(b["count"] for b in mine[kind]["buckets"]) == \
             mine[kind]["count"]
+    # The mount was told of the load.
+    keys = ("begun", "world", "read", "checked", "planned", "go", "child",
+            "files", "running")
+    assert [profile[f"load_{key}_us"] for key in keys] == \
+        list(mine["phases_us"].values())
+for name in "eager", "cached":
+    mine, child = told(name), only(name)
+    with open(name + ".status") as file:
+        profile = json.load(file)["profile"]
+    assert mine["fetched_kb"] == mine["prefetched_kb"] == 0, mine
+    assert 140 * 4 <= mine["prefetched_used_kb"] <= child["working_set_kb"]
+    assert profile["prefetched_used_kb"] == mine["prefetched_used_kb"]
+    assert profile["prefetched_used_kb"] < profile["prefetched_kb"] / 4
+    with open(name + ".metrics") as file:
+        seen, = [line for line in file if 'bytes_total{how="seen"}' in line]
+    assert int(seen.split()[1]) == mine["prefetched_used_kb"] * 1024
 # A pager's batch is 16 pages; each touch needed one of its own.
 none, some = only("none-own"), only("some-own")
 assert none["seen"] == some["seen"] == "pager"
