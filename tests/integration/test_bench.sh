@@ -107,8 +107,12 @@ refused "mitosisfs" "$bench" fork --parent c-1m -o nonsense=1
 is_mounted() {
 	[ -n "$(our_mounts)" ]
 }
-for signal in INT TERM HUP; do
-	start broken "$bench" fork --parent c-1m --transport tcp --delay 100 -N 500
+for signal in INT TERM HUP PIPE; do
+	words=(fork --parent c-1m --transport tcp --delay 100 -N 500)
+	if [ $signal = PIPE ]; then
+		signal=TERM words=(fault --runs 500)
+	fi
+	start broken "$bench" "${words[@]}"
 	bench_pid=$pid
 	wait_for 20 is_mounted
 	random_pause 200

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
+#include <mntent.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,14 +32,17 @@ static int remove_one(const char *path, const struct stat *stat, int kind,
 	return 0;
 }
 
-/* All readers in there fail, and then it is out of sight. */
+/* What is mounted below @dir: all readers fail, and it is out of sight. */
 static void unmount(const char *dir)
 {
-	char path[PATH_MAX + 8];
+	FILE *mounts CLEANUP_FCLOSE = setmntent("/proc/self/mounts", "re");
+	size_t len = strlen(dir);
+	struct mntent *entry;
 
-	(void)snprintf(path, sizeof(path), "%s/mnt", dir);
-	while (!umount2(path, MNT_FORCE | MNT_DETACH))
-		;
+	while (mounts && (entry = getmntent(mounts)))
+		if (!strncmp(entry->mnt_dir, dir, len) &&
+		    entry->mnt_dir[len] == '/')
+			(void)umount2(entry->mnt_dir, MNT_FORCE | MNT_DETACH);
 }
 
 /* One round over the children, and those that have become ours. */
@@ -59,9 +63,15 @@ static bool kill_children(void)
 
 static void clean_up(const char *dir)
 {
+	bool again = true;
+
+	/* One that is killed may have mounted something a moment before. */
+	for (int i = 0; again && i < PATIENCE; i++) {
+		unmount(dir);
+		again = kill_children();
+		(void)usleep(again ? 10000 : 0);
+	}
 	unmount(dir);
-	for (int i = 0; i < PATIENCE && kill_children(); i++)
-		(void)usleep(10000);
 	(void)nftw(dir, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 

@@ -1,41 +1,121 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# report.sh [RUNS] - every benchmark as Markdown, with the machine, on stdout
+# report.sh [-s] [DIR] - run every benchmark of plan.txt; its lines of JSON, plots and
+# page go to DIR (docs/benchmarks)
 #
-#     tools/bench/report.sh 15 >docs/benchmarks.md
+#     tools/bench/report.sh            all of it, some minutes; let the machine rest
+#     tools/bench/report.sh -s DIR     the short plan, the lines of JSON alone
 #
-# BUILD names the build folder (build).  Takes some minutes; let the machine rest.
+# BUILD names the build folder (build), PLAN another plan, RUN a command to run each
+# by (chrt -f 5).
+# Needs root, and gnuplot: tools/setup-debian.sh plot.  A benchmark that fails leaves
+# its lines as they were, and the exit status is 1.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
 
-runs=${1:-9}
-bench=${BUILD:-build}/tools/mitosis-bench
-
-cat <<END
-# Benchmarks
-
-Made by \`tools/bench/report.sh $runs\`; *mitosis-bench*(1) says what each row is.
-Numbers of one machine compare only with numbers of the same run on it.
-
-| | |
-|---|---|
-| CPU | $(nproc) x $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1) |
-| memory | $(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo) |
-| kernel | $(uname -r) |
-| huge pages | $(cat /sys/kernel/mm/transparent_hugepage/enabled) |
-| libfuse | $(pkg-config --modversion fuse3) |
-| version | $(git describe --always --dirty 2>/dev/null || echo unknown) |
-| load before | $(cut -d' ' -f1-3 /proc/loadavg) |
-END
-for transport in local tcp; do
-	for memory in shared own; do
-		printf '\n## %s, --memory=%s\n' "$transport" "$memory"
-		for parent in python-200m python-64m c-200m c-1m; do
-			printf '\n```\n'
-			"$bench" fork --parent $parent --transport $transport \
-				--memory $memory -N "$runs"
-			printf '```\n'
-		done
-	done
+here=$(cd "$(dirname "$0")" && pwd)
+short=false
+while getopts sh option; do
+	case $option in
+	s) short=true ;;
+	*)
+		sed -nE '3,/^set/s/^# ?//p' "$0"
+		[ "$option" = h ] && exit 0 || exit 2
+		;;
+	esac
 done
-tools/bench/tls.sh
+shift $((OPTIND - 1))
+[ $# -le 1 ] || exec "$0" -?
+build=$(realpath "${BUILD:-$here/../../build}")
+bench=$build/tools/mitosis-bench
+dir=${1:-$here/../../docs/benchmarks}
+plan=${PLAN:-$here/plan.txt}
+read -ra run <<<"${RUN:-}"
+if ! [ -x "$bench" ]; then
+	echo "report.sh: $bench: build it first, or name the folder by BUILD" >&2
+	exit 1
+fi
+mkdir -p "$dir"
+dir=$(realpath "$dir") plan=$(realpath "$plan")
+new=$(mktemp -d)
+trap 'rm -rf "$new"' EXIT
+trap 'exit 130' INT TERM HUP
+
+load() {
+	cut -d' ' -f1 /proc/loadavg
+}
+
+# What this machine is, as a line of JSON.
+machine() {
+	python3 - "$(load)" "$1" "${RUN:-}" "$("$bench" -V)" <<-'END'
+	import json, os, pathlib, subprocess, sys
+	def said(*words):
+	    try:
+	        return subprocess.run(words, capture_output=True, text=True,
+	                              check=True).stdout.strip()
+	    except (OSError, subprocess.CalledProcessError):
+	        return "unknown"
+	cpu = [line.split(":")[1].strip()
+	       for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+	       if line.startswith("model name")]
+	pages = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
+	print(json.dumps({
+	    "benchmark": "machine",
+	    "cpus": os.cpu_count(),
+	    "cpu": cpu[0] if cpu else "unknown",
+	    "virtual": said("systemd-detect-virt", "--vm"),
+	    "memory_gib": round(os.sysconf("SC_PHYS_PAGES")
+	                        * os.sysconf("SC_PAGE_SIZE") / (1 << 30)),
+	    "kernel": os.uname().release,
+	    "huge_pages": pages.read_text().split("[")[1].split("]")[0]
+	    if pages.exists() else "unknown",
+	    "libfuse": said("pkg-config", "--modversion", "fuse3"),
+	    "version": sys.argv[4],
+	    "commit": said("git", "describe", "--always", "--dirty"),
+	    "run_by": sys.argv[3],
+	    "load_before": float(sys.argv[2]),
+	    "load_after": float(sys.argv[1]),
+	}))
+	END
+}
+
+# The lines of the plan: FILE RUNS WORDS.
+planned() {
+	awk -v short=$short '/^#/ || !NF || short == "true" && $2 == "-" { next }
+		{ runs = short == "true" ? $2 : $3; file = $1
+			$1 = $2 = $3 = ""; print file, runs, $0 }' "$plan"
+}
+
+mapfile -t lines < <(planned)
+before=$(load)
+number=0 failed=0
+cd "$here/../.."
+for line in "${lines[@]}"; do
+	read -r file runs rest <<<"$line"
+	[ "$runs" != - ] || runs=
+	# shellcheck disable=SC2086
+	set -- $rest $runs
+	began=$SECONDS
+	printf '[%d/%d] mitosis-bench %s' $((++number)) ${#lines[@]} "$*" >&2
+	if "${run[@]}" "$bench" "$@" --json >"$new/one" 2>"$new/said"; then
+		cat "$new/one" >>"$new/$file.jsonl"
+		printf ' (%d s)\n' $((SECONDS - began)) >&2
+	else
+		printf '\n' >&2
+		grep -v '^{' "$new/said" >&2 || true
+		failed=1
+		touch "$new/$file.failed"
+	fi
+done
+machine "$before" >"$new/machine.jsonl"
+for file in "$new"/*.failed; do
+	[ -e "$file" ] || continue
+	rm -f "${file%.failed}.jsonl"
+	file=${file##*/}
+	echo "report.sh: $dir/${file%.failed}.jsonl is left as it was" >&2
+done
+cp "$new"/*.jsonl "$dir"
+if ! $short; then
+	"$here/plots" "$dir"
+	"$here/page" "$dir"
+fi
+exit $failed

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * row.h - one line of JSON for one measured thing (docs/benchmarks.md)
+ * row.h - one line of JSON for one measured thing (docs/benchmarks-json.md)
  *
  * A row begins with what it is, the same for each of its kind, then come its
  * own members, then what was measured.

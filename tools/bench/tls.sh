@@ -86,8 +86,7 @@ one() {
 
 psk=(--sec psk --psk-file "$dir/keys")
 cat <<END
-
-## sec=psk, over loopback
+# sec=psk, over loopback
 
 Both ends on one machine, $gib GiB in reads of 1 MiB, 16 at a time; the median of
 $rounds rounds. openssl is s_server and s_client with the same key and cipher, from

@@ -113,6 +113,28 @@ static void json_summary(const char *name, const struct stats *stats)
 			name, s.min, s.median, s.max);
 }
 
+/* Ours set against the rival's, as a ratio of times: less is better. */
+static void json_ratio(const struct stats *longer, const struct stats *shorter,
+		       const char *beside)
+{
+	double ratio = stats_ratio(longer, shorter);
+
+	if (ratio > 0)
+		(void)printf(", \"beside\": \"%s\", \"ratio\": %.3f", beside,
+			     ratio);
+}
+
+static void json_cell_ratio(const struct xfer_cell *cell)
+{
+	const struct xfer_side *ours = &cell->ours, *rival = &cell->rival;
+
+	if (cell->plan.depth == 1)
+		json_ratio(&ours->p50_ns, &rival->p50_ns, cell->rival_name);
+	else
+		json_ratio(&rival->bytes_per_s, &ours->bytes_per_s,
+			   cell->rival_name);
+}
+
 static void json_side(const struct xfer *xfer, const struct xfer_cell *cell,
 		      const char *who, const struct xfer_side *side)
 {
@@ -129,6 +151,8 @@ static void json_side(const struct xfer *xfer, const struct xfer_cell *cell,
 	json_summary("p50_ns", &side->p50_ns);
 	json_summary("p99_ns", &side->p99_ns);
 	json_summary("bytes_per_s", &side->bytes_per_s);
+	if (side == &cell->ours)
+		json_cell_ratio(cell);
 	(void)printf("}\n");
 }
 
@@ -144,6 +168,9 @@ static void json_calls(const struct xfer *xfer, const char *who,
 		place_proto_name(xfer->options->proto), who, XFER_CALL_BYTES,
 		xfer->options->call_threads, xfer->options->rounds);
 	json_summary("per_s", per_s);
+	if (per_s == &xfer->calls.ours_per_s)
+		json_ratio(&xfer->calls.rival_per_s, per_s,
+			   xfer->calls.rival_name);
 	(void)printf("}\n");
 }
 
