@@ -206,15 +206,24 @@ mount_image() {
 }
 
 # The way of a test is TRANSPORT-MEMORY, such as tcp-own.  Transport served is local,
-# with children by mitosis-load --serve and --at.
-#
+# with children by mitosis-load --serve and --at; warm is local, all brought before.
+warm_words=mode=eager,eager=wait
+
 # take_image WAY PID [OPTIONS]: mount an image of a process; on tcp through a
 # daemon.
 take_image() {
-	if [ "${1%-*}" != tcp ]; then
+	case ${1%-*} in
+	warm)
+		mount_image "local:/pid/$2" "$warm_words${3:+,$3}"
+		grep -qx 'tier: warm' "$mnt/status" ||
+			skip "$(grep '^tier:' "$mnt/status")"
+		return
+		;;
+	local | served)
 		mount_image "local:/pid/$2" "${3-}"
 		return
-	fi
+		;;
+	esac
 	start_daemon
 	mount_image "127.0.0.1:/pid/$2" "port=$port${3:+,$3}"
 }

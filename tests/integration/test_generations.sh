@@ -13,10 +13,12 @@ start parent "$zoo/zoo_drop" "$dir/work"
 parent=$pid
 wait_ready parent "$parent"
 
+# The second comes from an image in the warm tier, where that can be had.
+words=("" "" "$warm_words" "")
 here_pid=$parent
 for generation in 1 2 3; do
 	mnt=$dir/mnt$generation
-	take_image local "$here_pid"
+	take_image local-shared "$here_pid" "${words[generation]}"
 	start "child$generation" "$tools/mitosis-load" \
 		--pid-file "$dir/$generation.pid" "$mnt/image"
 	loaders[generation]=$pid

@@ -23,6 +23,7 @@ enum phase {
 	PHASE_ANSWER,  /* load to the answer to a ping */
 	PHASE_WORK,    /* the first real request */
 	PHASE_READ,    /* all memory looked at, after that */
+	PHASE_LOADED,  /* load to the first real request answered: fork's way */
 	PHASE_TOTAL,   /* prepare to the first real request answered */
 	PHASE_END,
 };
