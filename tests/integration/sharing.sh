@@ -79,6 +79,15 @@ nr_servers() {
 	[ "$(servers | wc -l)" = "$1" ]
 }
 
+# Some may have ended by themselves; one that has just joined is about to.
+end_servers() {
+	local pid
+	for pid in $(servers); do
+		kill -TERM "$pid" 2>/dev/null || true
+	done
+	wait_for 30 nr_servers 0
+}
+
 nr_seats() {
 	[ "$(find /run/mitosisfs -type s | wc -l)" = "$1" ]
 }

@@ -10,7 +10,7 @@ at img a
 look img a
 before=$(settled_reads)
 at img b
-wait_for 10 nr_servers 1
+wait_for 30 nr_servers 1
 look img b
 no_more_reads "$before" "the second mount"
 is_of a mounts 2 || fail "$(of a mounts) mounts"
@@ -32,27 +32,28 @@ umount b
 look img c
 is_of c mounts 1 || fail "$(of c mounts) mounts of 1"
 no_more_reads "$before" "the third mount"
-wait_for 10 nr_servers 1
-
-# The pages stay for cache_ttl behind the last mount: who comes finds them.
-umount c
-wait_for 10 nr_servers 1
-at img a
-look img a
-# It may have looked meanwhile, a page a second, whether the image is there.
-no_more_reads "$before" "a mount within cache_ttl" 5
-wait_for 10 nr_servers 1
-umount a
+wait_for 30 nr_servers 1
 
 # Then the server goes, with its socket.
-wait_for 20 nr_servers 0
+umount c
+wait_for 30 nr_servers 0
 nr_seats 0 || fail "a socket is left: $(ls /run/mitosisfs)"
 at img a cache_ttl=0
 umount a
-wait_for 3 nr_servers 0
-at img a cache_ttl=1
+wait_for 30 nr_servers 0
+
+# The pages stay for cache_ttl behind the last mount: who comes finds them.
+at img a cache_ttl=60
+look img a
+before=$(settled_reads)
 umount a
-wait_for 10 nr_servers 0
+at img b cache_ttl=60
+look img b
+# It may have looked meanwhile, a page a second, whether the image is there.
+no_more_reads "$before" "a mount within cache_ttl" 20
+wait_for 30 nr_servers 1
+umount b
+end_servers
 
 # A child keeps the pages though its mount is out of sight, and cache_ttl begins
 # with its end.
@@ -62,16 +63,15 @@ load_child tcp-shared one
 wait_for 20 is_of a users 1
 umount -l a 2>/dev/null || true
 sleep 0.3
-wait_for 10 nr_servers 1
+wait_for 30 nr_servers 1
 at img b cache_ttl=60
-wait_for 10 nr_servers 1
+wait_for 30 nr_servers 1
 is_of b users 1 || fail "$(of b users) users"
 kill "$loader"
 wait "$loader" || true
 wait_for 10 is_of b users 0
 umount b
-kill -TERM "$(servers)"
-wait_for 10 nr_servers 0
+end_servers
 
 # What shows in a mount, or how pages come, must be the same: else there is an
 # own server, and the status says what is different.
@@ -79,27 +79,25 @@ at img a
 for other in mode=cow readahead=64 cache=off threads=3 allow_other uid=12 \
 	timeo=77 prefetch=seq cache_ttl=7 profile; do
 	at img b "$other"
-	wait_for 10 nr_servers 2
+	wait_for 30 nr_servers 2
 	grep -qE "^sharing: yes \(.* has another ${other%%=*}\)$" b/status ||
 		fail "$other: $(grep sharing b/status)"
 	# The like of it join it.
 	at img c "$other"
-	wait_for 10 nr_servers 2
+	wait_for 30 nr_servers 2
 	is_of c mounts 2 || fail "$other: $(of c mounts) mounts"
 	umount b
 	umount c
 	umount a
-	kill -TERM $(servers)
-	wait_for 10 nr_servers 0
+	end_servers
 	at img a
 done
 # What is only said differently is not.
-at img b mode=prefetch,cache=kernel,cache_ttl=5,prefetch=off
-wait_for 10 nr_servers 1
+at img b mode=prefetch,cache=kernel,cache_ttl=5,prefetch=auto
+wait_for 30 nr_servers 1
 umount b
 umount a
-kill -TERM $(servers)
-wait_for 10 nr_servers 0
+end_servers
 
 # Eight at once: one server, no failure.
 for round in 1 2 3 4 5; do
@@ -113,7 +111,7 @@ for round in 1 2 3 4 5; do
 	for pid in "${mounting[@]}"; do
 		expect_exit "$pid" 0 "a mount of eight"
 	done
-	wait_for 10 nr_servers 1
+	wait_for 30 nr_servers 1
 	is_of m8 mounts 8 || fail "$(of m8 mounts) mounts of 8"
 	before=$(settled_reads)
 	look img "m$round"
@@ -169,8 +167,7 @@ rm work/*
 for i in 1 2 3 4 5 6 7 8; do
 	umount "m$i"
 done
-kill -TERM $(servers)
-wait_for 10 nr_servers 0
+end_servers
 
 # Released and prepared anew under its name it is another image.
 ctl release img >/dev/null 2>&1 || true
@@ -181,15 +178,14 @@ ctl release img >/dev/null
 new_image img 3
 at img b cache_ttl=600
 look img b
-wait_for 10 nr_servers 2
+wait_for 30 nr_servers 2
 umount a
-wait_for 10 nr_servers 1
+wait_for 30 nr_servers 1
 look img b
 umount b
 
 # eager=wait: who comes meanwhile waits for the same pages.
-kill -TERM $(servers)
-wait_for 10 nr_servers 0
+end_servers
 before=$(ctl metrics | awk '/^mitosisd_read_bytes_total/ { sum += $2 } END { print sum }')
 for i in 1 2 3; do
 	"$tools/mitosisfs" 127.0.0.1:/image/img "m$i" 2>/dev/null \
@@ -200,7 +196,7 @@ for i in 1 2 3; do
 	expect_exit "${mounting[i]}" 0 "eager mount $i"
 	grep -qx 'eager: complete' "m$i/status" || fail "mount $i came too early"
 done
-wait_for 10 nr_servers 1
+wait_for 30 nr_servers 1
 after=$(ctl metrics | awk '/^mitosisd_read_bytes_total/ { sum += $2 } END { print sum }')
 [ $((after - before)) -le $((($(of m1 pages_present) + 64) * 4096)) ] ||
 	[ "$(drops)" != "$dropped" ] || fail "pages came twice"
@@ -208,8 +204,7 @@ umount m1
 look img m2
 umount m2
 umount m3
-kill -TERM $(servers)
-wait_for 10 nr_servers 0
+end_servers
 
 touch work/go work/end
 expect_exit "${parent_of[img]}" 0 "the last parent"

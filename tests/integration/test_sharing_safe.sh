@@ -15,7 +15,7 @@ own() {
 		fail "$options: $(grep sharing b/status)"
 	nr_seats 1 || fail "$options: it has a seat"
 	umount b
-	wait_for 10 nr_servers 1
+	wait_for 30 nr_servers 1
 }
 own nosharecache nosharecache
 own hard 'umount -f of one hard mount would cut all that share its server: say sharecache where that is wanted'
@@ -43,8 +43,7 @@ done
 refused cache_ttl "$tools/mitosisfs" "local:/pid/${parent_of[img]}" b -o cache_ttl=9
 refused sharecache "$tools/mitosisfs" "127.0.0.1:/pid/${parent_of[img]}" b \
 	-o "port=$port,sharecache"
-kill -TERM $(servers)
-wait_for 10 nr_servers 0
+end_servers
 
 # SIGTERM: all its mounts go, whatever else is mounted where its first one was.
 at img a
@@ -52,8 +51,7 @@ at img b
 umount a
 mount -t tmpfs tmpfs a
 at img 'c d'
-kill -TERM "$(servers)"
-wait_for 10 nr_servers 0
+end_servers
 ! mountpoint -q b && ! mountpoint -q 'c d' || fail "SIGTERM leaves a mount"
 mountpoint -q a || fail "somebody else's mount was taken away"
 umount a
@@ -61,8 +59,9 @@ umount a
 # Killed it leaves its socket, and mounts that say so; the next is not disturbed.
 at img a
 at img b
+wait_for 30 nr_servers 1
 kill -9 "$(servers)"
-wait_for 10 nr_servers 0
+wait_for 30 nr_servers 0
 nr_seats 1 || fail "no socket is left to try this with"
 ! ls b >/dev/null 2>&1 || fail "a dead mount answers"
 umount a
@@ -77,7 +76,7 @@ umount -l a
 look img b
 at img a
 umount -f a
-wait_for 10 nr_servers 0
+wait_for 30 nr_servers 0
 ! mountpoint -q b || fail "umount -f leaves dead mounts"
 
 # A mount in another mount namespace keeps its server, with no mount here.
@@ -93,11 +92,11 @@ start apart unshare -m --propagation private bash -c '
 apart=$pid
 wait_ready apart "$apart"
 umount a
-wait_for 10 nr_seats 0
-wait_for 10 nr_servers 1
+wait_for 30 nr_seats 0
+wait_for 30 nr_servers 1
 touch work/apart
 expect_exit "$apart" 0 "the other namespace"
-wait_for 10 nr_servers 0
+wait_for 30 nr_servers 0
 
 # Nobody gets another user's image: not by the folder, ...
 at img a cache_ttl=600
@@ -121,11 +120,11 @@ wait_ready hear "$hear"
 first=$(servers)
 at img b cache_ttl=600
 expect_exit "$hear" 0 "who stands in for a server"
-wait_for 10 nr_servers 2
+wait_for 30 nr_servers 2
 is_of b mounts 1 || fail "what is no server was joined"
 umount b
 kill -TERM "$(servers | grep -vxF "$first")"
-wait_for 10 nr_servers 1
+wait_for 30 nr_servers 1
 mv /run/mitosisfs/aside "/run/mitosisfs/$seat"
 look img a
 cat >ask.py <<'END'
@@ -173,11 +172,11 @@ look img a
 
 # An image that is released is not kept, though its time is not over.
 umount a
-wait_for 10 nr_servers 1
+wait_for 30 nr_servers 1
 sleep 1.5
 nr_seats 1 || fail "cache_ttl is not kept"
 ctl release img >/dev/null
-wait_for 10 nr_servers 0
+wait_for 30 nr_servers 0
 nr_seats 0 || fail "a released image has a seat"
 
 # Nor one whose daemon is gone.
@@ -205,10 +204,9 @@ port=$daemon_port
 new_image other 4
 at other b cache_ttl=600
 look other b
-kill -TERM $(servers)
-wait_for 10 nr_servers 0
+end_servers
 
 touch work/go work/end
 stop_daemon
-wait_for 10 nr_servers 0
+wait_for 30 nr_servers 0
 expect_nothing_left
