@@ -11,6 +11,7 @@
 #include "common/page.h"
 #include "common/source.h"
 #include "fs/channel.h"
+#include "fs/follow.h"
 #include "fs/live.h"
 #include "fs/passthrough.h"
 #include "fs/warm.h"
@@ -322,6 +323,8 @@ static void reply_pages(fuse_req_t req, const struct tree_node *node,
 	}
 	if (context(req)->parking)
 		parking_watch(context(req)->parking);
+	if (context(req)->follow)
+		follow_read(context(req)->follow, fuse_req_ctx(req)->pid);
 	r = read_pages(context(req), node, first, buf, whole);
 	if (r == -ENOTCONN && !park(req, node, offset, len_bytes))
 		return;

@@ -18,6 +18,7 @@
 #include "fs/channel.h"
 #include "fs/dropper.h"
 #include "fs/eager.h"
+#include "fs/follow.h"
 #include "fs/ops.h"
 #include "fs/parking.h"
 #include "fs/passthrough.h"
@@ -459,6 +460,9 @@ int session_run(struct session *session, void (*ready)(void *arg), void *arg)
 	if (r)
 		return r;
 	session->context.parking = session->parking;
+	/* Over io_uring each question is answered on its CPU by itself. */
+	if (!session->options->uring)
+		session->context.follow = follow_new();
 	/* With io_uring others are answered from here on. */
 	r = answer_init(session);
 	if (!r)
@@ -519,6 +523,7 @@ void session_close(struct session *session)
 		fuse_session_destroy(session->fuse);
 	warm_free(session->origin.warm);
 	tree_free(session->tree);
+	follow_free(session->context.follow);
 	free(session->bring);
 	free(session);
 }

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fs/follow.h"
+
+#define READS_ENOUGH 200 /* more than the looks that must agree */
+
+static void the_cpu_is_found_behind_any_name(void **state)
+{
+	static const char fields[] =
+		" S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 "
+		"23 24 25 26 27 28 29 30 31 32 33 34 35";
+	char text[512];
+
+	(void)snprintf(text, sizeof(text), "7 (a) 5 (b 9)%s 3 40 41", fields);
+	assert_int_equal(follow_cpu_of(text), 3);
+	(void)snprintf(text, sizeof(text), "7 (x)%s 99999 40", fields);
+	assert_int_equal(follow_cpu_of(text), -1);
+	(void)snprintf(text, sizeof(text), "7 (x)%s -1 40", fields);
+	assert_int_equal(follow_cpu_of(text), -1);
+	assert_int_equal(follow_cpu_of("7 (x) S 1 2 3"), -1);
+	assert_int_equal(follow_cpu_of("7 (x)"), -1);
+	assert_int_equal(follow_cpu_of(""), -1);
+}
+
+static int bind_self(int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	return sched_setaffinity(0, sizeof(one), &one);
+}
+
+static int cpus_of_self(cpu_set_t *ret)
+{
+	(void)sched_getaffinity(0, sizeof(*ret), ret);
+	return CPU_COUNT(ret);
+}
+
+/* One that answers; it asks itself who faulted. */
+struct worker {
+	struct follow *follow;
+	pid_t reader;
+	int nr_cpus;
+	bool has_readers_cpu;
+	int cpu;
+};
+
+static void *answer_many(void *arg)
+{
+	struct worker *worker = arg;
+	cpu_set_t cpus;
+
+	for (int i = 0; i < READS_ENOUGH; i++)
+		follow_read(worker->follow, worker->reader);
+	worker->nr_cpus = cpus_of_self(&cpus);
+	worker->has_readers_cpu = CPU_ISSET(worker->cpu, &cpus);
+	return NULL;
+}
+
+static void run(struct worker *worker)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, answer_many, worker), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void who_answers_goes_where_faults_come_from(void **state)
+{
+	struct worker worker = {.follow = follow_new(), .reader = gettid()};
+	cpu_set_t all;
+
+	if (!worker.follow)
+		skip(); /* one CPU */
+	(void)cpus_of_self(&all);
+	for (worker.cpu = 0; !CPU_ISSET(worker.cpu, &all);)
+		worker.cpu++;
+	/* A thread inherits this; it is bound by follow alone to more. */
+	assert_int_equal(bind_self(worker.cpu), 0);
+	run(&worker);
+	assert_int_equal(worker.nr_cpus, 1);
+	assert_true(worker.has_readers_cpu);
+	/* Nobody there to be followed: free again, all of them. */
+	worker.reader = 0x7fffffff;
+	run(&worker);
+	assert_int_equal(worker.nr_cpus, CPU_COUNT(&all));
+	(void)sched_setaffinity(0, sizeof(all), &all);
+	follow_free(worker.follow);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_cpu_is_found_behind_any_name),
+		cmocka_unit_test(who_answers_goes_where_faults_come_from),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
