@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pageset.c - a bitmap over the runs, end to end
- *
- *     runs of the image:   [ 5, 6, 7 ]      [ 20, 21 ]
- *     place in the bitmap:   0  1  2          3   4      base[] = {0, 3}
+ * pageset.c - a bitmap over the image's pages, by rank
  */
 #include "rdmafetch/pageset.h"
 
@@ -11,11 +8,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "rdmafetch/ranks.h"
+
 #define WORD_BITS 64u
 
 struct pageset {
-	const struct image *image;
-	uint64_t *base; /* of each run: the place of its first page */
+	struct ranks ranks;
 	uint64_t *words;
 	uint64_t nr_in;
 };
@@ -23,18 +21,13 @@ struct pageset {
 int pageset_new(const struct image *image, struct pageset **ret)
 {
 	struct pageset *set = calloc(1, sizeof(*set));
-	uint64_t nr = 0;
 
 	if (!set)
 		return -ENOMEM;
-	set->image = image;
-	set->base = calloc((size_t)image->nr_runs + 1, sizeof(*set->base));
-	for (uint32_t i = 0; set->base && i < image->nr_runs; i++) {
-		set->base[i] = nr;
-		nr += image->runs[i].nr_pages;
-	}
-	set->words = calloc(nr / WORD_BITS + 1, sizeof(*set->words));
-	if (!set->base || !set->words) {
+	if (!ranks_init(&set->ranks, image))
+		set->words = calloc(set->ranks.nr_pages / WORD_BITS + 1,
+				    sizeof(*set->words));
+	if (!set->words) {
 		pageset_free(set);
 		return -ENOMEM;
 	}
@@ -46,7 +39,7 @@ void pageset_free(struct pageset *set)
 {
 	if (!set)
 		return;
-	free(set->base);
+	ranks_done(&set->ranks);
 	free(set->words);
 	free(set);
 }
@@ -77,7 +70,7 @@ static uint64_t paint(struct pageset *set, uint64_t at, uint64_t nr, bool value)
 static uint64_t change(struct pageset *set, struct prefetch_run range,
 		       bool value)
 {
-	const struct image *image = set->image;
+	const struct image *image = set->ranks.image;
 	const struct image_run *run = image_run_after(image, range.first_page);
 	uint64_t end = range.first_page + range.nr_pages, changed = 0;
 
@@ -90,9 +83,7 @@ static uint64_t change(struct pageset *set, struct prefetch_run range,
 			from = range.first_page;
 		if (to > end)
 			to = end;
-		changed += paint(set,
-				 set->base[run - image->runs] + from -
-					 run->first_page,
+		changed += paint(set, ranks_in(&set->ranks, run, from),
 				 to - from, value);
 	}
 	set->nr_in += value ? changed : -changed;
@@ -139,7 +130,8 @@ static struct prefetch_run missing_in(const struct pageset *set,
 				      const struct image_run *run,
 				      uint64_t from, uint64_t to, uint64_t max)
 {
-	uint64_t base = set->base[run - set->image->runs] - run->first_page;
+	/* Wraps where an address is larger than its rank: taken off again. */
+	uint64_t base = ranks_in(&set->ranks, run, 0);
 	uint64_t first = find(set, base + from, base + to, false), end;
 	struct prefetch_run found = {first - base, 0};
 
@@ -153,7 +145,7 @@ struct prefetch_run pageset_missing(const struct pageset *set,
 				    struct prefetch_run range,
 				    uint64_t max_pages)
 {
-	const struct image *image = set->image;
+	const struct image *image = set->ranks.image;
 	const struct image_run *run = image_run_after(image, range.first_page);
 	uint64_t end = range.first_page + range.nr_pages;
 	struct prefetch_run found = {end, 0};

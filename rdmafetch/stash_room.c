@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "rdmafetch/stash_room.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/page.h"
+#include "rdmafetch/stash_dir.h"
+
+#define GROW_PART 16u /* of the bound, in one step */
+#define GROW_MIN  (1ull << 20)
+
+static uint32_t chunk_of(uint64_t rank)
+{
+	return (uint32_t)(rank / STASH_CHUNK_PAGES);
+}
+
+/* ---- who is at it ---- */
+
+void stash_room_hold(struct stash_room *room, uint64_t rank, unsigned nr)
+{
+	for (uint32_t at = chunk_of(rank); at <= chunk_of(rank + nr - 1); at++)
+		sieve_hold(room->sieve, at);
+}
+
+void stash_room_release(struct stash_room *room, uint64_t rank, unsigned nr)
+{
+	for (uint32_t at = chunk_of(rank); at <= chunk_of(rank + nr - 1); at++)
+		sieve_release(room->sieve, at);
+}
+
+void stash_room_use(struct stash_room *room, uint64_t rank, unsigned nr)
+{
+	for (uint32_t at = chunk_of(rank); at <= chunk_of(rank + nr - 1); at++)
+		sieve_use(room->sieve, at);
+}
+
+/* ---- the index ---- */
+
+bool stash_room_wants(const struct stash_room *room, uint64_t rank)
+{
+	return !room->sums[rank] && !room->chunks[chunk_of(rank)].is_leaving;
+}
+
+static void enter(struct stash_room *room, uint64_t rank, uint64_t sum)
+{
+	uint32_t chunk = chunk_of(rank);
+
+	room->sums[rank] = sum;
+	room->chunks[chunk].nr_here++;
+	if (!sieve_has(room->sieve, chunk))
+		sieve_enter(room->sieve, chunk);
+}
+
+void stash_room_enter(struct stash_room *room, uint64_t rank, uint64_t sum)
+{
+	if (room->sums[rank])
+		room->used_pages--;
+	else
+		enter(room, rank, sum);
+}
+
+/* A chunk without pages stays in the sieve: it may take some of the disk. */
+void stash_room_leave(struct stash_room *room, uint64_t rank)
+{
+	room->sums[rank] = 0;
+	room->chunks[chunk_of(rank)].nr_here--;
+	room->used_pages--;
+}
+
+/* ---- room ---- */
+
+static uint64_t pages_in(const struct stash_room *room, uint64_t bytes)
+{
+	return bytes > room->fixed_bytes ? page_of(bytes - room->fixed_bytes)
+					 : 0;
+}
+
+/* Throw out one chunk.  Lets the lock go.  False when there is none. */
+static bool evict(struct stash_room *room)
+{
+	struct stash_chunk *chunk;
+	unsigned nr_here;
+	uint64_t rank;
+	uint32_t at;
+
+	if (!room->file.can_drop || !sieve_evict(room->sieve, &at))
+		return false;
+	chunk = &room->chunks[at];
+	nr_here = chunk->nr_here;
+	chunk->nr_here = 0;
+	chunk->is_leaving = true;
+	rank = (uint64_t)at * STASH_CHUNK_PAGES;
+	for (unsigned i = 0; i < STASH_CHUNK_PAGES; i++)
+		if (rank + i < room->ranks.nr_pages)
+			room->sums[rank + i] = 0;
+	room->evicted_pages += nr_here;
+	(void)pthread_mutex_unlock(&room->lock);
+	stash_file_drop(&room->file, at);
+	(void)pthread_mutex_lock(&room->lock);
+	chunk->is_leaving = false;
+	room->used_pages -= nr_here;
+	return true;
+}
+
+/* One more step, or with what is here already the first one. */
+static uint64_t next_want(const struct stash_room *room)
+{
+	uint64_t step = room->max_bytes / GROW_PART, want;
+
+	step = step > GROW_MIN ? step : GROW_MIN;
+	want = room->fixed_bytes + (room->used_pages << PAGE_SHIFT) + step;
+	return want < room->max_bytes ? want : room->max_bytes;
+}
+
+/*
+ * Ask the directory for more, a step at a time, as images that nobody uses must
+ * go for it.  One thread does, and the others look again when it has.  Lets the
+ * lock go.
+ */
+static bool grow(struct stash_room *room)
+{
+	struct stash_head head = room->file.head;
+	uint64_t had = room->granted_pages, want = next_want(room);
+	int err;
+
+	if (room->is_growing) {
+		(void)pthread_cond_wait(&room->grown, &room->lock);
+		return true;
+	}
+	if (room->cannot_grow)
+		return false;
+	room->is_growing = true;
+	(void)pthread_mutex_unlock(&room->lock);
+	err = stash_dir_grow(room->dir_fd, room->file.fd, &head, want,
+			     room->max_bytes);
+	(void)pthread_mutex_lock(&room->lock);
+	room->is_growing = false;
+	(void)pthread_cond_broadcast(&room->grown);
+	if (!err && !room->cannot_grow)
+		room->granted_pages = pages_in(room, head.granted_bytes);
+	room->file.head.granted_bytes = head.granted_bytes;
+	room->cannot_grow |= room->granted_pages <= had;
+	return !room->cannot_grow;
+}
+
+bool stash_room_reserve(struct stash_room *room, unsigned nr)
+{
+	while (room->used_pages + nr > room->granted_pages)
+		if (!grow(room) && !evict(room))
+			return false;
+	room->used_pages += nr;
+	return true;
+}
+
+void stash_room_failed(struct stash_room *room, unsigned nr, int err)
+{
+	room->used_pages -= nr;
+	if (err == -ENOSPC || err == -EDQUOT) {
+		room->cannot_grow = true;
+		if (room->granted_pages > room->used_pages)
+			room->granted_pages = room->used_pages;
+	} else {
+		room->cannot_write = true;
+	}
+}
+
+/* ---- life ---- */
+
+void stash_room_load(struct stash_room *room)
+{
+	uint64_t fixed = stash_empty_bytes(room->ranks.nr_pages), here, takes;
+
+	stash_file_load(&room->file, room->sums);
+	stash_file_tidy(&room->file, room->sums);
+	for (uint64_t rank = 0; rank < room->ranks.nr_pages; rank++) {
+		if (!room->sums[rank])
+			continue;
+		enter(room, rank, room->sums[rank]);
+		room->used_pages++;
+	}
+	here = room->used_pages << PAGE_SHIFT;
+	takes = stash_file_bytes(&room->file);
+	room->fixed_bytes = takes > fixed + here ? takes - here : fixed;
+}
+
+int stash_room_settle(struct stash_room *room)
+{
+	if (room->dir_fd < 0) {
+		room->granted_pages = pages_in(room, room->max_bytes);
+		room->cannot_grow = true;
+	} else {
+		(void)grow(room);
+	}
+	while (room->used_pages > room->granted_pages && evict(room))
+		;
+	return room->granted_pages < STASH_CHUNK_PAGES ? -EFBIG : 0;
+}
+
+int stash_room_init(struct stash_room *room, const struct image *image)
+{
+	uint64_t nr_pages;
+	uint32_t nr_chunks;
+	int err;
+
+	*room = (struct stash_room){.dir_fd = -1, .file.fd = -1};
+	(void)pthread_mutex_init(&room->lock, NULL);
+	(void)pthread_cond_init(&room->grown, NULL);
+	err = ranks_init(&room->ranks, image);
+	if (err)
+		return err;
+	nr_pages = room->ranks.nr_pages;
+	if (nr_pages > STASH_PAGES_MAX)
+		return -EFBIG;
+	nr_chunks = chunk_of(nr_pages + STASH_CHUNK_PAGES - 1);
+	room->sums = calloc(nr_pages + 1, sizeof(*room->sums));
+	room->chunks = calloc(nr_chunks + 1ul, sizeof(*room->chunks));
+	if (!room->sums || !room->chunks)
+		return -ENOMEM;
+	return sieve_new(nr_chunks, &room->sieve);
+}
+
+void stash_room_done(struct stash_room *room)
+{
+	stash_file_close(&room->file);
+	sieve_free(room->sieve);
+	free(room->chunks);
+	free(room->sums);
+	ranks_done(&room->ranks);
+	(void)pthread_cond_destroy(&room->grown);
+	(void)pthread_mutex_destroy(&room->lock);
+}
