@@ -9,6 +9,7 @@
 #include "common/page.h"
 #include "common/prom.h"
 #include "config.h"
+#include "fs/stashing.h"
 
 static void put_info(struct prom *prom, const struct status_origin *origin)
 {
@@ -188,6 +189,8 @@ char *metrics_text(const struct status_origin *origin, struct fetch *fetch)
 	put_tier(&prom, origin);
 	put_counters(&prom, &stats);
 	put_foreseen(&prom, &stats.foreseen);
+	if (origin->stashing)
+		stashing_metrics(&prom, origin->stashing);
 	put_faults(&prom, fetch);
 	put_fetches(&prom, &stats);
 	prom_end(&prom);

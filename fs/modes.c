@@ -114,7 +114,9 @@ const char *modes_cache_name(enum modes_cache cache)
 static int take_cache(const struct modes_wish *wish, struct modes *modes,
 		      char *why)
 {
-	const char *word = wish->cache ? wish->cache : "kernel";
+	const char *word = wish->cache	 ? wish->cache
+			   : wish->stash ? "stash"
+					 : "kernel";
 	unsigned i = 0, nr = sizeof(cache_names) / sizeof(cache_names[0]);
 
 	while (i < nr && strcmp(cache_names[i], word) != 0)
@@ -151,6 +153,39 @@ static int take_warm(const struct modes_wish *wish, struct modes *modes,
 			     "mode=eager, or leave it out",
 			     word);
 	modes->warm = (enum modes_warm)i;
+	return 0;
+}
+
+/* stash= and cache_size= are about a stash, and bring one or want one. */
+static int take_stash(const struct modes_wish *wish, struct modes *modes,
+		      char *why)
+{
+	bool is_stash = modes->cache == MODES_CACHE_STASH;
+
+	if (!is_stash && wish->stash)
+		return wrong(why,
+			     "stash=%.80s keeps pages there and cache=%s does "
+			     "not: leave out one of the two",
+			     wish->stash, modes_cache_name(modes->cache));
+	if (!is_stash && wish->cache_size)
+		return wrong(why,
+			     "cache_size=%.40s is the bound of a stash (the "
+			     "kernel's own cache has none): add stash=DIR or "
+			     "cache=stash, or leave it out",
+			     wish->cache_size);
+	if (wish->stash && wish->stash[0] != '/')
+		return wrong(why,
+			     "stash=%.80s: a directory is wanted, by its path "
+			     "from the root",
+			     wish->stash);
+	modes->cache_bytes = is_stash ? MODES_CACHE_BYTES : 0;
+	if (wish->cache_size &&
+	    (parse_bytes(wish->cache_size, INT64_MAX, &modes->cache_bytes) ||
+	     modes->cache_bytes < MODES_CACHE_MIN))
+		return wrong(why,
+			     "cache_size=%.40s: bytes, or with K, M or G, and "
+			     "1M at least",
+			     wish->cache_size);
 	return 0;
 }
 
@@ -236,6 +271,8 @@ int modes_decide(const struct modes_wish *wish, struct modes *ret_modes,
 		r = take_cache(wish, &modes, why);
 	if (!r)
 		r = take_warm(wish, &modes, why);
+	if (!r)
+		r = take_stash(wish, &modes, why);
 	if (!r)
 		r = check_contradictions(wish, &modes, why);
 	if (!r)

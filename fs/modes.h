@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "rdmafetch/prefetch.h"
 
@@ -15,7 +16,9 @@
 #define MODES_UNSET	   (~0u)
 #define MODES_AHEAD_MIN_KB 4u
 #define MODES_AHEAD_MAX_KB 16384u
-#define MODES_AHEAD_KB	   128u /* measured: docs/performance.md */
+#define MODES_CACHE_MIN	   (1ull << 20)
+#define MODES_CACHE_BYTES  (1ull << 30) /* of a stash */
+#define MODES_AHEAD_KB	   128u		/* measured: docs/performance.md */
 
 enum modes_kind {
 	MODES_COW,	/* one page a fault, nothing ahead */
@@ -41,7 +44,7 @@ enum modes_warm {
 struct modes_wish {
 	const char *mode, *prefetch, *eager;
 	unsigned prefetch_pages, readahead_kb;
-	const char *cache;
+	const char *cache, *stash, *cache_size;
 	const char *warm;
 };
 
@@ -53,6 +56,7 @@ struct modes {
 	bool waits;   /* MODES_EAGER: there is no mount before all is here */
 	enum modes_cache cache;
 	enum modes_warm warm; /* MODES_EAGER; else off */
+	uint64_t cache_bytes; /* of MODES_CACHE_STASH */
 };
 
 /*

@@ -293,6 +293,19 @@ static int read_pages(const struct ops_context *context,
 			   is_all_pages(context->tree, node));
 }
 
+/*
+ * Whoever waited has his answer: time to stash the pages.  Not those of the
+ * core, which are another file's too.
+ */
+static void keep_pages(const struct ops_context *context,
+		       const struct tree_node *node, uint64_t offset,
+		       const uint8_t *buf, size_t len_bytes)
+{
+	if (node->kind != TREE_CORE && node->kind != TREE_FILE)
+		fetch_keep(context->fetch, node->raddr + offset, buf,
+			   len_bytes);
+}
+
 /* Leave the request to those who wait for a connection: 0, or -errno. */
 static int park(fuse_req_t req, const struct tree_node *node, uint64_t offset,
 		size_t len_bytes)
@@ -314,18 +327,19 @@ static void reply_pages(fuse_req_t req, const struct tree_node *node,
 {
 	uint64_t first = page_floor(offset);
 	size_t whole = page_ceil(offset + len_bytes) - first;
-	uint8_t *buf = thread_buffer(context(req)->fetch, whole);
+	const struct ops_context *ops = context(req);
+	uint8_t *buf = thread_buffer(ops->fetch, whole);
 	int r;
 
 	if (!buf) {
 		(void)fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	if (context(req)->parking)
-		parking_watch(context(req)->parking);
-	if (context(req)->follow)
-		follow_read(context(req)->follow, fuse_req_ctx(req)->pid);
-	r = read_pages(context(req), node, first, buf, whole);
+	if (ops->parking)
+		parking_watch(ops->parking);
+	if (ops->follow)
+		follow_read(ops->follow, fuse_req_ctx(req)->pid);
+	r = read_pages(ops, node, first, buf, whole);
 	if (r == -ENOTCONN && !park(req, node, offset, len_bytes))
 		return;
 	if (r) /* one word for all causes: what the caller can act on */
@@ -333,6 +347,8 @@ static void reply_pages(fuse_req_t req, const struct tree_node *node,
 	else
 		(void)fuse_reply_buf(req, (char *)buf + (offset - first),
 				     len_bytes);
+	if (!r)
+		keep_pages(ops, node, first, buf, whole);
 }
 
 /*

@@ -67,6 +67,8 @@ static const struct fuse_opt table[] = {
 	OPTION("cache=%s", cache, 0),
 	OPTION("sharecache", sharecache, 1),
 	OPTION("nosharecache", sharecache, -1),
+	OPTION("cache_size=%s", cache_size, 0),
+	OPTION("stash=%s", stash, 0),
 	OPTION("socket=%s", socket, 0),
 	OPTION("proto=%s", proto_text, 0),
 	OPTION("fuse=%s", fuse_text, 0),
@@ -145,7 +147,14 @@ static const char usage[] =
 	"(128)\n"
 	"  -o cache=WHERE       what keeps pages that have come: kernel, as "
 	"memory\n"
-	"                       allows; off, nothing beyond an open (kernel)\n"
+	"                       allows; off, nothing beyond an open; stash, "
+	"the "
+	"kernel\n"
+	"                       and a store in memory (kernel)\n"
+	"  -o stash=DIR         keep them in files of DIR too, for mounts to "
+	"come\n"
+	"  -o cache_size=N      what the stash may take, in bytes or with K, M "
+	"or G (1G)\n"
 	"  -o cache_ttl=N       keep pages N seconds after the last mount and "
 	"child\n"
 	"                       (5 for /image/ sources, 0 for others)\n"
@@ -358,15 +367,13 @@ static int check_modes(struct options *options)
 		.readahead_kb = options->readahead_kb,
 		.cache = options->cache,
 		.warm = options->warm,
+		.stash = options->stash,
+		.cache_size = options->cache_size,
 	};
 
 	static_assert(OPTIONS_WHY_MAX >= MODES_WHY_MAX, "room for the reason");
 	if (modes_decide(&wish, &options->modes, options->why))
 		return -1;
-	if (options->modes.cache == MODES_CACHE_STASH)
-		return wrong(options, "%s",
-			     "cache=stash: this mitosisfs has no store of its "
-			     "own: cache=kernel or cache=off");
 	if (options->modes.replays && !options->source.name[0])
 		return wrong(options, "%s",
 			     "prefetch=trace brings what a child of an earlier "
@@ -505,6 +512,8 @@ void options_done(struct options *options)
 	free(options->eager);
 	free(options->cache);
 	free(options->warm);
+	free(options->cache_size);
+	free(options->stash);
 	free(options->socket);
 	free(options->proto_text);
 	free(options->fuse_text);

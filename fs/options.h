@@ -38,10 +38,11 @@ struct options {
 	unsigned uid, gid; /* who files are shown to belong to */
 	unsigned lease_s;  /* 0: the daemon's default */
 	unsigned threads;
-	unsigned cache_ttl_s; /* MODES_UNSET until it is decided */
-	int sharecache;	      /* 1 said, -1 refused, 0 neither */
-	char *mode, *prefetch, *eager, *cache; /* owned; NULL: not said */
-	char *warm;			       /* the same */
+	unsigned cache_ttl_s;		  /* MODES_UNSET until it is decided */
+	int sharecache;			  /* 1 said, -1 refused, 0 neither */
+	char *mode, *prefetch, *eager;	  /* owned; NULL: not said */
+	char *cache, *cache_size, *stash; /* the same */
+	char *warm;			  /* the same */
 	unsigned prefetch_pages, readahead_kb; /* MODES_UNSET: not said */
 	int profile;			       /* told at the end */
 	struct modes modes;		       /* what these say */

@@ -39,6 +39,7 @@ struct session {
 	struct childnotes notes;
 	struct tree *tree;
 	struct fetch *fetch;
+	struct stashing *stashing; /* NULL while opening: the caller's */
 	struct fuse_session *fuse;
 	struct ops_context context;
 	struct parking *parking; /* while the loop runs */
@@ -117,9 +118,25 @@ static int open_fetch(struct session *session,
 		.sink_arg = session,
 		.place = place,
 		.place_arg = session,
+		.stash = image->stashing ? image->stashing->stash : NULL,
 	};
 
 	return fetch_open(image->transport, &fetch, &session->fetch);
+}
+
+/* An image for which nobody records goes with its mount. */
+static void open_stash(const struct session *session,
+		       const struct session_image *image)
+{
+	const struct stashing_image stashed = {
+		.image = image->image,
+		.desc = image->desc,
+		.desc_bytes = image->desc_bytes,
+		.is_transient = !image->record,
+	};
+
+	if (image->stashing)
+		stashing_open(image->stashing, session->options, &stashed);
 }
 
 static void escape_into(char *out, const char *text)
@@ -262,6 +279,7 @@ int session_open(const struct options *options,
 	session->record = image->record;
 	session->record_arg = image->record_arg;
 	session->origin.mode = modes_name(options->modes.kind);
+	session->origin.stashing = image->stashing;
 	session->origin.cache = modes_cache_name(options->modes.cache);
 	session->origin.desc_bytes = image->desc_bytes;
 	session->origin.use = &session->use;
@@ -287,6 +305,7 @@ int session_open(const struct options *options,
 		.uid = options->uid == OPTIONS_SELF ? geteuid() : options->uid,
 		.gid = options->gid == OPTIONS_SELF ? getegid() : options->gid,
 	};
+	open_stash(session, image);
 	start_ns = io_monotonic_ns();
 	r = new_fuse(session);
 	if (r)
@@ -308,6 +327,7 @@ int session_open(const struct options *options,
 			return r;
 		session->context.dropper = session->dropper;
 	}
+	session->stashing = image->stashing;
 	*ret = steal_ptr(&session);
 	return 0;
 }
@@ -506,8 +526,20 @@ char *session_profile(struct session *session)
 	return NULL;
 }
 
+/* Whether the far end has said so, be it now or before. */
+static bool is_image_gone(struct session *session)
+{
+	const struct status_origin *origin = &session->origin;
+	struct fetch_stats stats;
+
+	fetch_get_stats(session->fetch, &stats);
+	return stats.is_gone || (origin->alive && !origin->alive(origin->arg));
+}
+
 void session_close(struct session *session)
 {
+	bool is_gone;
+
 	if (!session)
 		return;
 	session->is_closing = 1;
@@ -518,7 +550,10 @@ void session_close(struct session *session)
 	dropper_close(session->dropper);
 	eager_close(session->origin.eager);
 	teller_close(session->teller);
+	is_gone = session->fetch && is_image_gone(session);
 	fetch_close(session->fetch);
+	if (session->stashing)
+		stashing_close(session->stashing, is_gone);
 	if (session->fuse)
 		fuse_session_destroy(session->fuse);
 	warm_free(session->origin.warm);

@@ -18,6 +18,7 @@
 #include "common/workset.h"
 #include "fs/options.h"
 #include "fs/share_seat.h"
+#include "fs/stashing.h"
 #include "fs/status.h"
 #include "rdmafetch/transport.h"
 
@@ -31,6 +32,11 @@ struct session_image {
 	int (*reopen)(void *arg, struct transport **ret);
 	void *reopen_arg;
 	struct status_origin origin;
+	/*
+	 * Prepared by the caller, the session's once session_open succeeds.
+	 * NULL: no stash.
+	 */
+	struct stashing *stashing;
 	/* An earlier child's working set, for prefetch=trace; NULL: none. */
 	const struct workset *trace;
 	/*

@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "common/page.h"
 #include "fs/profile.h"
+#include "fs/stashing.h"
 
 /* The word for programs, and what it means for people. */
 struct state {
@@ -241,6 +242,8 @@ char *status_text(const struct status_origin *origin, struct fetch *fetch)
 	print_image(out, origin, state_of(origin, &stats));
 	print_mode(out, origin);
 	print_tier(out, origin);
+	if (origin->stashing)
+		stashing_print(out, origin->stashing);
 	for (size_t i = 0; i < NR_COUNTERS; i++)
 		fprintf(out, "%s: %" PRIu64 "\n", counters[i].name,
 			counter(&stats, i));
@@ -264,6 +267,8 @@ char *status_json(const struct status_origin *origin, struct fetch *fetch)
 	put_image(&json, origin, state_of(origin, &stats));
 	put_mode(&json, origin);
 	put_tier(&json, origin);
+	if (origin->stashing)
+		stashing_put(&json, origin->stashing);
 	for (size_t i = 0; i < NR_COUNTERS; i++)
 		json_u64(&json, counters[i].name, counter(&stats, i));
 	profile_put(&json, origin, &stats, fetch);

@@ -17,6 +17,8 @@
 #define STATUS_TRANSPORT_MAX 383u
 
 /* What does not change while the mount lives; all borrowed. */
+struct stashing;
+
 struct status_origin {
 	const char *source; /* as the user gave it */
 	const char *name;   /* of the image at the daemon, or "" */
@@ -34,13 +36,14 @@ struct status_origin {
 	uint64_t snapshot_ns, descriptor_ns, decode_ns;
 	uint64_t tree_ns, attach_ns; /* then, and only then: mount(2) */
 	size_t desc_bytes;
-	const char *mode;	 /* modes_name() */
-	const char *cache;	 /* modes_cache_name() */
-	const char *fuse;	 /* channel_name(): how this question came */
-	struct eager *eager;	 /* NULL: everything is not wanted */
-	struct use *use;	 /* of the pages */
-	struct share *share;	 /* NULL: a server of its own, ... */
-	const char *sharing_why; /* ... why; NULL: unknown */
+	const char *mode;  /* modes_name() */
+	const char *cache; /* modes_cache_name() */
+	const char *fuse;  /* channel_name(): how this question came */
+	const struct stashing *stashing; /* NULL: no matter */
+	struct eager *eager;		 /* NULL: everything is not wanted */
+	struct use *use;		 /* of the pages */
+	struct share *share;		 /* NULL: a server of its own, ... */
+	const char *sharing_why;	 /* ... why; NULL: unknown */
 	struct warm *warm;
 	struct childnotes *notes;
 };

@@ -17,6 +17,7 @@
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/fetch.h"
 #include "rdmafetch/landing.h"
+#include "rdmafetch/stash.h"
 #include "rdmafetch/wanted.h"
 
 /*
@@ -78,10 +79,14 @@ static bool next_piece(struct ahead *ahead, struct prefetch_run *ret_piece)
 
 	while (queue->nr) {
 		struct prefetch_run *run = &queue->runs[queue->head];
+		uint64_t end = run->first_page + run->nr_pages;
 		struct prefetch_run piece =
 			wanted_cut(&ahead->pump->table, ahead->options.here,
 				   run, SLOT_PAGES);
+		bool is_stashed;
 
+		wanted_stashed(ahead->options.stash, &piece, run, end,
+			       &is_stashed);
 		if (!run->nr_pages) {
 			queue->head = (queue->head + 1) % RUNS_MAX;
 			queue->nr--;
@@ -116,11 +121,28 @@ static void *place_of(const struct ahead *ahead, struct prefetch_run piece)
 		       : NULL;
 }
 
+/*
+ * A slot whose pages the stash has needs no transport.  What turns out to be
+ * damaged is asked for again, and then has to be fetched.  Lets the lock go.
+ */
+static void fill_slot(struct ahead *ahead, struct slot *slot,
+		      struct prefetch_run piece)
+{
+	bool ok;
+
+	slot->flight.delivered = false;
+	(void)pthread_mutex_unlock(&ahead->pump->lock);
+	ok = stash_get(ahead->options.stash, piece, slot->flight.buf);
+	(void)pthread_mutex_lock(&ahead->pump->lock);
+	landing_bring(&slot->flight, ok ? 0 : -EAGAIN);
+}
+
 static void start_slot(struct ahead *ahead, struct slot *slot,
 		       struct prefetch_run piece)
 {
 	struct flight *flight = &slot->flight;
 	void *place = place_of(ahead, piece);
+	bool is_stashed;
 
 	slot->busy = true;
 	flight->waiter = &ahead->waiter;
@@ -132,7 +154,11 @@ static void start_slot(struct ahead *ahead, struct slot *slot,
 	ahead->nr_flying += (unsigned)piece.nr_pages;
 	(void)pageset_add(ahead->options.here, piece);
 	foreseen_issued(ahead->options.foreseen, piece);
-	landing_queue(ahead->pump, flight);
+	(void)stash_look(ahead->options.stash, piece, &is_stashed);
+	if (is_stashed)
+		fill_slot(ahead, slot, piece);
+	else
+		landing_queue(ahead->pump, flight);
 }
 
 static bool has_work(const struct ahead *ahead)
@@ -182,13 +208,18 @@ static void sink_slot(struct ahead *ahead, struct slot *slot)
 {
 	const struct ahead_options *options = &ahead->options;
 	struct prefetch_run run = run_of(&slot->flight);
+	bool is_placed = slot->flight.buf != slot->buf;
 	int err;
 
 	ahead->nr_losses = 0;
 	slot->sinking = true;
 	(void)pthread_mutex_unlock(&ahead->pump->lock);
+	if (is_placed) /* it is ours until the sink has it */
+		stash_put(options->stash, run, slot->flight.buf);
 	err = options->sink(options->sink_arg, run.first_page, run.nr_pages,
 			    slot->flight.buf);
+	if (!is_placed)
+		stash_put(options->stash, run, slot->buf);
 	(void)pthread_mutex_lock(&ahead->pump->lock);
 	landing_retire(ahead->pump, &slot->flight);
 	slot->sinking = false;
@@ -214,9 +245,11 @@ static void drop_slot(struct ahead *ahead, struct slot *slot)
 	(void)pageset_del(ahead->options.here, run);
 	foreseen_lost(ahead->options.foreseen, run);
 	free_slot_again(ahead, slot);
-	if (slot->flight.result != -EIO && slot->flight.result != -ENOTCONN)
+	if (slot->flight.result != -EIO && slot->flight.result != -ENOTCONN &&
+	    slot->flight.result != -EAGAIN)
 		return;
-	if (++ahead->nr_losses < LOSSES_MAX)
+	ahead->nr_losses += slot->flight.result != -EAGAIN;
+	if (ahead->nr_losses < LOSSES_MAX)
 		(void)put_run(&ahead->asked, run); /* no room: let it go */
 	else
 		ahead->asked.nr = 0;

@@ -15,7 +15,12 @@
  *  - from then until the sink is done the flight is held, and demand reads copy
  *    out of it at once.
  *
- * Locks: pump.lock guards everything here; the sink is called with no lock.
+ * What the stash has takes no flight: the first thread copies it into a slot,
+ * which is then as one that has arrived.  What a flight brought is put in
+ * behind the sink.
+ *
+ * Locks: pump.lock guards everything here; the sink is called with no lock, and
+ * so is the stash, but for a look into its index.
  */
 #pragma once
 
@@ -29,6 +34,7 @@
 
 struct ahead;
 struct fetch_stats;
+struct stash;
 
 struct ahead_options {
 	struct pageset *here;	   /* arrived, or on the way; borrowed */
@@ -37,7 +43,8 @@ struct ahead_options {
 		    const void *buf); /* as of struct fetch_options */
 	void *sink_arg;
 	void *(*place)(void *arg, uint64_t first_page, uint64_t nr_pages);
-	void *place_arg; /* both as of struct fetch_options */
+	void *place_arg;     /* both as of struct fetch_options */
+	struct stash *stash; /* borrowed; NULL: none */
 };
 
 /* Start the thread.  0 or -errno; call without the lock. */

@@ -2,8 +2,8 @@
 /*
  * fetch.c - a demand read: holes, what is on its way already, and the rest
  *
- *     asked for   [ hole | present ......................... | hole ]
- *     becomes       zeros [ own flight | join of another's | own ] zeros
+ *     asked for   [ hole | present ............................. | hole ]
+ *     becomes       zeros [ stash | own flight | another's | own ] zeros
  *
  * A read's flights and joins live on the caller's stack and bring pages
  * straight into the caller's buffer.
@@ -236,6 +236,26 @@ static bool read_nearby(struct fetch *fetch, struct round *round,
 	return true;
 }
 
+/*
+ * What the stash has needs no connection.  For the policy it is as good as
+ * fetched: the stream of faults goes on.
+ */
+static void take_stashed(struct fetch *fetch, struct round *round,
+			 uint64_t raddr)
+{
+	struct prefetch_run run;
+
+	if (!stash_serve(fetch->options.stash, round->object, &round->pieces) ||
+	    !round->is_fault)
+		return;
+	run = run_of(raddr, round->pieces.end - raddr);
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	(void)pageset_add(fetch->here, run);
+	hold_demanded(fetch->hold, run, true);
+	pump_flush(&fetch->pump);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+}
+
 /* Read from @raddr on as far as one round goes: to round->pieces.end. */
 static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 		      char *buf, uint64_t end)
@@ -246,6 +266,7 @@ static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 
 	pieces_find(fetch->options.image, round->object, &range,
 		    &round->pieces);
+	take_stashed(fetch, round, raddr);
 	if (!round->pieces.nr)
 		return 0;
 	(void)pthread_mutex_lock(&pump->lock);
@@ -267,6 +288,9 @@ static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 	copy_held(fetch, round);
 	pump_wait(pump, &round->waiter);
 	err = collect(fetch, round);
+	if (!err && round->is_fault)
+		(void)pageset_add(fetch->here,
+				  run_of(raddr, round->pieces.end - raddr));
 	(void)pthread_mutex_unlock(&pump->lock);
 	waiter_done(&round->waiter);
 	return err;
@@ -319,6 +343,8 @@ static void end(struct fetch *fetch, const struct round *round,
 		hist_add(&fetch->latency.by[round->how], took_ns);
 	if (round->is_fault && !err)
 		note_fault(fetch, run_of(range[0], range[1] - range[0]));
+	if (err || round->how == LATENCY_FETCHED)
+		fetch->is_stale = err == -ESTALE;
 	fetch->stats.demand_errors += err && err != -ENOTCONN;
 	if (--fetch->nr_callers == 0)
 		(void)pthread_cond_broadcast(&fetch->no_callers);
@@ -367,6 +393,12 @@ int fetch_fault(struct fetch *fetch, uint64_t raddr, void *buf,
 	return demand(fetch, &round, range, buf);
 }
 
+void fetch_keep(struct fetch *fetch, uint64_t raddr, const void *buf,
+		size_t len_bytes)
+{
+	stash_put(fetch->options.stash, run_of(raddr, len_bytes), buf);
+}
+
 /* ---- ahead of demand ---- */
 
 static int start_ahead(struct fetch *fetch)
@@ -379,6 +411,7 @@ static int start_ahead(struct fetch *fetch)
 		.sink_arg = options->sink_arg,
 		.place = options->place,
 		.place_arg = options->place_arg,
+		.stash = options->stash,
 	};
 	struct ahead *ahead = NULL;
 	int err = 0;
@@ -492,6 +525,7 @@ static int open_hold(struct fetch *fetch)
 		.policy = fetch->options.policy,
 		.max_pages = fetch->options.prefetch_pages,
 		.pool_pages = fetch->options.hold_pages,
+		.stash = fetch->options.stash,
 	};
 
 	return hold_open(&fetch->pump, &options, &fetch->hold);

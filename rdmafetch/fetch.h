@@ -12,7 +12,8 @@
  * late answer must not be written into a buffer that was given back.
  *
  * Threads: every call is safe from any thread unless it says otherwise.
- * Locks: fetch, then the transport's own; none is held across I/O.
+ * Locks: fetch, then the transport's own or the stash's; none is held across
+ * I/O.
  */
 #pragma once
 
@@ -26,6 +27,7 @@
 #include "common/workset.h"
 #include "rdmafetch/foreseen.h"
 #include "rdmafetch/prefetch.h"
+#include "rdmafetch/stash.h"
 #include "rdmafetch/transport.h"
 
 struct fetch;
@@ -70,6 +72,11 @@ struct fetch_options {
 	 */
 	void *(*place)(void *arg, uint64_t first_page, uint64_t nr_pages);
 	void *place_arg;
+	/*
+	 * Asked before the transport; what comes ahead goes in.  Borrowed, and
+	 * must live longer.  NULL: none.
+	 */
+	struct stash *stash;
 };
 
 struct fetch_stats {
@@ -84,6 +91,7 @@ struct fetch_stats {
 	struct timing read_took;	/* reads of the transport */
 	uint64_t read_bytes;		/* over the transport, all together */
 	uint64_t retries, reconnects, timeouts, errors;
+	struct stash_stats stash; /* zeros without one */
 	int is_lost; /* no connection, for longer than a read waits */
 	int is_hard; /* so reads wait for one */
 	int is_gone; /* the far end is there, and has no such image any more */
@@ -120,6 +128,14 @@ int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
  * it.
  */
 int fetch_fault(struct fetch *fetch, uint64_t raddr, void *buf,
+		size_t len_bytes);
+
+/*
+ * Put what a read of memory has brought into the stash, if there is one.  Off
+ * the path of who waited: call it when he has his answer.  Blocks for I/O on a
+ * local file.
+ */
+void fetch_keep(struct fetch *fetch, uint64_t raddr, const void *buf,
 		size_t len_bytes);
 
 /*

@@ -2,6 +2,8 @@
 /* fetch_state.c - see fetch_state.h */
 #include "rdmafetch/fetch_state.h"
 
+#include "rdmafetch/stash.h"
+
 void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 {
 	const struct pump_stats *pump = &fetch->pump.stats;
@@ -17,7 +19,7 @@ void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 	ret_stats->errors = pump->errors;
 	ret_stats->is_lost = fetch->pump.lost;
 	ret_stats->is_hard = fetch->options.hard;
-	ret_stats->is_gone = fetch->pump.gone;
+	ret_stats->is_gone = fetch->pump.gone || fetch->is_stale;
 	ret_stats->here_pages = pageset_count(fetch->here);
 	ret_stats->faulted_pages = pageset_count(fetch->faulted);
 	ret_stats->foreseen = foreseen_get_stats(fetch->foreseen);
@@ -25,6 +27,7 @@ void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 		       &ret_stats->prefetch_pages);
 	if (fetch->ahead)
 		ahead_get_stats(fetch->ahead, ret_stats);
+	stash_get_stats(fetch->options.stash, &ret_stats->stash);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
 

@@ -28,6 +28,7 @@ struct fetch {
 	struct workset workset;	  /* the same in order */
 	struct fetch_stats stats; /* the demand's own */
 	struct latency latency;
+	bool is_stale; /* a read was told that the image is gone */
 	unsigned nr_callers;
 	pthread_cond_t no_callers;
 };

@@ -219,10 +219,16 @@ static void start_run(struct hold *hold, struct prefetch_run run)
 	if (most > SLOT_PAGES)
 		most = SLOT_PAGES;
 	while (run.nr_pages && hold->nr_flying < FLYING_MAX) {
+		uint64_t end = run.first_page + run.nr_pages;
 		struct prefetch_run piece = wanted_cut(
 			&hold->pump->table, hold->options.here, &run, most);
 		struct slot *slot = NULL;
+		bool is_stashed;
 
+		wanted_stashed(hold->options.stash, &piece, &run, end,
+			       &is_stashed);
+		if (is_stashed)
+			continue;
 		if (piece.nr_pages)
 			slot = new_slot(hold, piece.nr_pages);
 		if (!slot)

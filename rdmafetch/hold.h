@@ -39,6 +39,7 @@ struct hold_options {
 	struct pageset *here;	   /* arrived, or on the way */
 	struct foreseen *foreseen;
 	const struct prefetch_policy *policy;
+	struct stash *stash; /* what it has is not fetched; NULL: none */
 	uint32_t max_pages;  /* of one suggestion */
 	uint32_t pool_pages; /* at most that many are kept; 0: HOLD_PAGES */
 };

@@ -134,6 +134,15 @@ void landing_deliver(struct pump *pump, struct flight_list *landed)
 	tell(pump, flight);
 }
 
+void landing_bring(struct flight *flight, int result)
+{
+	flight->state = result ? FLIGHT_OVER : FLIGHT_HELD;
+	flight->joins = NULL;
+	flight->pins = 0;
+	flight->result = result;
+	flight->delivered = true;
+}
+
 void landing_requeue(struct pump *pump, struct flight *flight)
 {
 	unlink_flight(pump, flight);

@@ -29,6 +29,12 @@ void landing_land(struct pump *pump, struct flight *flight, int result,
 /* Tell everybody about @landed; then a flight's owner may be gone. */
 void landing_deliver(struct pump *pump, struct flight_list *landed);
 
+/*
+ * @flight, of which nobody knows, needed no transport: it is as one that ended
+ * with @result and was delivered; kept, but not in the table.
+ */
+void landing_bring(struct flight *flight, int result);
+
 /* Back to the queue's head. */
 void landing_requeue(struct pump *pump, struct flight *flight);
 

@@ -10,13 +10,13 @@
 struct thing {
 	uint32_t newer, older;
 	uint16_t nr_holds;
-	bool is_in, is_used;
+	bool is_in, is_used, is_stale;
 };
 
 struct sieve {
 	uint32_t newest, oldest, hand, nr_in;
-	uint32_t nr_exchanged; /* things that came for others */
-	bool has_evicted;      /* since something came in */
+	uint32_t nr_gone; /* that were worth it, and none came for them yet */
+	uint32_t nr_exchanged;
 	struct thing things[];
 };
 
@@ -53,22 +53,30 @@ static void put_in(struct sieve *sieve, uint32_t thing, uint32_t newer)
 	*from_newer = thing;
 	*from_older = thing;
 	at->is_in = true;
-	at->is_used = false;
+	at->is_used = at->is_stale = false;
 	sieve->nr_in++;
 }
 
 void sieve_enter(struct sieve *sieve, uint32_t thing)
 {
-	bool stays = !sieve->has_evicted ||
-		     sieve->nr_exchanged++ % STAY_EACH == STAY_EACH - 1;
+	bool stays = true;
 
-	sieve->has_evicted = false;
+	if (sieve->nr_gone) {
+		sieve->nr_gone--;
+		stays = sieve->nr_exchanged++ % STAY_EACH == STAY_EACH - 1;
+	}
 	if (stays) {
 		put_in(sieve, thing, NONE);
 		return;
 	}
 	put_in(sieve, thing, sieve->hand != NONE ? sieve->hand : sieve->oldest);
 	sieve->hand = thing;
+}
+
+void sieve_enter_stale(struct sieve *sieve, uint32_t thing)
+{
+	put_in(sieve, thing, NONE);
+	sieve->things[thing].is_stale = true;
 }
 
 bool sieve_has(const struct sieve *sieve, uint32_t thing)
@@ -79,6 +87,7 @@ bool sieve_has(const struct sieve *sieve, uint32_t thing)
 void sieve_use(struct sieve *sieve, uint32_t thing)
 {
 	sieve->things[thing].is_used = true;
+	sieve->things[thing].is_stale = false;
 }
 
 void sieve_hold(struct sieve *sieve, uint32_t thing)
@@ -104,13 +113,15 @@ static void take_out(struct sieve *sieve, uint32_t thing)
 	else
 		sieve->oldest = at->newer;
 	sieve->hand = at->newer;
-	sieve->has_evicted = true;
+	sieve->nr_gone += !at->is_stale;
 	at->is_in = false;
 	sieve->nr_in--;
 }
 
 bool sieve_evict(struct sieve *sieve, uint32_t *ret_thing)
 {
+	uint32_t held = NONE; /* the first one: the hand stays there */
+
 	/* Twice around: the first time wipes the marks. */
 	for (uint64_t i = 0; i < 2ull * sieve->nr_in; i++) {
 		uint32_t thing =
@@ -119,11 +130,15 @@ bool sieve_evict(struct sieve *sieve, uint32_t *ret_thing)
 
 		if (!at->nr_holds && !at->is_used) {
 			take_out(sieve, thing);
+			if (held != NONE)
+				sieve->hand = held;
 			*ret_thing = thing;
 			return true;
 		}
 		if (!at->nr_holds)
 			at->is_used = false;
+		else if (held == NONE)
+			held = thing;
 		sieve->hand = at->newer;
 	}
 	return false;

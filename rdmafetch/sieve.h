@@ -12,8 +12,10 @@
  * And bimodal insertion (Qureshi et al., ISCA '07): once it is full, only each
  * 16th thing enters at the new end, and the others under the hand, so that they
  * are the next to go unless they are used.  Who reads more than fits over and
- * over, as each start of a child does, finds what it has read first; a new
- * working set gets in all the same, by and by.
+ * over, as each start of a child does, finds what it has read first.
+ *
+ * A thing may come in as stale, of which it is known that it was of no use for
+ * long: it goes first, and what comes for it stays.
  *
  * Things are numbers from 0 on.  Threads: none of its own; the caller locks.
  */
@@ -32,6 +34,9 @@ void sieve_free(struct sieve *sieve);
 
 /* @thing, which is not in, comes in. */
 void sieve_enter(struct sieve *sieve, uint32_t thing);
+
+/* The same of a stale one: before all others, as it goes before them. */
+void sieve_enter_stale(struct sieve *sieve, uint32_t thing);
 
 /* Whether @thing is in. */
 bool sieve_has(const struct sieve *sieve, uint32_t thing);

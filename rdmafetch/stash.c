@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/page.h"
+#include "common/source.h"
 #include "rdmafetch/stash_dir.h"
 #include "rdmafetch/stash_room.h"
 
@@ -139,6 +140,9 @@ uint64_t stash_look(struct stash *stash, struct prefetch_run run,
 	struct span span;
 	uint64_t nr = 1;
 
+	*ret_here = false;
+	if (!stash || !run.nr_pages)
+		return run.nr_pages;
 	span_of(stash, run, NULL, &span);
 	lock(stash);
 	*ret_here = stash->room.sums[span.rank] != 0;
@@ -210,6 +214,12 @@ uint64_t stash_take(struct stash *stash, struct pieces *pieces)
 		}
 	}
 	return nr_here;
+}
+
+bool stash_serve(struct stash *stash, uint32_t object, struct pieces *pieces)
+{
+	return stash && object == SOURCE_MEMORY && pieces->nr &&
+	       stash_take(stash, pieces) && !pieces->nr;
 }
 
 /* ---- put ---- */
@@ -284,10 +294,14 @@ static void put_span(struct stash *stash, struct span *span)
 
 void stash_put(struct stash *stash, struct prefetch_run range, const void *buf)
 {
-	const struct image *image = stash->room.ranks.image;
-	const struct image_run *run = image_run_after(image, range.first_page);
 	uint64_t at = range.first_page, end = at + range.nr_pages;
+	const struct image_run *run;
+	const struct image *image;
 
+	if (!stash)
+		return;
+	image = stash->room.ranks.image;
+	run = image_run_after(image, at);
 	for (; run && run < image->runs + image->nr_runs; run++) {
 		uint64_t to = run->first_page + run->nr_pages;
 		struct span span;
@@ -312,8 +326,12 @@ void stash_put(struct stash *stash, struct prefetch_run range, const void *buf)
 
 void stash_get_stats(struct stash *stash, struct stash_stats *ret_stats)
 {
-	const struct stash_room *room = &stash->room;
+	const struct stash_room *room;
 
+	*ret_stats = (struct stash_stats){0};
+	if (!stash)
+		return;
+	room = &stash->room;
 	lock(stash);
 	*ret_stats = stash->stats;
 	ret_stats->evicted_pages = room->evicted_pages;
@@ -332,13 +350,16 @@ void stash_forget(struct stash *stash)
 
 void stash_close(struct stash *stash)
 {
-	struct stash_room *room = &stash->room;
+	struct stash_room *room;
 
 	if (!stash)
 		return;
+	room = &stash->room;
 	if (room->file.fd >= 0 && room->dir_fd >= 0) {
 		if (stash->is_forgotten || room->file.head.is_transient)
 			stash_dir_drop(room->dir_fd, &room->file.head);
+		else if (room->sieve)
+			stash_room_save(room);
 		(void)futimens(room->file.fd, NULL); /* used until now */
 	}
 	stash_room_done(room);
@@ -391,7 +412,9 @@ int stash_open(const struct stash_options *options, struct stash **ret)
 	err = open_file(&stash->room);
 	if (err)
 		return err;
-	stash_room_load(&stash->room);
+	err = stash_room_load(&stash->room);
+	if (err)
+		return err;
 	lock(stash);
 	err = stash_room_settle(&stash->room);
 	unlock(stash);

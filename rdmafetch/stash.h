@@ -58,8 +58,15 @@ int stash_open(const struct stash_options *options, struct stash **ret);
 uint64_t stash_take(struct stash *stash, struct pieces *pieces);
 
 /*
+ * The same of pieces of any @object, with or without a stash: whether there
+ * were some, and none remains.
+ */
+bool stash_serve(struct stash *stash, uint32_t object, struct pieces *pieces);
+
+/*
  * The first pages of @run, which the image has, that are all here or all not:
- * how many, and which in *@ret_here.  They may go or come meanwhile.
+ * how many, and which in *@ret_here.  They may go or come meanwhile.  Does no
+ * I/O.  In no stash, which is allowed, nothing is.
  */
 uint64_t stash_look(struct stash *stash, struct prefetch_run run,
 		    bool *ret_here);
@@ -67,9 +74,11 @@ uint64_t stash_look(struct stash *stash, struct prefetch_run run,
 /* Copy @run, which the image has, into @buf.  False unless all was here. */
 bool stash_get(struct stash *stash, struct prefetch_run run, void *buf);
 
-/* Keep those pages of @run that the image has and that are not here. */
+/* Keep those pages of @run that the image has and that are not here.  NULL is
+ * allowed. */
 void stash_put(struct stash *stash, struct prefetch_run run, const void *buf);
 
+/* NULL is allowed: zeros. */
 void stash_get_stats(struct stash *stash, struct stash_stats *ret_stats);
 
 /* The image is no more: nothing of it stays behind after stash_close(). */

@@ -15,9 +15,10 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 
-#define LOCK_TRIES    200
-#define LOCK_PAUSE_NS 10000000 /* 10 ms: 2 s in all */
-#define BLOCK_BYTES   512      /* of st_blocks: stat(2) */
+#define PAUSE_NS    10000000 /* 10 ms */
+#define LOCK_TRIES  200	     /* of the directory: 2 s in all */
+#define CLAIM_TRIES 100	     /* of a file: 1 s */
+#define BLOCK_BYTES 512	     /* of st_blocks: stat(2) */
 
 /* ---- the directory ---- */
 
@@ -74,7 +75,7 @@ int stash_dir_open(const char *path, int *ret_fd, char *why)
  */
 static int lock_dir(int dir_fd, int *ret_fd)
 {
-	const struct timespec pause = {0, LOCK_PAUSE_NS};
+	const struct timespec pause = {0, PAUSE_NS};
 	CLEANUP_CLOSE int fd =
 		openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -119,7 +120,8 @@ static int make_anew(int fd, const struct stash_head *head)
 	return write_head(fd, head);
 }
 
-int stash_dir_claim(int dir_fd, const struct stash_head *head, int *ret_fd)
+/* -EAGAIN when another process uses it. */
+static int claim(int dir_fd, const struct stash_head *head, int *ret_fd)
 {
 	CLEANUP_CLOSE int lock = -1, fd = -1;
 	char name[STASH_NAME_BYTES];
@@ -137,7 +139,7 @@ int stash_dir_claim(int dir_fd, const struct stash_head *head, int *ret_fd)
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
 	if (flock(fd, LOCK_EX | LOCK_NB))
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 	if (read_head(fd, &found) || !stash_head_same(&found, head))
 		err = make_anew(fd, head);
 	if (err) {
@@ -146,6 +148,18 @@ int stash_dir_claim(int dir_fd, const struct stash_head *head, int *ret_fd)
 	}
 	*ret_fd = steal_fd(&fd);
 	return 0;
+}
+
+int stash_dir_claim(int dir_fd, const struct stash_head *head, int *ret_fd)
+{
+	const struct timespec pause = {0, PAUSE_NS};
+	int err = claim(dir_fd, head, ret_fd);
+
+	for (int i = 0; err == -EAGAIN && i < CLAIM_TRIES; i++) {
+		(void)nanosleep(&pause, NULL);
+		err = claim(dir_fd, head, ret_fd);
+	}
+	return err == -EAGAIN ? -EBUSY : err;
 }
 
 void stash_dir_drop(int dir_fd, const struct stash_head *head)

@@ -30,7 +30,8 @@ int stash_dir_open(const char *path, int *ret_fd, char *why);
 
 /*
  * Open the file of @head's image, or make it, and lock it; one with another
- * head, or a damaged one, is made anew.
+ * head, or a damaged one, is made anew.  Who has unmounted a moment ago still
+ * has to let go: waits 1 s for that.
  *
  * Returns 0, -EBUSY when another process uses it (or the directory all the
  * time), or another -errno.

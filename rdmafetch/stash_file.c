@@ -27,6 +27,22 @@ static int punch(const struct stash_file *file, uint64_t at, uint64_t len)
 		       : 0;
 }
 
+static int write_at(int fd, const void *buf, size_t len, uint64_t at)
+{
+	while (len) {
+		ssize_t n = pwrite(fd, buf, len, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -ENOSPC;
+		buf = (const char *)buf + n;
+		len -= (size_t)n;
+		at += (uint64_t)n;
+	}
+	return 0;
+}
+
 int stash_file_memory(struct stash_file *file)
 {
 	uint8_t bytes[STASH_HEAD_BYTES];
@@ -60,16 +76,37 @@ void stash_file_load(const struct stash_file *file, uint64_t *sums)
 		memset(sums, 0, len);
 }
 
-static bool is_empty(const struct stash_file *file, const uint64_t *sums,
-		     uint64_t chunk)
+void stash_file_load_used(const struct stash_file *file, uint8_t *bits)
 {
-	uint64_t rank = chunk * STASH_CHUNK_PAGES, end;
+	size_t len = stash_used_bytes(file->head.nr_pages);
 
-	end = rank + STASH_CHUNK_PAGES;
-	for (; rank < end && rank < file->head.nr_pages; rank++)
-		if (sums[rank])
-			return false;
-	return true;
+	if (io_pread_all(file->fd, bits, len,
+			 (off_t)stash_used_at(file->head.nr_pages)))
+		memset(bits, 0, len);
+}
+
+void stash_file_save_used(const struct stash_file *file, const uint8_t *bits)
+{
+	(void)write_at(file->fd, bits, stash_used_bytes(file->head.nr_pages),
+		       stash_used_at(file->head.nr_pages));
+}
+
+/* Punch out the pages in [@rank, @end) of which @sums has none. */
+static void tidy_extent(const struct stash_file *file, const uint64_t *sums,
+			uint64_t rank, uint64_t end)
+{
+	while (rank < end) {
+		uint64_t from = rank;
+
+		while (rank < end &&
+		       (rank >= file->head.nr_pages || !sums[rank]))
+			rank++;
+		if (rank > from)
+			(void)punch(file, data_at(file, from),
+				    (rank - from) * PAGE_BYTES);
+		while (rank < end && rank < file->head.nr_pages && sums[rank])
+			rank++;
+	}
 }
 
 void stash_file_tidy(const struct stash_file *file, const uint64_t *sums)
@@ -78,16 +115,11 @@ void stash_file_tidy(const struct stash_file *file, const uint64_t *sums)
 	off_t at = (off_t)start, end;
 
 	while ((at = lseek(file->fd, at, SEEK_DATA)) >= 0) {
-		uint64_t chunk = ((uint64_t)at - start) / CHUNK_BYTES, last;
-
 		end = lseek(file->fd, at, SEEK_HOLE);
 		if (end < 0)
 			return;
-		last = ((uint64_t)end - start - 1) / CHUNK_BYTES;
-		for (; chunk <= last; chunk++)
-			if (is_empty(file, sums, chunk))
-				(void)punch(file, start + chunk * CHUNK_BYTES,
-					    CHUNK_BYTES);
+		tidy_extent(file, sums, page_of((uint64_t)at - start),
+			    page_of(page_ceil((uint64_t)end - start)));
 		at = end;
 	}
 }
@@ -108,22 +140,6 @@ unsigned stash_file_read(const struct stash_file *file, uint64_t rank,
 		nr_wrong++;
 	}
 	return nr_wrong;
-}
-
-static int write_at(int fd, const void *buf, size_t len, uint64_t at)
-{
-	while (len) {
-		ssize_t n = pwrite(fd, buf, len, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ENOSPC;
-		buf = (const char *)buf + n;
-		len -= (size_t)n;
-		at += (uint64_t)n;
-	}
-	return 0;
 }
 
 int stash_file_write(const struct stash_file *file, uint64_t rank,

@@ -34,7 +34,14 @@ int stash_file_begin(struct stash_file *file);
  */
 void stash_file_load(const struct stash_file *file, uint64_t *sums);
 
-/* Punch out all chunks in which @sums has nothing. */
+/*
+ * Read, or write, a bit for each chunk, into or from stash_used_bytes(): which
+ * were used.  Only advice; what cannot be read is 0.
+ */
+void stash_file_load_used(const struct stash_file *file, uint8_t *bits);
+void stash_file_save_used(const struct stash_file *file, const uint8_t *bits);
+
+/* Punch out all pages of which @sums has none. */
 void stash_file_tidy(const struct stash_file *file, const uint64_t *sums);
 
 /*

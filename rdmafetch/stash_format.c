@@ -119,16 +119,26 @@ uint64_t stash_entry_at(uint64_t rank)
 	return STASH_INDEX_AT + rank * STASH_ENTRY_BYTES;
 }
 
+uint64_t stash_used_at(uint64_t nr_pages)
+{
+	return stash_entry_at(nr_pages);
+}
+
+uint64_t stash_used_bytes(uint64_t nr_pages)
+{
+	return (nr_pages + 8 * STASH_CHUNK_PAGES - 1) / (8 * STASH_CHUNK_PAGES);
+}
+
 uint64_t stash_data_at(uint64_t nr_pages, uint64_t rank)
 {
-	uint64_t index_end = stash_entry_at(nr_pages);
+	uint64_t end = stash_used_at(nr_pages) + stash_used_bytes(nr_pages);
 
-	return (index_end + CHUNK - 1) / CHUNK * CHUNK + rank * PAGE_BYTES;
+	return (end + CHUNK - 1) / CHUNK * CHUNK + rank * PAGE_BYTES;
 }
 
 uint64_t stash_empty_bytes(uint64_t nr_pages)
 {
-	return page_ceil(stash_entry_at(nr_pages));
+	return page_ceil(stash_used_at(nr_pages) + stash_used_bytes(nr_pages));
 }
 
 uint64_t stash_sum(const struct stash_head *head, uint64_t rank,

@@ -4,6 +4,7 @@
  *
  *     0           head: whose pages these are
  *     4096        index: a sum for each page, by rank; 0: not here
+ *     behind it   a bit for each chunk: used by the last mount; may be wrong
  *     64 KiB * n  data: each page at its rank, holes where none is here
  *
  * Nothing depends on the order in which the parts reach a disk: a page is here
@@ -59,6 +60,8 @@ bool stash_name_ok(const char *name);
 
 /* Where things are, in bytes. */
 uint64_t stash_entry_at(uint64_t rank);
+uint64_t stash_used_at(uint64_t nr_pages);
+uint64_t stash_used_bytes(uint64_t nr_pages);
 uint64_t stash_data_at(uint64_t nr_pages, uint64_t rank);
 
 /* What a stash of no pages yet takes of a disk, at most. */

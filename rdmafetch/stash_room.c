@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/cleanup.h"
 #include "common/page.h"
 #include "rdmafetch/stash_dir.h"
 
@@ -31,8 +32,11 @@ void stash_room_release(struct stash_room *room, uint64_t rank, unsigned nr)
 
 void stash_room_use(struct stash_room *room, uint64_t rank, unsigned nr)
 {
-	for (uint32_t at = chunk_of(rank); at <= chunk_of(rank + nr - 1); at++)
+	for (uint32_t at = chunk_of(rank); at <= chunk_of(rank + nr - 1);
+	     at++) {
 		sieve_use(room->sieve, at);
+		room->chunks[at].is_used = true;
+	}
 }
 
 /* ---- the index ---- */
@@ -48,6 +52,7 @@ static void enter(struct stash_room *room, uint64_t rank, uint64_t sum)
 
 	room->sums[rank] = sum;
 	room->chunks[chunk].nr_here++;
+	room->chunks[chunk].is_used = true;
 	if (!sieve_has(room->sieve, chunk))
 		sieve_enter(room->sieve, chunk);
 }
@@ -167,21 +172,58 @@ void stash_room_failed(struct stash_room *room, unsigned nr, int err)
 
 /* ---- life ---- */
 
-void stash_room_load(struct stash_room *room)
+/* Count what is there, and put it into the sieve: the stale ones first. */
+static void enter_all(struct stash_room *room, const uint8_t *used)
 {
-	uint64_t fixed = stash_empty_bytes(room->ranks.nr_pages), here, takes;
+	uint64_t nr_pages = room->ranks.nr_pages;
 
-	stash_file_load(&room->file, room->sums);
-	stash_file_tidy(&room->file, room->sums);
-	for (uint64_t rank = 0; rank < room->ranks.nr_pages; rank++) {
+	for (uint64_t rank = 0; rank < nr_pages; rank++) {
+		uint32_t chunk = chunk_of(rank);
+
 		if (!room->sums[rank])
 			continue;
-		enter(room, rank, room->sums[rank]);
 		room->used_pages++;
+		if (room->chunks[chunk].nr_here++ == 0 &&
+		    !(used[chunk / 8] >> chunk % 8 & 1))
+			sieve_enter_stale(room->sieve, chunk);
 	}
+	for (uint32_t chunk = 0; (uint64_t)chunk * STASH_CHUNK_PAGES < nr_pages;
+	     chunk++)
+		if (room->chunks[chunk].nr_here &&
+		    !sieve_has(room->sieve, chunk))
+			sieve_enter(room->sieve, chunk);
+}
+
+int stash_room_load(struct stash_room *room)
+{
+	uint64_t fixed = stash_empty_bytes(room->ranks.nr_pages), here, takes;
+	CLEANUP_FREE uint8_t *used =
+		malloc(stash_used_bytes(room->ranks.nr_pages) + 1);
+
+	if (!used)
+		return -ENOMEM;
+	stash_file_load(&room->file, room->sums);
+	stash_file_load_used(&room->file, used);
+	stash_file_tidy(&room->file, room->sums);
+	enter_all(room, used);
 	here = room->used_pages << PAGE_SHIFT;
 	takes = stash_file_bytes(&room->file);
 	room->fixed_bytes = takes > fixed + here ? takes - here : fixed;
+	return 0;
+}
+
+void stash_room_save(const struct stash_room *room)
+{
+	uint64_t nr_pages = room->ranks.nr_pages;
+	CLEANUP_FREE uint8_t *used = calloc(1, stash_used_bytes(nr_pages) + 1);
+
+	if (!used)
+		return;
+	for (uint32_t chunk = 0; (uint64_t)chunk * STASH_CHUNK_PAGES < nr_pages;
+	     chunk++)
+		if (room->chunks[chunk].is_used)
+			used[chunk / 8] |= (uint8_t)(1u << chunk % 8);
+	stash_file_save_used(&room->file, used);
 }
 
 int stash_room_settle(struct stash_room *room)

@@ -26,6 +26,7 @@
 struct stash_chunk {
 	uint8_t nr_here;
 	bool is_leaving;
+	bool is_used; /* in this mount */
 };
 
 struct stash_room {
@@ -46,11 +47,17 @@ struct stash_room {
 /* Empty tables for @image, without a file.  0, -ENOMEM, or -EFBIG. */
 int stash_room_init(struct stash_room *room, const struct image *image);
 
+/* Note which chunks were used, for the next mount. */
+void stash_room_save(const struct stash_room *room);
+
 /* The file as well; half-built ones are allowed. */
 void stash_room_done(struct stash_room *room);
 
-/* Take the file's pages over.  Before any other thread; without the lock. */
-void stash_room_load(struct stash_room *room);
+/*
+ * Take the file's pages over; what the last mount did not use is stale.  Before
+ * any other thread; without the lock.  0 or -ENOMEM.
+ */
+int stash_room_load(struct stash_room *room);
 
 /*
  * Get the first part of the bound, and keep what fits.  Lets the lock go.  0,

@@ -36,3 +36,15 @@ struct prefetch_run wanted_cut(const struct inflight *table,
 	} while (!piece.nr_pages && run->nr_pages);
 	return piece;
 }
+
+void wanted_stashed(struct stash *stash, struct prefetch_run *piece,
+		    struct prefetch_run *run, uint64_t end, bool *ret_stashed)
+{
+	uint64_t nr_pages = stash_look(stash, *piece, ret_stashed);
+
+	if (nr_pages == piece->nr_pages)
+		return;
+	piece->nr_pages = nr_pages;
+	run->first_page = piece->first_page + nr_pages;
+	run->nr_pages = end - run->first_page;
+}

@@ -6,11 +6,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "rdmafetch/inflight.h"
 #include "rdmafetch/pageset.h"
 #include "rdmafetch/prefetch.h"
+#include "rdmafetch/stash.h"
 
 /*
  * Cut the first piece of at most @max_pages that must be fetched off the head
@@ -21,3 +23,11 @@
 struct prefetch_run wanted_cut(const struct inflight *table,
 			       const struct pageset *here,
 			       struct prefetch_run *run, uint64_t max_pages);
+
+/*
+ * Shorten @piece, that wanted_cut() has cut off @run, to what is all in @stash,
+ * or not at all: *@ret_stashed says which.  The rest goes back to *@run, which
+ * ends at @end.  No stash has nothing.
+ */
+void wanted_stashed(struct stash *stash, struct prefetch_run *piece,
+		    struct prefetch_run *run, uint64_t end, bool *ret_stashed);

@@ -155,6 +155,7 @@ static void say_failed(const struct options *options, struct session *session,
 /* Everything between the fork and the loop; says its own errors. */
 static int serve(const struct options *options, int status_fd)
 {
+	struct stashing stashing;
 	struct session_image image;
 	struct origin *origin = NULL;
 	struct session *session = NULL;
@@ -163,13 +164,16 @@ static int serve(const struct options *options, int status_fd)
 	char why[WIRE_WHY_MAX + 1];
 	int r, code = EXIT_MOUNT;
 
-	r = open_origin(options, &origin, why);
+	r = stashing_prepare(&stashing, options, why);
+	if (!r)
+		r = open_origin(options, &origin, why);
 	if (r) {
 		say_error("%s: %s", options->source_text,
 			  why[0] ? why : strerror(-r));
 		return EXIT_MOUNT;
 	}
 	origin_image(origin, &image);
+	image.stashing = &stashing;
 	image.origin.mount_ns = io_monotonic_ns() - start_ns;
 	image.seat = &seat;
 	r = mount_image(options, &image, &session);
@@ -181,7 +185,11 @@ static int serve(const struct options *options, int status_fd)
 		say_error("%s: cannot mount on %s: %s", options->source_text,
 			  options->mountpoint, strerror(-r));
 		image.transport->ops->close(image.transport);
+		stashing_close(&stashing, false);
 	} else {
+		if (stashing.why_not[0])
+			say_note("%s: going on without a stash: %s",
+				 options->source_text, stashing.why_not);
 		/* Only this thread can take it back: it is busy soon. */
 		(void)prctl(PR_SET_PDEATHSIG, 0);
 		r = session_run(session, mounted, &status_fd);

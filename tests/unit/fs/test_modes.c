@@ -50,7 +50,16 @@ static const struct {
 	  .cache = MODES_CACHE_OFF}},
 	{{"eager", NULL, "wait", UNSET, UNSET, "stash"},
 	 {MODES_EAGER, &prefetch_off, 64, MODES_AHEAD_KB, .waits = true,
-	  .cache = MODES_CACHE_STASH}},
+	  .cache = MODES_CACHE_STASH, .cache_bytes = 1ull << 30}},
+	{{"cow", NULL, NULL, UNSET, UNSET, "stash", "/dir", "3G"},
+	 {MODES_COW, &prefetch_off, 64, 0, .cache = MODES_CACHE_STASH,
+	  .cache_bytes = 3ull << 30}},
+	{{NULL, "seq", NULL, UNSET, UNSET, NULL, "/dir"},
+	 {MODES_PREFETCH, &prefetch_seq, 64, MODES_AHEAD_KB,
+	  .cache = MODES_CACHE_STASH, .cache_bytes = 1ull << 30}},
+	{{NULL, NULL, NULL, UNSET, UNSET, "stash", NULL, "1048576"},
+	 {MODES_PREFETCH, &prefetch_auto, 512, MODES_AHEAD_KB,
+	  .cache = MODES_CACHE_STASH, .cache_bytes = 1 << 20}},
 };
 
 static void legal_words_mean_what_they_say(void **state)
@@ -69,6 +78,7 @@ static void legal_words_mean_what_they_say(void **state)
 		assert_int_equal(modes.waits, want->waits);
 		assert_int_equal(modes.replays, want->replays);
 		assert_int_equal(modes.cache, want->cache);
+		assert_int_equal(modes.cache_bytes, want->cache_bytes);
 	}
 }
 
@@ -103,6 +113,20 @@ static const struct {
 	 {"cache=off", "mode=eager"}},
 	{{NULL, "trace", NULL, UNSET, UNSET, "off"},
 	 {"cache=off", "prefetch=trace"}},
+	{{NULL, NULL, NULL, UNSET, UNSET, "off", "/dir"},
+	 {"stash=/dir", "cache=off"}},
+	{{NULL, NULL, NULL, UNSET, UNSET, "kernel", "/dir"},
+	 {"stash=/dir", "cache=kernel"}},
+	{{NULL, NULL, NULL, UNSET, UNSET, NULL, NULL, "1G"},
+	 {"cache_size=1G", "stash=DIR"}},
+	{{NULL, NULL, NULL, UNSET, UNSET, NULL, "/dir", "1023K"},
+	 {"cache_size=1023K", "1M"}},
+	{{NULL, NULL, NULL, UNSET, UNSET, NULL, "/dir", "much"},
+	 {"cache_size=much", "G"}},
+	{{NULL, NULL, NULL, UNSET, UNSET, NULL, "/dir", "9999999999G"},
+	 {"cache_size=9999999999G", "G"}},
+	{{NULL, NULL, NULL, UNSET, UNSET, NULL, ""}, {"stash=", "directory"}},
+	{{NULL, NULL, NULL, UNSET, UNSET, NULL, "dir"}, {"stash=dir", "root"}},
 };
 
 static void illegal_words_are_refused_with_the_reason(void **state)

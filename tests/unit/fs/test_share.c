@@ -77,6 +77,7 @@ static void what_shows_must_agree(void **state)
 		{",prefetch=64", SHARE_PREFETCH},
 		{",readahead=64", SHARE_READAHEAD},
 		{",cache=off", SHARE_CACHE},
+		{",stash=/s", SHARE_CACHE},
 		{",cache_ttl=4", SHARE_CACHE_TTL},
 		{",threads=7", SHARE_THREADS},
 		{",fuse=dev", SHARE_FUSE},
@@ -100,6 +101,16 @@ static void a_warm_mount_joins_no_other(void **state)
 			   off = terms_of(PLAIN, ",mode=eager,warm=off");
 
 	assert_int_equal(share_differ(&warm, &off), SHARE_WARM);
+}
+
+static void stashes_must_agree(void **state)
+{
+	struct share_terms a = terms_of(PLAIN, ",stash=/a");
+	struct share_terms b = terms_of(PLAIN, ",stash=/b");
+	struct share_terms small = terms_of(PLAIN, ",stash=/a,cache_size=2M");
+
+	assert_int_equal(share_differ(&a, &b), SHARE_STASH);
+	assert_int_equal(share_differ(&a, &small), SHARE_CACHE_SIZE);
 }
 
 static void what_does_not_show_may_differ(void **state)
@@ -249,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_shows_must_agree),
 		cmocka_unit_test(a_warm_mount_joins_no_other),
+		cmocka_unit_test(stashes_must_agree),
 		cmocka_unit_test(what_does_not_show_may_differ),
 		cmocka_unit_test(source_must_agree_to_the_letter),
 		cmocka_unit_test(each_image_is_another),

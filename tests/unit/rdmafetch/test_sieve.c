@@ -98,6 +98,32 @@ static void what_comes_for_another_is_the_next_to_go(void **state)
 	sieve_use(sieve, 0);
 	goes(sieve, 1);
 	goes(sieve, 2);
+	sieve_enter(sieve, 1); /* two for two */
+	sieve_enter(sieve, 2);
+	goes(sieve, 2);
+	goes(sieve, 1);
+	sieve_free(sieve);
+}
+
+static void what_is_stale_goes_first_and_leaves_its_place(void **state)
+{
+	struct sieve *sieve = new_sieve(10);
+
+	sieve_enter_stale(sieve, 5);
+	sieve_enter_stale(sieve, 6);
+	sieve_enter_stale(sieve, 7);
+	sieve_enter(sieve, 0);
+	sieve_enter(sieve, 1);
+	sieve_use(sieve, 6); /* it is none any more */
+	goes(sieve, 5);
+	sieve_enter(sieve, 2);
+	goes(sieve, 7);
+	sieve_enter(sieve, 3);
+	goes(sieve, 0);
+	goes(sieve, 1);
+	goes(sieve, 2);
+	goes(sieve, 3);
+	goes(sieve, 6);
 	sieve_free(sieve);
 }
 
@@ -114,6 +140,19 @@ static void what_is_held_stays(void **state)
 	assert_false(sieve_evict(sieve, &none));
 	sieve_release(sieve, 0);
 	goes(sieve, 0);
+	sieve_free(sieve);
+}
+
+static void the_hand_waits_for_what_is_held(void **state)
+{
+	struct sieve *sieve = filled(4);
+
+	sieve_hold(sieve, 1);
+	goes(sieve, 0);
+	goes(sieve, 2);
+	sieve_release(sieve, 1);
+	goes(sieve, 1);
+	goes(sieve, 3);
 	sieve_free(sieve);
 }
 
@@ -187,7 +226,9 @@ int main(void)
 		cmocka_unit_test(all_used_is_as_none),
 		cmocka_unit_test(the_hand_goes_on_where_it_was),
 		cmocka_unit_test(what_is_held_stays),
+		cmocka_unit_test(the_hand_waits_for_what_is_held),
 		cmocka_unit_test(what_comes_for_another_is_the_next_to_go),
+		cmocka_unit_test(what_is_stale_goes_first_and_leaves_its_place),
 		cmocka_unit_test(passes_over_twice_what_fits_find_nearly_half),
 		cmocka_unit_test(a_new_working_set_gets_in),
 		cmocka_unit_test(what_is_used_outlives_a_pass),

@@ -152,6 +152,44 @@ static void the_bound_is_kept(void **state)
 	stash_close(stash);
 }
 
+/*
+ * Put in what is not here of @nr_pages: a start of a child.  As the kernel
+ * reads, and at odd places, so that chunks come in two parts.
+ */
+static uint64_t session(uint64_t page, uint64_t nr_pages)
+{
+	struct stash_options options = usual();
+	struct stash *stash;
+	uint64_t nr = 0;
+
+	options.max_bytes = 1ull << 20;
+	stash = open_with(&options);
+	for (uint64_t i = 7; i < nr_pages; i += 32) {
+		nr += nr_here(stash, page + i, 32);
+		put(stash, page + i, 32);
+	}
+	stash_close(stash);
+	return nr;
+}
+
+static void starts_that_need_too_much_find_nearly_what_fits(void **state)
+{
+	uint64_t nr;
+
+	for (unsigned i = 0; i < 3; i++)
+		nr = session(SOLID, 470);
+	assert_true(nr > 150);
+}
+
+static void what_no_start_needs_any_more_goes(void **state)
+{
+	(void)session(SOLID, 224);
+	(void)session(SOLID, 224);
+	(void)session(SOLID + 512, 224); /* another program by now */
+	(void)session(SOLID + 512, 224);
+	assert_true(session(SOLID + 512, 224) > 150);
+}
+
 static void a_bound_without_room_is_refused(void **state)
 {
 	struct stash_options options = usual();
@@ -318,6 +356,8 @@ int main(void)
 		TEST(the_rest_of_the_pieces_must_be_fetched),
 		TEST(too_many_gaps_are_for_the_next_round),
 		TEST(the_bound_is_kept),
+		TEST(starts_that_need_too_much_find_nearly_what_fits),
+		TEST(what_no_start_needs_any_more_goes),
 		TEST(a_bound_without_room_is_refused),
 		TEST(in_memory_the_bound_is_kept_too),
 		TEST(no_room_on_the_disk_does_no_harm),

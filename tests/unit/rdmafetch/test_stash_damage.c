@@ -115,6 +115,17 @@ static void pages_without_their_index_are_not_here(void **state)
 	assert_true(before > NR_PAGES * PAGE_BYTES);
 	assert_true(blocks_of(file_path()) < 100000);
 	stash_close(stash);
+
+	/* In parts of a chunk, too. */
+	stash = open_usual();
+	put_all(stash);
+	stash_close(stash);
+	for (unsigned i = 0; i < NR_PAGES; i += 2)
+		write_file(stash_entry_at(i), none, 8);
+	stash = open_usual();
+	assert_int_equal(all_here(stash), NR_PAGES / 2);
+	assert_true(blocks_of(file_path()) < NR_PAGES / 2 * PAGE_BYTES + 50000);
+	stash_close(stash);
 }
 
 /* Right bytes with their right sum, in the wrong place. */
