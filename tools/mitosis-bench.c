@@ -11,6 +11,7 @@
 #include "common/say.h"
 #include "config.h"
 #include "tools/bench/bench.h"
+#include "tools/bench/children.h"
 #include "tools/bench/eager.h"
 #include "tools/bench/fault.h"
 #include "tools/bench/guardian.h"
@@ -79,6 +80,11 @@ static const struct image_benchmark {
 	  OPTIONS_PARENT | OPTIONS_MEMORY | OPTIONS_MOUNT | OPTIONS_COUNTS,
 	  "python-200m", "1,2,4,8,16,64", 0},
 	 memory_measure,
+	 NULL},
+	{{"children", "children a second for each core, beside fork()",
+	  OPTIONS_PARENT | OPTIONS_MEMORY | OPTIONS_MOUNT | OPTIONS_COUNTS,
+	  "hello", "1,8,64", 5},
+	 children_measure,
 	 NULL},
 };
 

@@ -246,6 +246,11 @@ int host_load(struct host *host, struct peer *ret_child, uint64_t *ret_took_ns,
 	return 0;
 }
 
+const char *host_image(const struct host *host)
+{
+	return host->image;
+}
+
 int host_image_bytes(struct host *host, uint64_t *ret_bytes)
 {
 	DIR *dir CLEANUP_CLOSEDIR = NULL;

@@ -35,6 +35,9 @@ int host_mount(struct host *host, pid_t pid, uint64_t *ret_took_ns);
 int host_load(struct host *host, struct peer *ret_child, uint64_t *ret_took_ns,
 	      pid_t *ret_pid);
 
+/* Where the mounted image is. */
+const char *host_image(const struct host *host);
+
 /* The bytes of memory that the mounted image holds. */
 int host_image_bytes(struct host *host, uint64_t *ret_bytes);
 

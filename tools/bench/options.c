@@ -19,7 +19,7 @@ static const struct entry {
 	const char *help;
 } entries[] = {
 	{"parent", "NAME", 'p', OPTIONS_PARENT,
-	 "c-NNm or python-NNm: a language and MiB"},
+	 "c-NNm or python-NNm: a language and MiB; hello, hello-python"},
 	{"language", "NAME", 'l', OPTIONS_LANGUAGE,
 	 "of the parents: c or python"},
 	{"sizes", "LIST", 's', OPTIONS_SIZES, "of parents, in MiB"},
@@ -108,6 +108,12 @@ int options_parent(const char *name, struct bench_parent *ret_parent)
 	char digits[24];
 	uint64_t mib;
 
+	if (!strcmp(name, "hello") || !strcmp(name, "hello-python")) {
+		parent.python = name[5];
+		strcpy(parent.name, name);
+		*ret_parent = parent;
+		return 0;
+	}
 	if ((!parent.python && strncmp(name, "c-", 2) != 0) ||
 	    len >= sizeof(parent.name) || name[len - 1] != 'm')
 		return -EINVAL;

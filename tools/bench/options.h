@@ -62,7 +62,10 @@ struct options_use {
 int options_parse(const struct options_use *use, int argc, char **argv,
 		  struct options *ret_options);
 
-/* "c-64m", "python-200m": a language and MiB.  0 or -EINVAL. */
+/*
+ * "c-64m", "python-200m": a language and MiB; "hello", "hello-python": none.
+ * 0 or -EINVAL.
+ */
 int options_parent(const char *name, struct bench_parent *ret_parent);
 
 /* Up to OPTIONS_LIST_MAX numbers of @min to @max with commas between.

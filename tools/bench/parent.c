@@ -13,10 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#define FORKS_MAX  1024
 #define PAGE_WORDS (4096 / sizeof(uint64_t))
 #define WORK_PAGES 2048 /* at most: 8 MiB */
 #define SORTED	   10000
@@ -180,6 +182,89 @@ static void do_fork(const char *in, const char *out)
 	say("first", end);
 }
 
+struct forked {
+	pid_t pid;
+	int to, from;
+};
+
+/* Of this process and of the children that it has waited for. */
+static uint64_t cpu_ns(void)
+{
+	uint64_t us = 0;
+
+	for (int who = RUSAGE_CHILDREN; who <= RUSAGE_SELF; who++) {
+		struct rusage usage;
+
+		(void)getrusage(who, &usage);
+		us += (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) *
+			      1000000ull +
+		      usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+	}
+	return us * 1000;
+}
+
+/* True in the child, which goes on with pipes for stdin and stdout. */
+static bool fork_on_pipes(struct forked *ret)
+{
+	int requests[2], answers[2];
+
+	if (pipe(requests) < 0 || pipe(answers) < 0)
+		exit(1);
+	ret->pid = fork();
+	if (ret->pid < 0)
+		exit(1);
+	if (!ret->pid) {
+		(void)dup2(requests[0], STDIN_FILENO);
+		(void)dup2(answers[1], STDOUT_FILENO);
+		(void)close_range(3, ~0u, 0);
+		return true;
+	}
+	(void)close(requests[0]);
+	(void)close(answers[1]);
+	ret->to = requests[1];
+	ret->from = answers[0];
+	return false;
+}
+
+static void hear_and_reap(const struct forked *child)
+{
+	char answer[256];
+
+	if (read(child->from, answer, sizeof(answer)) <= 0)
+		exit(1);
+	(void)close(child->from);
+	(void)waitpid(child->pid, NULL, 0);
+}
+
+/* One wave; true in a child of it. */
+static bool fork_wave(unsigned at_once, const char *request)
+{
+	static struct forked children[FORKS_MAX];
+
+	for (unsigned i = 0; i < at_once; i++) {
+		if (fork_on_pipes(&children[i]))
+			return true;
+		(void)dprintf(children[i].to, "%s\n", request);
+		(void)close(children[i].to);
+	}
+	for (unsigned i = 0; i < at_once; i++)
+		hear_and_reap(&children[i]);
+	return false;
+}
+
+static void do_forks(unsigned total, unsigned at_once, const char *request)
+{
+	uint64_t start = now_ns(), cpu = cpu_ns();
+
+	if (!at_once || at_once > FORKS_MAX)
+		exit(1);
+	for (unsigned i = 0; i < total / at_once; i++)
+		if (fork_wave(at_once, request))
+			return;
+	(void)dprintf(STDOUT_FILENO, "forks %lu %lu\n", now_ns() - start,
+		      cpu_ns() - cpu);
+}
+
 /* Unbuffered: what stdin is may change between two lines. */
 static bool read_line(char *line, size_t room)
 {
@@ -218,6 +303,8 @@ static void answer(const char *command, char *first, const char *second,
 		say("gap", gap_ns);
 	} else if (!strcmp(command, "fork")) {
 		do_fork(first, second);
+	} else if (!strcmp(command, "forks")) {
+		do_forks((unsigned)atoi(first), (unsigned)atoi(second), third);
 	} else if (!strcmp(command, "reap")) {
 		(void)kill(atoi(first), SIGKILL);
 		(void)waitpid(atoi(first), NULL, 0);
@@ -235,8 +322,9 @@ int main(int argc, char **argv)
 		return 2;
 	(void)setvbuf(stdout, NULL, _IONBF, 0);
 	nr_pages = (size_t)atoi(argv[1]) << 8;
-	heap = mmap(NULL, nr_pages * 4096, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (nr_pages) /* else a hello world */
+		heap = mmap(NULL, nr_pages * 4096, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (heap == MAP_FAILED)
 		return 1;
 	ground = heap;
