@@ -185,10 +185,16 @@ static uint64_t private_flags(const struct image_vma *vma)
 	       (vma->flags & IMAGE_VMA_NORESERVE ? MAP_NORESERVE : 0);
 }
 
+/* Where the steps go that map areas: to the child's, or what is done ahead. */
+static struct steps *map_steps(struct plan *plan)
+{
+	return plan->facts->laid ? &plan->laid : &plan->steps;
+}
+
 static void map_anonymous(struct plan *plan, const struct image_vma *vma,
 			  uint64_t prot, uint64_t flags)
 {
-	steps_fixed(&plan->steps, SYS_mmap, vma->start, vma_bytes(vma), prot,
+	steps_fixed(map_steps(plan), SYS_mmap, vma->start, vma_bytes(vma), prot,
 		    private_flags(vma) | MAP_ANONYMOUS | flags, (uint64_t)-1);
 }
 
@@ -211,7 +217,7 @@ static void add_with_pages(struct plan *plan, const struct image_vma *vma,
 		with.step.kept_arg = (uint8_t)(with.fd_arg + 1);
 		with.step.args[with.offset_arg] -= vma->start;
 	}
-	steps_add(&plan->steps, &with.step);
+	steps_add(map_steps(plan), &with.step);
 }
 
 static void open_pages(struct plan *plan, const struct image_vma *vma)
@@ -271,7 +277,7 @@ static void fill(struct plan *plan, const struct image_vma *vma)
 
 		from = from < vma->start ? vma->start : from;
 		to = to > vma->end ? vma->end : to;
-		steps_populate(&plan->steps, from, to - from);
+		steps_populate(map_steps(plan), from, to - from);
 		add_with_pages(
 			plan, vma,
 			(struct with_pages){
@@ -295,7 +301,7 @@ static void map_stack(struct plan *plan, const struct image_vma *vma)
 		close_pages(plan);
 	}
 	if (prot != vma->prot)
-		steps_call(&plan->steps, SYS_mprotect, vma->start,
+		steps_call(map_steps(plan), SYS_mprotect, vma->start,
 			   vma_bytes(vma), vma->prot);
 }
 
@@ -353,7 +359,8 @@ static void advise(struct plan *plan, const struct image_vma *vma,
 		if (huge && kind == AREAS_WINDOW)
 			continue;
 		/* Kernels without huge pages answer EINVAL. */
-		steps_add(&plan->steps,
+		steps_add(table[i].advice == MADV_DONTFORK ? &plan->steps
+							   : map_steps(plan),
 			  &(struct blob_step){
 				  .nr = SYS_madvise,
 				  .check = huge ? BLOB_ANY : BLOB_ZERO,
@@ -361,7 +368,9 @@ static void advise(struct plan *plan, const struct image_vma *vma,
 					   (uint64_t)table[i].advice},
 			  });
 	}
-	/* Lock what is there; the rest when it comes, and not all of it now. */
+	/* Lock what is there; the rest when it comes, and not all of it now.
+	 * Neither this nor MADV_DONTFORK may be done ahead of the child's fork.
+	 */
 	if (vma->flags & IMAGE_VMA_LOCKED)
 		steps_call(&plan->steps, SYS_mlock2, vma->start, vma_bytes(vma),
 			   MLOCK_ONFAULT);

@@ -363,6 +363,9 @@ int charge_step(struct charge *charge, const struct pollfd *polls)
 	serve(charge, polls);
 	if (charge->report >= 0 && polls[1].revents)
 		stopped = read_report(charge);
+	/* An init that stays says at once that its world is empty. */
+	if (charge->init && charge->state == CHARGE_ENDED && !charge->empty)
+		drain(charge);
 	return stopped;
 }
 

@@ -20,6 +20,7 @@
 #include "common/page.h"
 #include "loader/areas.h"
 #include "loader/jump.h"
+#include "loader/lay.h"
 #include "loader/nspace.h"
 #include "loader/phases.h"
 
@@ -410,6 +411,44 @@ void load_done_with(struct load *load)
 {
 	free(load->fates);
 	load->fates = NULL;
+}
+
+static int can_lay(const struct load *load, struct why *why)
+{
+	const struct plan *plan = load->plan;
+
+	if (plan->nr_objects)
+		return why_set(why, -EOPNOTSUPP, "the image has shared memory");
+	if (load->options->memory == PLAN_MEMORY_OWN)
+		return why_set(why, -EOPNOTSUPP,
+			       "--memory=own fills each child's memory");
+	if (!load->facts.has_space)
+		return why_set(why, -EOPNOTSUPP,
+			       "a copied image has a file for each area");
+	return lay_fits(plan, why);
+}
+
+int load_lay(struct load *load, struct why *why)
+{
+	struct plan *each = load->plan;
+	int error = can_lay(load, why);
+
+	if (error)
+		return error;
+	load->facts.laid = true;
+	error = plan_build(load->dir->image, &load->facts, &load->plan, why);
+	if (!error)
+		error = lay_do(load->plan, load->dir->space);
+	if (error) {
+		if (load->plan != each)
+			plan_free(load->plan);
+		load->plan = each;
+		load->facts.laid = false;
+		return why_set(why, error, "mapping it ahead: %s",
+			       strerror(-error));
+	}
+	plan_free(each);
+	return 0;
 }
 
 void load_close(struct load *load)

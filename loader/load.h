@@ -75,4 +75,15 @@ void load_done_with(struct load *load);
 /* Where copies of --fd N=M lie in the child, one after the other. */
 int load_choices_fd(const struct load *load);
 
+/*
+ * Map the image's areas here, once, so that each child begins with them: they
+ * come with the fork, which copies no page table of a file that nobody has
+ * written to.  For more than one child.  Before jump_prepare().
+ *
+ * 0, or -errno with words, and then each child maps its own: -EOPNOTSUPP for
+ * an image that has to be (shared memory, --memory=own, one without .space),
+ * -EEXIST where our own maps are in the way.
+ */
+int load_lay(struct load *load, struct why *why);
+
 void load_close(struct load *load);

@@ -40,7 +40,62 @@ static int lay_out(struct plan *plan)
 	plan->stacks_addr = at;
 	at += page_ceil((uint64_t)image->nr_threads * BLOB_STACK_BYTES);
 	steps_init(&plan->steps, at);
+	steps_init(&plan->laid, 0);
 	return at - plan->facts->hole > PLAN_STAGING / 2 ? -E2BIG : 0;
+}
+
+struct gaps {
+	uint64_t from;
+	void (*visit)(void *arg, uint64_t start, uint64_t end);
+	void *arg;
+};
+
+static void keep(struct gaps *gaps, uint64_t start, uint64_t end)
+{
+	if (start > gaps->from)
+		gaps->visit(gaps->arg, gaps->from, start);
+	if (end > gaps->from)
+		gaps->from = end;
+}
+
+void plan_gaps(const struct image *image, const struct plan_facts *facts,
+	       void (*visit)(void *arg, uint64_t start, uint64_t end),
+	       void *arg)
+{
+	struct gaps gaps = {.visit = visit, .arg = arg};
+	uint64_t hole = facts->hole;
+	bool passed = false;
+
+	for (uint32_t i = 0; i < image->nr_vmas; i++) {
+		const struct image_vma *vma = &image->vmas[i];
+
+		if (areas_choose(image, vma, facts->memory) == AREAS_NONE)
+			continue;
+		if (!passed && vma->start > hole) {
+			keep(&gaps, hole, hole + PLAN_HOLE_BYTES);
+			passed = true;
+		}
+		keep(&gaps, vma->start, vma->end);
+	}
+	if (!passed)
+		keep(&gaps, hole, hole + PLAN_HOLE_BYTES);
+	keep(&gaps, USER_END, USER_END);
+}
+
+static void clear_gap(void *arg, uint64_t start, uint64_t end)
+{
+	struct plan *plan = arg;
+
+	steps_call(&plan->steps, SYS_munmap, start, end - start);
+}
+
+/* The areas are there already: all else that the loader has must go. */
+static void clear_gaps(struct plan *plan)
+{
+	vdso_plan_out(plan);
+	steps_about(&plan->steps, STEPS_OWN_MAPS, 0);
+	plan_gaps(plan->image, plan->facts, clear_gap, plan);
+	vdso_plan_in(plan);
 }
 
 /* Leave the hole and what is in it; the vdso waits there, too. */
@@ -95,7 +150,10 @@ static int plan_leader(struct plan *plan, uint32_t *spawns)
 	struct steps *steps = &plan->steps;
 	int error;
 
-	plan_clear(plan);
+	if (plan->facts->laid)
+		clear_gaps(plan);
+	else
+		plan_clear(plan);
 	error = areas_plan(plan);
 	if (error)
 		return error;
@@ -150,8 +208,8 @@ static int plan_steps(struct plan *plan, uint32_t *spawns)
 			  });
 	for (uint32_t i = 1; i < image->nr_threads; i++)
 		plan_thread(plan, i, spawns[i]);
-	if (plan->steps.error)
-		return plan->steps.error;
+	if (plan->steps.error || plan->laid.error)
+		return -ENOMEM;
 	plan->end_addr = page_ceil(plan_steps_addr(plan) +
 				   plan->steps.nr * sizeof(struct blob_step));
 	if (plan->end_addr - plan->stacks_addr > PLAN_LEFT_BYTES)
@@ -264,6 +322,7 @@ void plan_free(struct plan *plan)
 	if (!plan)
 		return;
 	steps_done(&plan->steps);
+	steps_done(&plan->laid);
 	free(plan->frames);
 	free(plan->objects);
 	free(plan->windows);

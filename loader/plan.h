@@ -60,8 +60,9 @@ struct plan_facts {
 	const struct place_maps *maps; /* the loader's own */
 	struct frame_xsave xsave;
 	struct credentials credentials; /* the loader's own */
-	int fd_base;		    /* above every descriptor of the image */
-	bool has_space;		    /* DIR/.space is there */
+	int fd_base;	/* above every descriptor of the image */
+	bool has_space; /* DIR/.space is there */
+	bool laid;	/* the areas are mapped ahead, once: loader/lay.h */
 	uint64_t space_inode;	    /* of it, as PROCMAP_QUERY will tell it */
 	const uint64_t *vma_inodes; /* without .space: of each VMA's file */
 	enum plan_memory memory;
@@ -85,6 +86,7 @@ struct plan {
 	const struct image *image; /* borrowed, like facts */
 	const struct plan_facts *facts;
 	struct steps steps;
+	struct steps laid; /* with facts->laid: what maps the areas */
 	uint64_t frames_addr, frames_bytes, stacks_addr, end_addr;
 	uint8_t *frames; /* struct blob_control and all frames */
 	size_t frame_stride;
@@ -107,6 +109,14 @@ struct plan {
  */
 int plan_build(const struct image *image, const struct plan_facts *facts,
 	       struct plan **ret_plan, struct why *why);
+
+/*
+ * Call @visit for each stretch of addresses, in order, that holds no area of
+ * the image and not the hole.
+ */
+void plan_gaps(const struct image *image, const struct plan_facts *facts,
+	       void (*visit)(void *arg, uint64_t start, uint64_t end),
+	       void *arg);
 
 /* The number a slot has in the child. */
 static inline int plan_fd(const struct plan_facts *facts, unsigned slot)

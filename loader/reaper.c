@@ -223,6 +223,33 @@ static void report(const struct reaper *reaper, struct blob_report head)
 			sizeof(head), 0);
 }
 
+static void kill_world(void)
+{
+	(void)sys_call4(SYS_kill, (uint64_t)-1, SIGKILL, 0, 0);
+	while (sys_call4(SYS_wait4, (uint64_t)-1, 0, __WALL, 0) != -ECHILD)
+		;
+}
+
+/*
+ * The last that is said of a child: how it ended, unless that was said before,
+ * and that nothing is left; in one write.  The state is left as it is: the
+ * supervisor may be about to look whether the child was cloned, and so much is
+ * true.  Returns false: it is over.
+ */
+static bool be_empty(struct reaper *reaper, const int *status)
+{
+	const struct blob_report last[] = {
+		status ? report_status(*status) : report_empty(),
+		report_empty(),
+	};
+
+	kill_world();
+	__atomic_store_n(&reaper->go, 0, __ATOMIC_RELEASE);
+	(void)sys_call4(SYS_write, (uint64_t)reaper->report, (uintptr_t)last,
+			status ? sizeof(last) : sizeof(last[0]), 0);
+	return false;
+}
+
 /*
  * Take what has ended or stopped.  Returns false when nothing is left, or when
  * the child has ended and what else there is shall not stay.
@@ -237,23 +264,18 @@ static bool reap(struct reaper *reaper, uint64_t options)
 				  options | __WALL, (uintptr_t)&usage);
 
 		if (pid == -ECHILD)
-			return false;
+			return reaper->stays ? be_empty(reaper, NULL) : false;
 		if (pid == 0)
 			return true;
 		if (pid != reaper->child)
 			continue;
 		reaper->usage = usage;
+		if (!WIFSTOPPED(status) && reaper->stays && !reaper->linger)
+			return be_empty(reaper, &status);
 		report(reaper, report_status(status));
 		if (!WIFSTOPPED(status) && !reaper->linger)
 			return false;
 	}
-}
-
-static void kill_world(void)
-{
-	(void)sys_call4(SYS_kill, (uint64_t)-1, SIGKILL, 0, 0);
-	while (sys_call4(SYS_wait4, (uint64_t)-1, 0, __WALL, 0) != -ECHILD)
-		;
 }
 
 /* Nobody answers for their memory any more: let go when nobody uses it. */
@@ -290,17 +312,6 @@ static void serve_child(struct reaper *reaper)
 		;
 }
 
-/*
- * The state is left as it is: the supervisor may be about to look whether the
- * child was cloned, and so much is true.
- */
-static void be_empty(struct reaper *reaper)
-{
-	kill_world();
-	__atomic_store_n(&reaper->go, 0, __ATOMIC_RELEASE);
-	report(reaper, report_empty());
-}
-
 int reaper_main(void *data)
 {
 	struct reaper *reaper = data;
@@ -314,6 +325,5 @@ int reaper_main(void *data)
 		serve_child(reaper);
 		if (!reaper->stays)
 			leave(0);
-		be_empty(reaper);
 	}
 }

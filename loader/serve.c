@@ -44,7 +44,8 @@ struct serve_child {
 struct serve {
 	const struct serve_options *options;
 	struct serve_image *images;
-	struct serve_child *children; /* options->max */
+	struct serve_child *children;
+	unsigned nr_places; /* for children, and worlds that still end */
 	struct serve_client **clients;
 	unsigned nr_clients, max_clients;
 	struct pollfd *polls;
@@ -53,9 +54,12 @@ struct serve {
 	uint8_t *room; /* for a body */
 };
 
-int serve_prepare(const struct load *load, struct why *why)
+int serve_prepare(struct load *load, struct why *ret_slow, struct why *why)
 {
-	int error = jump_prepare(load->plan);
+	int error;
+
+	(void)load_lay(load, ret_slow);
+	error = jump_prepare(load->plan);
 
 	return error ? why_set(why, error,
 			       "%s: laying out the child's first code: %s",
@@ -70,19 +74,28 @@ static bool is_free(const struct serve_child *child)
 
 static struct serve_child *free_child(const struct serve *serve)
 {
-	for (unsigned i = 0; i < serve->options->max; i++)
+	for (unsigned i = 0; i < serve->nr_places; i++)
 		if (is_free(&serve->children[i]))
 			return &serve->children[i];
 	return NULL;
 }
 
-static unsigned nr_free(const struct serve *serve)
+/* Children whose end has not been told. */
+static unsigned nr_there(const struct serve *serve)
 {
 	unsigned nr = 0;
 
-	for (unsigned i = 0; i < serve->options->max; i++)
-		nr += is_free(&serve->children[i]);
+	for (unsigned i = 0; i < serve->nr_places; i++)
+		nr += !is_free(&serve->children[i]) && !serve->children[i].told;
 	return nr;
+}
+
+static bool is_empty(const struct serve *serve)
+{
+	for (unsigned i = 0; i < serve->nr_places; i++)
+		if (!is_free(&serve->children[i]))
+			return false;
+	return true;
 }
 
 static struct serve_image *image_of(const struct serve *serve, const char *name)
@@ -121,7 +134,7 @@ static void kill_child(const struct serve_child *child)
 static void kill_children(const struct serve *serve,
 			  const struct serve_client *client)
 {
-	for (unsigned i = 0; i < serve->options->max; i++) {
+	for (unsigned i = 0; i < serve->nr_places; i++) {
 		const struct serve_child *child = &serve->children[i];
 
 		if (is_free(child) || (client && child->client != client))
@@ -137,6 +150,8 @@ static void refuse(struct serve *serve, struct serve_client *client, int error,
 	if (!client->over)
 		serve_client_tell_words(client, ASK_REFUSED, error, words);
 	client->over = true;
+	/* Whoever reads a pipe of them must see its end. */
+	serve_client_drop_fds(client);
 	kill_children(serve, client);
 }
 
@@ -190,6 +205,9 @@ static int start_children(struct serve *serve, struct serve_client *client,
 	for (uint32_t i = 0; !error && i < client->ask.nr_children; i++) {
 		struct serve_child *child = free_child(serve);
 
+		if (!child)
+			return why_set(why, -EAGAIN,
+				       "earlier children are still ending");
 		*child = (struct serve_child){
 			.client = client,
 			.image = image,
@@ -220,12 +238,11 @@ static int take_request(struct serve *serve, struct serve_client *client,
 				       ? "no such image is served here: %.300s"
 				       : "say which of the images%s",
 			       client->ask.image);
-	if (client->ask.nr_children > nr_free(serve))
+	if (client->ask.nr_children + nr_there(serve) > serve->options->max)
 		return why_set(why, -EAGAIN,
 			       "%u of %u children are there already: ask for "
 			       "fewer, or serve with a higher --max",
-			       serve->options->max - nr_free(serve),
-			       serve->options->max);
+			       nr_there(serve), serve->options->max);
 	error = serve_client_choose(client, image->load, why);
 	return error ? error : start_children(serve, client, image, why);
 }
@@ -233,7 +250,7 @@ static int take_request(struct serve *serve, struct serve_client *client,
 static void signal_children(const struct serve *serve,
 			    const struct serve_client *client, int signo)
 {
-	for (unsigned i = 0; i < serve->options->max; i++)
+	for (unsigned i = 0; i < serve->nr_places; i++)
 		if (!is_free(&serve->children[i]) &&
 		    serve->children[i].client == client)
 			charge_signal(&serve->children[i].charge, signo);
@@ -373,7 +390,7 @@ static void step(struct serve *serve, struct serve_child *child,
 static void watchdog_ended(struct serve *serve, struct serve_image *image)
 {
 	image->watchdog.pid = 0;
-	for (unsigned i = 0; i < serve->options->max; i++)
+	for (unsigned i = 0; i < serve->nr_places; i++)
 		if (!is_free(&serve->children[i]) &&
 		    serve->children[i].image == image)
 			charge_kill(&serve->children[i].charge,
@@ -383,7 +400,7 @@ static void watchdog_ended(struct serve *serve, struct serve_image *image)
 
 static void reaped(struct serve *serve, pid_t pid, int status)
 {
-	for (unsigned i = 0; i < serve->options->max; i++) {
+	for (unsigned i = 0; i < serve->nr_places; i++) {
 		struct serve_child *child = &serve->children[i];
 
 		if (is_free(child) || child->charge.pid != pid)
@@ -437,7 +454,7 @@ static unsigned fill_polls(struct serve *serve)
 	polls[0] = (struct pollfd){.fd = serve->signals, .events = POLLIN};
 	polls[1] = (struct pollfd){.fd = serve->options->listener,
 				   .events = POLLIN};
-	for (unsigned i = 0; i < serve->options->max; i++) {
+	for (unsigned i = 0; i < serve->nr_places; i++) {
 		if (is_free(&serve->children[i]))
 			continue;
 		charge_polls(&serve->children[i].charge, polls + nr);
@@ -456,7 +473,7 @@ static void turn(struct serve *serve)
 	unsigned nr_clients = serve->nr_clients;
 
 	(void)poll(serve->polls, nr, -1);
-	for (unsigned i = 0; i < serve->options->max; i++) {
+	for (unsigned i = 0; i < serve->nr_places; i++) {
 		if (is_free(&serve->children[i]))
 			continue;
 		step(serve, &serve->children[i], serve->polls + at);
@@ -491,7 +508,7 @@ static int open_image(struct serve *serve, unsigned i, struct why *why)
 		return 0;
 	error = watchdog_open(&image->watchdog);
 	if (!error)
-		error = watchdog_start(&image->watchdog, serve->options->max);
+		error = watchdog_start(&image->watchdog, serve->nr_places);
 	return error ? why_set(why, error, "starting the watchdog: %s",
 			       strerror(-error))
 		     : 0;
@@ -506,10 +523,11 @@ static int prepare(struct serve *serve, struct why *why)
 	(void)sigfillset(&all);
 	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would take statuses */
 	serve->max_clients = options->max + CLIENTS_SPARE;
+	serve->nr_places = 2 * options->max;
 	serve->images = calloc(options->nr_loads, sizeof(*serve->images));
-	serve->children = calloc(options->max, sizeof(*serve->children));
+	serve->children = calloc(serve->nr_places, sizeof(*serve->children));
 	serve->clients = calloc(serve->max_clients, sizeof(*serve->clients));
-	serve->polls = calloc(FIRST_POLLS + options->max * CHARGE_POLLS +
+	serve->polls = calloc(FIRST_POLLS + serve->nr_places * CHARGE_POLLS +
 				      serve->max_clients,
 			      sizeof(*serve->polls));
 	serve->room = malloc(ASK_BODY_MAX + 1);
@@ -526,7 +544,7 @@ static int prepare(struct serve *serve, struct why *why)
 static void end_children(struct serve *serve)
 {
 	kill_children(serve, NULL);
-	while (nr_free(serve) < serve->options->max) {
+	while (!is_empty(serve)) {
 		int status;
 		pid_t pid = waitpid(-1, &status, 0);
 

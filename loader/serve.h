@@ -28,9 +28,10 @@ struct serve_options {
 
 /*
  * Prepare @load for children while the images that were opened before are
- * prepared already.  0, or -errno with words.
+ * prepared already.  0, or -errno with words; @ret_slow says why its children
+ * have to map their memory themselves, or is empty.
  */
-int serve_prepare(const struct load *load, struct why *why);
+int serve_prepare(struct load *load, struct why *ret_slow, struct why *why);
 
 /*
  * Serve until SIGTERM, SIGINT, SIGHUP or SIGQUIT comes; then all children end,

@@ -29,8 +29,8 @@ struct charge {
 struct pack {
 	int supervisor; /* pidfd */
 	int sock;
-	struct charge *charges;
-	unsigned nr;
+	struct charge *charges; /* most, of which nr have been used */
+	unsigned nr, most;
 };
 
 static bool has_event(int fd, short events)
@@ -57,10 +57,26 @@ static void drop(struct charge *charge)
 	}
 }
 
+/* Of a child that is over, or a new one; NULL: there are too many. */
+static struct charge *free_charge(struct pack *pack)
+{
+	for (unsigned i = 0; i < pack->nr; i++)
+		if (pack->charges[i].pidfd < 0 && pack->charges[i].listener < 0)
+			return &pack->charges[i];
+	return pack->nr < pack->most ? &pack->charges[pack->nr++] : NULL;
+}
+
+static void kill_one(const struct charge *charge)
+{
+	if (charge->pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, charge->pidfd, SIGKILL,
+			      NULL, 0);
+}
+
 static void take(struct pack *pack)
 {
 	struct child_hello hello;
-	struct charge charge = {-1, -1, -1};
+	struct charge charge = {-1, -1, -1}, *place;
 	int fds[3] = {-1, -1, -1};
 	unsigned nr = 0, at = 1;
 
@@ -75,15 +91,17 @@ static void take(struct pack *pack)
 		charge.listener = fds[at++];
 	if (hello.has_uffd)
 		charge.uffd = fds[at];
-	pack->charges[pack->nr++] = charge;
+	place = free_charge(pack);
+	if (place)
+		*place = charge;
+	else
+		kill_one(&charge); /* not watched, so not to run */
 }
 
 static void kill_all(const struct pack *pack)
 {
 	for (unsigned i = 0; i < pack->nr; i++)
-		if (pack->charges[i].pidfd >= 0)
-			(void)syscall(SYS_pidfd_send_signal,
-				      pack->charges[i].pidfd, SIGKILL, NULL, 0);
+		kill_one(&pack->charges[i]);
 }
 
 static unsigned drop_finished(struct pack *pack)
@@ -151,6 +169,7 @@ watchdog_main(unsigned nr_children, int supervisor, int sock)
 		.supervisor = 0,
 		.sock = 1,
 		.charges = calloc(nr_children + 1, sizeof(struct charge)),
+		.most = nr_children,
 	};
 	struct pollfd *fds = calloc(nr_children + 3, sizeof(*fds));
 

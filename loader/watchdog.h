@@ -25,7 +25,7 @@ struct watchdog {
 /* Make the socket, before the children that get it.  0 or -errno. */
 int watchdog_open(struct watchdog *ret_watchdog);
 
-/* Start the process, for at most @nr_children.  0 or -errno. */
+/* Start the process, for at most @nr_children at once.  0 or -errno. */
 int watchdog_start(struct watchdog *watchdog, unsigned nr_children);
 
 /* End it, when no child is left. */

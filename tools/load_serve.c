@@ -140,7 +140,7 @@ static int open_one(struct service *service, unsigned i,
 		    const struct rlimit *nofile)
 {
 	struct served *image = &service->images[i];
-	struct why why = {""};
+	struct why slow = {""}, why = {""};
 	int error = 0;
 
 	image->options = service->options->load;
@@ -154,7 +154,10 @@ static int open_one(struct service *service, unsigned i,
 	if (!error)
 		error = load_open(&image->options, &image->load, &why);
 	if (!error)
-		error = serve_prepare(image->load, &why);
+		error = serve_prepare(image->load, &slow, &why);
+	if (!error && slow.text[0])
+		say_note("%s: each child maps its memory itself: %s",
+			 image->options.dir, slow.text);
 	if (error) {
 		(void)why_set(&why, error, "%s: %s", image->options.dir,
 			      strerror(-error));

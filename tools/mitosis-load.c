@@ -486,6 +486,9 @@ static int run(struct settings *settings)
 	if (settings->profiles)
 		loadprofile_begin(load, &settings->profile);
 	settings->supervise.ended = settings->profiles ? ended : NULL;
+	if (settings->load.nr_children > 1 && load_lay(load, &why) &&
+	    settings->verbose)
+		say_note("each child maps its memory itself: %s", why.text);
 	settings->loaded = load;
 	settings->supervise.first = init;
 	status = supervise_run(load, &settings->supervise);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "common/desc.h"
 #include "loader/fate.h"
@@ -27,6 +28,21 @@ static void demand(bool truth)
 {
 	if (!truth)
 		abort();
+}
+
+/* What is mapped ahead stays out of the gaps that a child clears. */
+static void check_gap(void *arg, uint64_t start, uint64_t end)
+{
+	const struct plan *plan = arg;
+
+	demand(start < end);
+	for (uint32_t i = 0; i < plan->laid.nr; i++) {
+		const struct blob_step *step = &plan->laid.list[i];
+
+		if (step->nr == SYS_mmap)
+			demand(step->args[0] + step->args[1] <= start ||
+			       step->args[0] >= end);
+	}
 }
 
 static void check_plan(const struct plan *plan)
@@ -49,6 +65,10 @@ static void check_plan(const struct plan *plan)
 		       plan->steps.nr * sizeof(struct blob_step) <=
 	       plan->end_addr);
 	demand(plan->end_addr <= plan->facts->hole + PLAN_STAGING);
+	if (plan->facts->laid)
+		plan_gaps(plan->image, plan->facts, check_gap, (void *)plan);
+	else
+		demand(!plan->laid.nr);
 }
 
 static void plan_with(const struct image *image, struct plan_facts *facts)
@@ -80,7 +100,9 @@ static void plan_all(const struct image *image, const struct place_maps *maps)
 
 	(void)place_find(maps, image, PLAN_HOLE_BYTES);
 	plan_with(image, &facts);
-	facts.has_space = false;
+	facts.laid = true;
+	plan_with(image, &facts);
+	facts.laid = facts.has_space = false;
 	facts.new_pid = facts.set_exe = facts.die_with_parent = true;
 	plan_with(image, &facts);
 	facts.memory = PLAN_MEMORY_OWN;

@@ -90,10 +90,10 @@ static int hear(const struct serving_child *child)
 }
 
 static int ask(struct bench *bench, const struct serving *serving,
-	       struct serving_child *child)
+	       bool wants_pid, struct serving_child *child)
 {
 	char line[16];
-	int error = serving_ask(serving, child);
+	int error = serving_ask(serving, wants_pid, child);
 
 	(void)snprintf(line, sizeof(line), "%s\n", request(bench));
 	if (!error)
@@ -126,7 +126,7 @@ static int wave(struct bench *bench, const struct serving *serving, unsigned nr)
 	while (!error && asked < nr) {
 		struct serving_child *child = &children[asked++];
 
-		error = ask(bench, serving, child);
+		error = ask(bench, serving, false, child);
 		/* The end of its requests: it answers one, and ends. */
 		cleanup_close(&child->to_fd);
 		child->to_fd = -1;
@@ -171,7 +171,7 @@ static int weigh(struct bench *bench, const struct serving *serving,
 	int error = 0, end_error;
 
 	while (!error && asked < row->at_once) {
-		error = ask(bench, serving, &children[asked]);
+		error = ask(bench, serving, true, &children[asked]);
 		if (!error)
 			error = hear(&children[asked]);
 		asked++;

@@ -102,9 +102,9 @@ static int reach(const struct serving *serving, int *ret_sock)
 	return 0;
 }
 
-static int send_request(int sock, int in, int out)
+static int send_request(int sock, int in, int out, bool wants_pid)
 {
-	const struct ask ask = {.nr_children = 1, .wants_pids = true};
+	const struct ask ask = {.nr_children = 1, .wants_pids = wants_pid};
 	static uint8_t body[ASK_BODY_MAX];
 	struct ask_message message = {
 		.head = {.type = ASK_CHILDREN},
@@ -119,7 +119,8 @@ static int send_request(int sock, int in, int out)
 	return error ? error : ask_send(sock, &message);
 }
 
-int serving_ask(const struct serving *serving, struct serving_child *ret)
+int serving_ask(const struct serving *serving, bool wants_pid,
+		struct serving_child *ret)
 {
 	struct serving_child child = {-1, -1, -1};
 	int requests[2], answers[2], error;
@@ -130,7 +131,8 @@ int serving_ask(const struct serving *serving, struct serving_child *ret)
 	child.from_fd = answers[0];
 	error = reach(serving, &child.sock);
 	if (!error)
-		error = send_request(child.sock, requests[0], answers[1]);
+		error = send_request(child.sock, requests[0], answers[1],
+				     wants_pid);
 	(void)close(requests[0]);
 	(void)close(answers[1]);
 	*ret = child;

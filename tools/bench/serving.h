@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -31,8 +32,12 @@ struct serving_child {
 	int sock, to_fd, from_fd; /* -1: none */
 };
 
-/* Ask for a child with pipes for stdin and stdout; does not wait for it. */
-int serving_ask(const struct serving *serving, struct serving_child *ret);
+/*
+ * Ask for a child with pipes for stdin and stdout; does not wait for it.  With
+ * @wants_pid serving_pid() is possible.
+ */
+int serving_ask(const struct serving *serving, bool wants_pid,
+		struct serving_child *ret);
 
 /* Its pid, once it runs. */
 int serving_pid(struct serving_child *child, pid_t *ret_pid);

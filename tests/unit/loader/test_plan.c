@@ -399,6 +399,54 @@ static void an_unprivileged_user_keeps_no_capability(void **state)
 	assert_true(uid > find(fix, SYS_prctl, 35)); /* PR_SET_MM */
 }
 
+/* What is laid out once is not in the child's steps, but for its forks. */
+static void areas_laid_ahead_are_not_mapped_again(void **state)
+{
+	struct fixture *fix = *state;
+	const struct steps *laid;
+
+	fix->facts.laid = true;
+	add(fix, 0x10000, 4, IMAGE_VMA_ANON)->flags = IMAGE_VMA_DONTFORK;
+	add(fix, 0x20000, 8, IMAGE_VMA_STACK)->flags =
+		IMAGE_VMA_LOCKED | IMAGE_VMA_DONTDUMP;
+	add_run(fix, 0x11000, 1);
+	add_run(fix, 0x25000, 3);
+	build(fix);
+	laid = &fix->plan->laid;
+	assert_null(find(fix, SYS_mmap, 0x10000));
+	assert_null(find(fix, SYS_mmap, 0x20000));
+	assert_null(find(fix, SYS_pread64, 0x25000));
+	assert_int_equal(find(fix, SYS_madvise, 0x10000)->args[2],
+			 MADV_DONTFORK);
+	assert_non_null(find(fix, SYS_mlock2, 0x20000));
+	assert_int_equal(laid->list[0].nr, SYS_mmap);
+	assert_int_equal(laid->list[0].args[0], 0x10000);
+	assert_int_equal(laid->list[0].args[4], SPACE_FD);
+	assert_int_equal(laid->nr, 5); /* map; map, populate, read, advise */
+	assert_int_equal(fix->plan->nr_windows, 1);
+}
+
+static void all_but_what_is_laid_is_unmapped(void **state)
+{
+	struct fixture *fix = *state;
+
+	fix->facts.laid = true;
+	add(fix, 0x10000, 4, IMAGE_VMA_ANON);
+	add(fix, 0x14000, 2, IMAGE_VMA_ANON);
+	add(fix, 0x7e0000000000, 1, IMAGE_VMA_ANON);
+	add(fix, 0x7f1000000000, 4, IMAGE_VMA_VVAR);
+	build(fix);
+	assert_int_equal(find(fix, SYS_munmap, 0)->args[1], 0x10000);
+	assert_null(find(fix, SYS_munmap, 0x14000));
+	assert_int_equal(find(fix, SYS_munmap, 0x16000)->args[1],
+			 HOLE - 0x16000);
+	assert_int_equal(find(fix, SYS_munmap, HOLE + PLAN_HOLE_BYTES)->args[1],
+			 0x7e0000000000 - HOLE - PLAN_HOLE_BYTES);
+	/* The vdso's place is cleared: it waits in the hole. */
+	assert_int_equal(find(fix, SYS_munmap, 0x7e0000001000)->args[1],
+			 0x7ffffffff000 - 0x7e0000001000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -419,6 +467,8 @@ int main(void)
 		TEST(signals_with_an_action_are_set),
 		TEST(a_failed_step_is_told_in_words),
 		TEST(an_unprivileged_user_keeps_no_capability),
+		TEST(areas_laid_ahead_are_not_mapped_again),
+		TEST(all_but_what_is_laid_is_unmapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
