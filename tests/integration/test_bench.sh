@@ -114,7 +114,7 @@ for signal in INT TERM HUP PIPE; do
 	fi
 	start broken "$bench" "${words[@]}"
 	bench_pid=$pid
-	wait_for 20 is_mounted
+	wait_for 60 is_mounted
 	random_pause 200
 	kill -$signal "$bench_pid"
 	status=0
