@@ -13,7 +13,7 @@ cat >plan <<-'END'
 	sequential 1 2 sequential --parent c-2m --transport tcp --delay 50 -N
 	touch      - 1 touch --parent c-1m --percents 50,100 --transport tcp -N
 	prepare    - 1 prepare --sizes 1,2 -N
-	memory     - - memory --parent c-1m --counts 1,2
+	memory     - . memory --parent c-1m --counts 1,2
 	fault      - 2 fault --touches 8 --runs
 	transport  - 1 transport --reads 5 --most 4 --heap 8 --rounds
 END

@@ -94,7 +94,7 @@ static void print_json_cell(const struct fault_cell *cell, double ratio)
 		cell->p50_ns.nr, cell->ns.nr, cell->ns.min, p50.min, p50.median,
 		p50.max, hist_percentile(&cell->ns, 99));
 	if (ratio > 0)
-		(void)printf(", \"ratio\": %.3f", ratio);
+		(void)printf(", \"beside\": \"null\", \"ratio\": %.3f", ratio);
 	(void)puts("}");
 }
 

@@ -80,9 +80,9 @@ machine() {
 
 # The lines of the plan: FILE RUNS WORDS.
 planned() {
-	awk -v short=$short '/^#/ || !NF || short == "true" && $2 == "-" { next }
-		{ runs = short == "true" ? $2 : $3; file = $1
-			$1 = $2 = $3 = ""; print file, runs, $0 }' "$plan"
+	awk -v short=$short '/^#/ || !NF { next }
+		{ runs = short == "true" ? $2 : $3; file = $1 }
+		runs != "-" { $1 = $2 = $3 = ""; print file, runs, $0 }' "$plan"
 }
 
 mapfile -t lines < <(planned)
@@ -91,7 +91,7 @@ number=0 failed=0
 cd "$here/../.."
 for line in "${lines[@]}"; do
 	read -r file runs rest <<<"$line"
-	[ "$runs" != - ] || runs=
+	[ "$runs" != . ] || runs=
 	# shellcheck disable=SC2086
 	set -- $rest $runs
 	began=$SECONDS

@@ -48,7 +48,8 @@ class Ratios(unittest.TestCase):
     def test_rivals_and_short_times_are_left_out(self):
         rival = line(who="fork")
         del rival["ratio"]
-        self.assertEqual(guard.ratios([rival, line(median_ns=50_000)]), {})
+        self.assertEqual(guard.ratios([rival, line(median_ns=50_000),
+                                       line(who="floor_file")]), {})
 
     def test_microseconds_of_many_samples_count(self):
         fault = line()
@@ -110,6 +111,14 @@ class Program(unittest.TestCase):
                       "was 2.00: 2.50 times as much, 1.5 is allowed\n", said)
         self.assertIn("2 ratios compared, 1 worse", said)
         self.assertEqual(len(said.splitlines()), 2)
+
+    def test_nobody_is_beside(self):
+        lines = [line(2.0), line(5.0)]
+        for row in lines:
+            del row["beside"]
+        status, said = self.run_with(lines[:1], lines[1:])
+        self.assertEqual(status, 1)
+        self.assertIn("5.00 times its rival, was 2.00", said)
 
     def test_none_is_worse(self):
         status, said = self.run_with([line(2.0)], [line(5.0)], "--factor", "3")
