@@ -80,6 +80,7 @@ static void add_own(struct fetch *fetch, struct round *round,
 	flight->len_bytes = (uint32_t)piece->len_bytes;
 	flight->buf = piece->buf;
 	flight->kept = false;
+	flight->marks = round->is_fault ? fetch->here : NULL;
 	landing_queue(&fetch->pump, flight);
 }
 
@@ -184,7 +185,7 @@ static bool is_everybodys(int result)
 }
 
 /*
- * The worst result of a round's parts, and note what came.  A join that failed
+ * The worst result of a round's parts.  A join that failed
  * for the sake of another's page is -EAGAIN: read it alone.
  */
 static int collect(struct fetch *fetch, const struct round *round)
@@ -193,13 +194,9 @@ static int collect(struct fetch *fetch, const struct round *round)
 
 	for (unsigned i = 0; i < round->nr_parts; i++) {
 		const struct part *part = &round->parts[i];
-		const struct flight *own = &part->own;
-		int result = part->kind == PART_OWN ? own->result
+		int result = part->kind == PART_OWN ? part->own.result
 						    : part->join.result;
 
-		if (part->kind == PART_OWN && !result && round->is_fault)
-			(void)pageset_add(fetch->here,
-					  run_of(own->raddr, own->len_bytes));
 		if (part->kind == PART_JOIN && !is_everybodys(result))
 			result = -EAGAIN;
 		if (result && (!err || result == -ESTALE))

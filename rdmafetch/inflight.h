@@ -25,6 +25,7 @@
 #define INFLIGHT_MAX 512u
 
 struct flight;
+struct pageset;
 
 /* Somebody who wants a part of another's flight. */
 struct flight_join {
@@ -50,6 +51,7 @@ struct flight {
 	uint64_t raddr;
 	uint32_t object, len_bytes;
 	void *buf;
+	struct pageset *marks; /* it is in here once it arrived, or NULL */
 	enum flight_state state;
 	bool kept;     /* a prefetch: its buffer outlives its arrival */
 	unsigned pins; /* threads that copy out of a held buffer */

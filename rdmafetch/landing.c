@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "common/io.h"
+#include "common/page.h"
 #include "common/trace.h"
+#include "rdmafetch/pageset.h"
 
 /* Demand goes before all prefetch that still waits for room. */
 static void enqueue(struct pump *pump, struct flight *flight)
@@ -63,6 +65,16 @@ static void count_good(struct pump *pump, const struct flight *flight)
 	pump->stats.read_bytes += flight->len_bytes;
 }
 
+/* At once: out of the table and not here yet, it would be fetched again. */
+static void mark(const struct flight *flight)
+{
+	const struct prefetch_run run = {page_of(flight->raddr),
+					 page_of(flight->len_bytes)};
+
+	if (flight->marks)
+		(void)pageset_add(flight->marks, run);
+}
+
 void landing_land(struct pump *pump, struct flight *flight, int result,
 		  struct flight_list *landed)
 {
@@ -72,6 +84,8 @@ void landing_land(struct pump *pump, struct flight *flight, int result,
 		pump->stats.errors++;
 	else
 		count_good(pump, flight);
+	if (!result)
+		mark(flight);
 	TRACE(fetch__end, flight->object, flight->raddr, flight->len_bytes,
 	      result);
 	if (flight->kept && !result) {
