@@ -234,12 +234,13 @@ drop_image() {
 	[ "${1%-*}" != tcp ] || stop_daemon
 }
 
-# start_server WAY [OPTIONS]: a loader that serves the image; sets $server.
-servers=0 server=
+# start_server WAY [OPTIONS]: a loader that serves the image; sets $server.  It runs
+# under the command $serving_in.
+servers=0 server= serving_in=()
 start_server() {
 	local way=$1 name=server-$((++servers))
 	shift
-	start "$name" "$tools/mitosis-load" --memory="${way#*-}" \
+	start "$name" "${serving_in[@]}" "$tools/mitosis-load" --memory="${way#*-}" \
 		--serve="$dir/serve.sock" "$@" "$mnt/image"
 	server=$pid
 	wait_ready "$name" "$server"

@@ -59,8 +59,12 @@ before=$(portrait "$parent")
 
 take_image "$way" "$parent"
 diff <(echo "$before") <(portrait "$parent") || fail "the parent changed"
-start child unshare -n sh -c 'ip link set lo up && exec "$@"' sh \
-	"$tools/mitosis-load" --memory="${way#*-}" \
+net=(unshare -n sh -c 'ip link set lo up && exec "$@"' sh)
+if [ "${way%-*}" = served ]; then
+	serving_in=("${net[@]}") net=()
+fi
+choose_loader "$way"
+start child "${net[@]}" "${loading[@]}" \
 	--pid-file "$dir/child.pid" "$mnt/image"
 loader=$pid
 wait_for 20 test -s child.pid -o ! -e "/proc/$loader"

@@ -199,6 +199,21 @@ stop_server
 expect_exit "$client" 137 "the client of a server that was ended"
 wait_for 10 gone "$(cat last.pid)"
 
+# ---- children with new pids: no init, and a watchdog in its stead ----
+
+start_server "$way" --pid=new --max=2
+for i in 1 2 3 4 5 6; do
+	say 'sum;exit 0' | grep -q "^${right% * *} " || fail "with a new pid: another"
+done
+hold direct
+hold direct_too
+refused '2 of 2 children are there already' at </dev/null
+kill -9 "$server"
+wait "$server" 2>/dev/null || true
+wait_for 10 gone "$(cat direct.pid)"
+wait_for 10 gone "$(cat direct_too.pid)"
+server=
+
 echo 'exit 0' >&9
 exec 9>&-
 expect_exit "$parent" 0 "the parent"
