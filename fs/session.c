@@ -247,7 +247,6 @@ static void open_share(struct session *session, struct share_seat *seat)
 {
 	session->sharing = (struct share_session){
 		.options = session->options,
-		.image = session->origin.image,
 		.fetch = session->fetch,
 		.use = &session->use,
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/share_session.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,20 +12,22 @@
 #include "fs/mounts.h"
 
 /*
- * Whether the image is still there, by a page of it: its name may be another
- * image's by now.  Nobody uses the mount, so any failure will do.
+ * Whether the image is still there: its name may be another image's by now, so
+ * by bytes of it.  By those of its executable: memory may be here already, in a
+ * stash or held, and no answer of the far end.  That there are none to be had
+ * for us is an answer.
  */
 static int probe(void *arg)
 {
-	struct share_session *session = arg;
-	const struct image *image = session->image;
+	const struct share_session *session = arg;
 	_Alignas(PAGE_BYTES) uint8_t page[PAGE_BYTES];
+	struct fetch_stats stats;
+	int r = fetch_read(session->fetch, SOURCE_EXE, 0, page, sizeof(page));
 
-	if (!image->nr_runs)
-		return 0;
-	return fetch_read(session->fetch, SOURCE_MEMORY,
-			  image->runs[0].first_page << PAGE_SHIFT, page,
-			  sizeof(page));
+	if (r != -EIO)
+		return r;
+	fetch_get_stats(session->fetch, &stats);
+	return stats.is_lost || stats.is_gone ? -EIO : 0;
 }
 
 struct share *share_session_open(struct share_session *session,

@@ -8,14 +8,12 @@
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
-#include "common/image.h"
 #include "fs/options.h"
 #include "fs/share.h"
 #include "rdmafetch/fetch.h"
 
 struct share_session {
 	const struct options *options;
-	const struct image *image;
 	struct fetch *fetch;
 	struct use *use;
 };

@@ -179,6 +179,17 @@ ctl release img >/dev/null
 wait_for 30 nr_servers 0
 nr_seats 0 || fail "a released image has a seat"
 
+# Also when its pages are in a store of this host, and answer without it.
+new_image img 5
+at img a "cache_ttl=600,cache=stash,stash=$dir/stash"
+look img a
+umount a
+wait_for 30 nr_servers 1
+sleep 1.5
+nr_seats 1 || fail "cache_ttl is not kept, with a stash"
+ctl release img >/dev/null
+wait_for 30 nr_servers 0
+
 # Nor one whose daemon is gone.
 new_image other 2
 at other a cache_ttl=600,timeo=5,retrans=0
