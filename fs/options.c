@@ -431,7 +431,7 @@ static int check_sharing(struct options *options)
 
 bool options_waits(const struct options *options)
 {
-	return options->source.where != PARSE_LOCAL;
+	return options->hard || options->source.where != PARSE_LOCAL;
 }
 
 static int check(struct options *options)
@@ -460,6 +460,12 @@ static int check(struct options *options)
 		return wrong(options,
 			     "fuse=%s: no such channel; auto, dev or io_uring",
 			     options->fuse_text);
+	if (options->hard && options->channel == CHANNEL_URING)
+		return wrong(
+			options, "%s",
+			"fuse=io_uring with hard: libfuse tells nothing of "
+			"a reader that is killed, so it would wait on; "
+			"leave out one of the two");
 	if (!options->threads)
 		options->threads = channel_threads(options_waits(options));
 	return 0;

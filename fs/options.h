@@ -72,7 +72,7 @@ struct options {
  */
 int options_parse(int argc, char **argv, struct options *options);
 
-/* Whether reads of what is mounted wait for a network, or a daemon. */
+/* Whether reads of what is mounted wait for a network, a daemon, or a parent. */
 bool options_waits(const struct options *options);
 
 /* The usage text, one option a line. */

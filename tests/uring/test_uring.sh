@@ -8,13 +8,13 @@ need_tools mitosisfs mitosisd mitosisctl
 knob=/sys/module/fuse/parameters/enable_uring
 [ "$(cat $knob)" = Y ] || skip "$knob is not Y"
 
-cat >parent.py <<'END'
+cat >uring.py <<'END'
 import hashlib, os, time
 blocks = [hashlib.shake_128(b"%d" % i).digest(1 << 16) for i in range(400)]
 os.write(1, b"ready\n")
 time.sleep(600)
 END
-start parent /usr/bin/python3 parent.py
+start parent /usr/bin/python3 uring.py
 parent=$pid
 wait_ready parent "$parent"
 

@@ -233,6 +233,14 @@ static void channels_are_taken(void **state)
 	assert_int_equal(options.channel, CHANNEL_DEV);
 	options_done(&options);
 	assert_refused("mitosisfs h:/pid/1 /mnt -o fuse=pipe", "fuse=pipe");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o hard,fuse=io_uring", "hard");
+	assert_int_equal(parse("mitosisfs local:/pid/1 /mnt", &options), 0);
+	assert_false(options_waits(&options));
+	options_done(&options);
+	assert_int_equal(parse("mitosisfs local:/pid/1 /mnt -o hard", &options),
+			 0);
+	assert_true(options_waits(&options));
+	options_done(&options);
 }
 
 /* mount.fuse3 runs the program with exactly this tail. */
