@@ -94,13 +94,6 @@ static int sink(void *arg, uint64_t first_page, uint64_t nr_pages,
 	return 0;
 }
 
-static void *place(void *arg, uint64_t first_page, uint64_t nr_pages)
-{
-	struct session *session = arg;
-
-	return warm_place(session->origin.warm, first_page, nr_pages);
-}
-
 static int open_fetch(struct session *session,
 		      const struct session_image *image)
 {
@@ -116,8 +109,6 @@ static int open_fetch(struct session *session,
 		.reopen_arg = image->reopen_arg,
 		.sink = sink,
 		.sink_arg = session,
-		.place = place,
-		.place_arg = session,
 		.stash = image->stashing ? image->stashing->stash : NULL,
 	};
 

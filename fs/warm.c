@@ -130,12 +130,6 @@ static struct prefetch_run run_of(uint64_t raddr, uint64_t len_bytes)
 	return (struct prefetch_run){page_of(raddr), page_of(len_bytes)};
 }
 
-void *warm_place(struct warm *warm, uint64_t first_page, uint64_t nr_pages)
-{
-	return warm->takes ? warmfile_at(warm->file, first_page, nr_pages)
-			   : NULL;
-}
-
 static void note_here(struct warm *warm, struct prefetch_run run)
 {
 	(void)pthread_mutex_lock(&warm->lock);
@@ -179,7 +173,9 @@ static void end_put(struct warm *warm)
 /* Copy the pages of @run, which are at @buf: whether there was memory. */
 static bool put(struct warm *warm, struct prefetch_run run, const char *buf)
 {
-	void *at = warm_place(warm, run.first_page, run.nr_pages);
+	void *at = warm->takes ? warmfile_at(warm->file, run.first_page,
+					     run.nr_pages)
+			       : NULL;
 
 	if (!at)
 		return false;
@@ -217,10 +213,6 @@ bool warm_take(struct warm *warm, uint64_t first_page, uint64_t nr_pages,
 	struct prefetch_run run = {first_page, nr_pages};
 	bool has;
 
-	if (warm->file && warmfile_has(warm->file, buf)) {
-		note_here(warm, run);
-		return true;
-	}
 	if (!warm->takes || !begin_put(warm))
 		return false;
 	has = put_missing(warm, run, buf);

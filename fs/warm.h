@@ -55,17 +55,9 @@ struct warm *warm_new(const struct image *image, const char *why);
 int warm_begin(struct warm *warm, int fuse_fd, bool has_passthrough);
 
 /*
- * Where pages may land that are to come, or NULL: elsewhere.  Memory for them
- * is taken when they are written there; who writes for us (a system call) fails
- * with EFAULT when there is none.  Does not block.
- */
-void *warm_place(struct warm *warm, uint64_t first_page, uint64_t nr_pages);
-
-/*
- * Pages came to @buf, which is where warm_place() wanted them, or else they are
- * copied.  Whether they are here now: without memory for them what has come
- * stays, the rest must go elsewhere, and the tier is cold.  May block for as
- * long as memory takes to be cleared.
+ * Pages came to @buf: copy them, unless they are here.  Whether they are now:
+ * without memory for them what has come stays, the rest must go elsewhere, and
+ * the tier is cold.  May block for as long as memory takes to be cleared.
  */
 bool warm_take(struct warm *warm, uint64_t first_page, uint64_t nr_pages,
 	       const void *buf);

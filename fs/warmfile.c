@@ -236,12 +236,6 @@ int warmfile_populate(struct warmfile *file, uint64_t first_page,
 	return r;
 }
 
-int warmfile_has(const struct warmfile *file, const void *buf)
-{
-	return (const char *)buf >= file->maps &&
-	       (const char *)buf < file->maps + file->maps_bytes;
-}
-
 /*
  * A map that has been made from a writable descriptor could be made writable
  * again: it counts as a writer, and is made anew.

@@ -3,8 +3,8 @@
  * warmfile.h - memory for a whole image, as a file in huge pages
  *
  * A tmpfs of our own, mounted nowhere, holds one file whose offsets are the
- * parent's addresses.  It is filled through maps (fs/warmplan.h says which), so
- * that pages can be received straight into it, and then closed for writing.
+ * parent's addresses.  It is filled through maps (fs/warmplan.h says which),
+ * which is how it gets huge pages, and then closed for writing.
  *
  * It knows nothing of what has come: see fs/warm.h.
  *
@@ -51,9 +51,6 @@ int warmfile_populate(struct warmfile *file, uint64_t first_page,
  */
 void *warmfile_at(const struct warmfile *file, uint64_t first_page,
 		  uint64_t nr_pages);
-
-/* Whether @buf lies in the file's maps. */
-int warmfile_has(const struct warmfile *file, const void *buf);
 
 /* Nobody writes it any more, nor can.  Returns 0 or -errno. */
 int warmfile_seal(struct warmfile *file);

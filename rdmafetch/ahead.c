@@ -110,17 +110,6 @@ static struct slot *free_slot(struct ahead *ahead)
 	return NULL;
 }
 
-/* A loss may be for want of memory there: then not. */
-static void *place_of(const struct ahead *ahead, struct prefetch_run piece)
-{
-	const struct ahead_options *options = &ahead->options;
-
-	return options->place && !ahead->nr_losses
-		       ? options->place(options->place_arg, piece.first_page,
-					piece.nr_pages)
-		       : NULL;
-}
-
 /*
  * A slot whose pages the stash has needs no transport.  What turns out to be
  * damaged is asked for again, and then has to be fetched.  Lets the lock go.
@@ -141,7 +130,6 @@ static void start_slot(struct ahead *ahead, struct slot *slot,
 		       struct prefetch_run piece)
 {
 	struct flight *flight = &slot->flight;
-	void *place = place_of(ahead, piece);
 	bool is_stashed;
 
 	slot->busy = true;
@@ -149,7 +137,7 @@ static void start_slot(struct ahead *ahead, struct slot *slot,
 	flight->object = SOURCE_MEMORY;
 	flight->raddr = piece.first_page << PAGE_SHIFT;
 	flight->len_bytes = (uint32_t)(piece.nr_pages << PAGE_SHIFT);
-	flight->buf = place ? place : slot->buf;
+	flight->buf = slot->buf;
 	flight->kept = true;
 	ahead->nr_flying += (unsigned)piece.nr_pages;
 	(void)pageset_add(ahead->options.here, piece);
@@ -208,18 +196,14 @@ static void sink_slot(struct ahead *ahead, struct slot *slot)
 {
 	const struct ahead_options *options = &ahead->options;
 	struct prefetch_run run = run_of(&slot->flight);
-	bool is_placed = slot->flight.buf != slot->buf;
 	int err;
 
 	ahead->nr_losses = 0;
 	slot->sinking = true;
 	(void)pthread_mutex_unlock(&ahead->pump->lock);
-	if (is_placed) /* it is ours until the sink has it */
-		stash_put(options->stash, run, slot->flight.buf);
 	err = options->sink(options->sink_arg, run.first_page, run.nr_pages,
-			    slot->flight.buf);
-	if (!is_placed)
-		stash_put(options->stash, run, slot->buf);
+			    slot->buf);
+	stash_put(options->stash, run, slot->buf);
 	(void)pthread_mutex_lock(&ahead->pump->lock);
 	landing_retire(ahead->pump, &slot->flight);
 	slot->sinking = false;

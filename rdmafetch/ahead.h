@@ -42,8 +42,6 @@ struct ahead_options {
 	int (*sink)(void *arg, uint64_t first_page, uint64_t nr_pages,
 		    const void *buf); /* as of struct fetch_options */
 	void *sink_arg;
-	void *(*place)(void *arg, uint64_t first_page, uint64_t nr_pages);
-	void *place_arg;     /* both as of struct fetch_options */
 	struct stash *stash; /* borrowed; NULL: none */
 };
 

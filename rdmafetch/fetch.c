@@ -406,8 +406,6 @@ static int start_ahead(struct fetch *fetch)
 		.foreseen = fetch->foreseen,
 		.sink = options->sink,
 		.sink_arg = options->sink_arg,
-		.place = options->place,
-		.place_arg = options->place_arg,
 		.stash = options->stash,
 	};
 	struct ahead *ahead = NULL;

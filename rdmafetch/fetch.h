@@ -66,13 +66,6 @@ struct fetch_options {
 		    const void *buf);
 	void *sink_arg;
 	/*
-	 * Where these pages shall land instead of in the fetch's memory, which
-	 * stays valid until the sink has been called; or NULL.  Called with the
-	 * lock held: must not block, nor call the fetch.  NULL: never.
-	 */
-	void *(*place)(void *arg, uint64_t first_page, uint64_t nr_pages);
-	void *place_arg;
-	/*
 	 * Asked before the transport; what comes ahead goes in.  Borrowed, and
 	 * must live longer.  NULL: none.
 	 */
