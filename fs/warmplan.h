@@ -3,9 +3,9 @@
  * warmplan.h - how the pages of an image lie in the warm file's maps: pure
  *
  * The file's offsets are the parent's addresses, so units of 2 MiB of the one
- * are units of the other.  The kernel takes the largest page that fits the map
- * it is touched by, and all of it is taken: so a unit that is mostly there
- * becomes whole, and every other stretch gets a map of its own, no longer than
+ * are units of the other.  The kernel takes a huge page, all of it, wherever
+ * the map that is touched covers its unit: so a unit that is mostly there is
+ * covered whole, and every other stretch gets a map of its own, no longer than
  * itself.
  *
  *     pages     ##########.####|#..............|..####.........|
@@ -31,7 +31,7 @@
 
 struct warmplan_window {
 	uint64_t first_page, nr_pages;
-	bool large; /* the kernel may take large pages */
+	bool large; /* the kernel may take huge pages */
 };
 
 struct warmplan {

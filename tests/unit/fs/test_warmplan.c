@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which stretches of an image get large pages, and what that costs. */
+/* Which stretches of an image get huge pages, and what that costs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
