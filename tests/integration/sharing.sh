@@ -51,7 +51,12 @@ new_image() {
 	tag_of[$1]=$2
 	wait_ready "parent-$1-$2" "$pid"
 	base_of[$1]=$(sed -n 1p "parent-$1-$2.out")
-	ctl prepare --name "$1" "$pid" >/dev/null
+	wait_for 60 prepared "$1" "$pid"
+}
+
+# On a busy machine threads may not come to a stop in time: that may be tried again.
+prepared() {
+	ctl prepare --name "$1" "$2" >/dev/null 2>prepare.err
 }
 
 # at NAME MOUNTPOINT [OPTIONS]: mount image NAME
