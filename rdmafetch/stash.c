@@ -62,7 +62,6 @@ static void look_up(struct stash *stash, struct span *span)
 	memcpy(span->sums, room->sums + span->rank,
 	       span->nr * sizeof(*span->sums));
 	stash_room_hold(room, span->rank, span->nr);
-	stash_room_use(room, span->rank, span->nr);
 	unlock(stash);
 }
 
@@ -99,6 +98,9 @@ static void read_span(struct stash *stash, struct span *span)
 	lock(stash);
 	stash_room_release(&stash->room, span->rank, span->nr);
 	forget_bad(stash, span, old);
+	for (unsigned i = 0; i < span->nr; i++)
+		if (span->sums[i])
+			stash_room_use(&stash->room, span->rank + i);
 	stash->stats.hit_pages += nr_here;
 	stash->stats.miss_pages += span->nr - nr_here;
 	unlock(stash);
@@ -381,7 +383,8 @@ static int open_file(struct stash_room *room)
 	if (err)
 		return err;
 	(void)futimens(room->file.fd, NULL);
-	return stash_file_begin(&room->file);
+	err = stash_file_begin(&room->file);
+	return err ? err : stash_file_reserve(&room->file);
 }
 
 static void describe(struct stash_room *room,

@@ -56,6 +56,14 @@ int stash_file_memory(struct stash_file *file)
 		       : -EIO;
 }
 
+int stash_file_reserve(const struct stash_file *file)
+{
+	if (!fallocate(file->fd, FALLOC_FL_KEEP_SIZE, 0,
+		       (off_t)stash_empty_bytes(file->head.nr_pages)))
+		return 0;
+	return errno == EOPNOTSUPP ? 0 : -errno;
+}
+
 int stash_file_begin(struct stash_file *file)
 {
 	uint64_t end = data_at(file, file->head.nr_pages);
@@ -142,12 +150,23 @@ unsigned stash_file_read(const struct stash_file *file, uint64_t rank,
 	return nr_wrong;
 }
 
+/* Of an entry that was written, its page is not there. */
+static void give_up(const struct stash_file *file, uint64_t rank,
+		    unsigned nr_pages)
+{
+	static const uint64_t none;
+
+	for (unsigned i = 0; i < nr_pages; i++)
+		(void)write_at(file->fd, &none, sizeof(none),
+			       stash_entry_at(rank + i));
+	(void)punch(file, data_at(file, rank), nr_pages * PAGE_BYTES);
+}
+
 int stash_file_write(const struct stash_file *file, uint64_t rank,
 		     unsigned nr_pages, const void *buf, uint64_t *ret_sums)
 {
 	size_t len = nr_pages * PAGE_BYTES;
-	uint64_t at = data_at(file, rank);
-	int err = write_at(file->fd, buf, len, at);
+	int err = write_at(file->fd, buf, len, data_at(file, rank));
 
 	for (unsigned i = 0; i < nr_pages; i++)
 		ret_sums[i] = stash_sum(&file->head, rank + i,
@@ -156,7 +175,7 @@ int stash_file_write(const struct stash_file *file, uint64_t rank,
 		err = write_at(file->fd, ret_sums, nr_pages * STASH_ENTRY_BYTES,
 			       stash_entry_at(rank));
 	if (err)
-		(void)punch(file, at, len);
+		give_up(file, rank, nr_pages);
 	return err;
 }
 

@@ -29,6 +29,12 @@ int stash_file_memory(struct stash_file *file);
 int stash_file_begin(struct stash_file *file);
 
 /*
+ * Take the room of head and index, so that an entry that is written later finds
+ * it.  0 or -errno.
+ */
+int stash_file_reserve(const struct stash_file *file);
+
+/*
  * Read the index into @sums, a word for each page: what a file says, be it
  * true or not.  What cannot be read is 0.
  */

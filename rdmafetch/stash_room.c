@@ -30,13 +30,10 @@ void stash_room_release(struct stash_room *room, uint64_t rank, unsigned nr)
 		sieve_release(room->sieve, at);
 }
 
-void stash_room_use(struct stash_room *room, uint64_t rank, unsigned nr)
+void stash_room_use(struct stash_room *room, uint64_t rank)
 {
-	for (uint32_t at = chunk_of(rank); at <= chunk_of(rank + nr - 1);
-	     at++) {
-		sieve_use(room->sieve, at);
-		room->chunks[at].is_used = true;
-	}
+	sieve_use(room->sieve, chunk_of(rank));
+	room->chunks[chunk_of(rank)].is_used = true;
 }
 
 /* ---- the index ---- */
@@ -160,14 +157,21 @@ bool stash_room_reserve(struct stash_room *room, unsigned nr)
 
 void stash_room_failed(struct stash_room *room, unsigned nr, int err)
 {
+	uint64_t tried = room->used_pages;
+
 	room->used_pages -= nr;
-	if (err == -ENOSPC || err == -EDQUOT) {
-		room->cannot_grow = true;
-		if (room->granted_pages > room->used_pages)
-			room->granted_pages = room->used_pages;
-	} else {
+	if (err != -ENOSPC && err != -EDQUOT) {
 		room->cannot_write = true;
+		return;
 	}
+	/*
+	 * A little less than what did not fit: what had to go for it has left
+	 * its room, and only what others take of the disk is missing.
+	 */
+	room->cannot_grow = true;
+	tried -= tried < STASH_CHUNK_PAGES ? tried : STASH_CHUNK_PAGES;
+	if (room->granted_pages > tried)
+		room->granted_pages = tried;
 }
 
 /* ---- life ---- */

@@ -69,8 +69,8 @@ int stash_room_settle(struct stash_room *room);
 void stash_room_hold(struct stash_room *room, uint64_t rank, unsigned nr);
 void stash_room_release(struct stash_room *room, uint64_t rank, unsigned nr);
 
-/* They were wanted. */
-void stash_room_use(struct stash_room *room, uint64_t rank, unsigned nr);
+/* The page at @rank was wanted, and here. */
+void stash_room_use(struct stash_room *room, uint64_t rank);
 
 /* Whether the page at @rank is neither here nor to be written just now. */
 bool stash_room_wants(const struct stash_room *room, uint64_t rank);

@@ -232,7 +232,8 @@ drop
 mount_image "$source" "port=$port,nosharecache,stash=$dir/small"
 look
 [ "$(counter stash_bad_pages)" = 0 ] || fail "bad pages of a full disk"
-[ "$(counter stash_hit_pages)" -gt 100 ] || fail "none is found there"
+[ "$(counter stash_hit_pages)" -gt 100 ] ||
+	fail "none is found there: $(grep stash_ "$mnt/status")"
 drop
 wait_for 10 umount -q small # mitosisfs lets go of it a moment later
 
