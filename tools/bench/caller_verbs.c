@@ -9,6 +9,7 @@
  * buffer may be used again once all of its calls are answered.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define NS_PER_MS    1000000ull
 #define WCS	     32
 #define SIGNAL_EVERY 32u
+#define LOOKS_ALONE  32u
 #define SEND_BYTES   4160u /* each on cache lines of its own */
 
 _Static_assert(CALLER_UNDERWAY_RDMA_MAX <= VERBS_RECVS, "answers fit");
@@ -164,17 +166,21 @@ static int poll_once(struct caller_verbs *verbs, struct hist *hist)
 	return nr < 0 ? -EIO : answers;
 }
 
-/* Look as long as it pays, as the transport does. */
+/* Look as long as it pays, as the transport does; but there may be more callers
+ * that only look than there are CPUs, so after some looks others may run. */
 static int look(struct caller_verbs *verbs, struct hist *hist, bool *was_away)
 {
 	uint64_t now_ns = io_monotonic_ns();
 	struct verbs_look look = verbs_spin_look(
 		&verbs->spin, now_ns, now_ns + CALLER_PATIENCE_MS * NS_PER_MS);
-	int nr;
+	unsigned nr_looks = 0;
+	int nr = poll_once(verbs, hist);
 
-	do {
+	while (!nr && verbs_look_again(&look, io_monotonic_ns())) {
+		if (++nr_looks > LOOKS_ALONE)
+			(void)sched_yield();
 		nr = poll_once(verbs, hist);
-	} while (!nr && verbs_look_again(&look, io_monotonic_ns()));
+	}
 	*was_away = look.was_away;
 	return nr;
 }
