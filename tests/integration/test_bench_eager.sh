@@ -4,7 +4,6 @@
 # behind.  No figure is looked at.
 . "$(dirname "$0")/lib.sh"
 need_tools mitosis-bench mitosis-bench-parent mitosisfs mitosisd
-export TMPDIR=$dir
 
 for transport in local tcp; do
 	"$tools/mitosis-bench" eager --parent c-1m --transport $transport -N 2 \

@@ -14,28 +14,27 @@ cat >plan <<-'END'
 	touch      - 1 touch --parent c-1m --percents 50,100 --transport tcp -N
 	prepare    - 1 prepare --sizes 1,2 -N
 	memory     - . memory --parent c-1m --counts 1,2
-	children   - 1 children --counts 1,2 -N
 	fault      - 2 fault --touches 8 --runs
 	transport  - 1 transport --reads 5 --most 4 --heap 8 --rounds
 END
 "$bench/report.sh" made 2>progress.err || fail "$(cat progress.err)"
-[ "$(grep -c '^\[[1-8]/8\]' progress.err)" = 8 ] || fail "no progress is shown"
+[ "$(grep -c '^\[[1-7]/7\]' progress.err)" = 7 ] || fail "no progress is shown"
 
 /usr/bin/python3 - <<'END' || fail "the page or a picture is not right"
 import json, pathlib, xml.dom.minidom
 made = pathlib.Path("made")
 assert {path.stem for path in made.glob("*.jsonl")} == {
     "machine", "fork", "sequential", "touch", "prepare", "memory", "fault",
-    "children", "transport"}
+    "transport"}
 machine = json.loads((made / "machine.jsonl").read_text())
 assert machine["cpus"] > 0 and machine["kernel"] and machine["load_after"] >= 0
 page = (made / "README.md").read_text()
 for words in ("c-1m, tcp", "50 µs each way", "read, random, 50 %", "c-2m, local",
-              "hello, local", "readall, 2", "read_1, local", "tcp, 64 KiB, 16 at a time",
+              "readall, 2", "read_1, local", "tcp, 64 KiB, 16 at a time",
               machine["kernel"]):
     assert words in page, words
 pictures = {path.name for path in made.glob("*.svg")}
-assert {"children.svg", "touch.svg", "prepare.svg", "fault.svg", "transport-latency.svg"} <= \
+assert {"touch.svg", "prepare.svg", "fault.svg", "transport-latency.svg"} <= \
     pictures, pictures
 for name in pictures:
     assert f"({name})" in page, name
