@@ -179,6 +179,15 @@ static void scan(struct share *share)
 		share->is_stale = true;
 }
 
+/* Who has only connected may just be looking whether somebody is here. */
+static bool has_guests(const struct share *share)
+{
+	for (unsigned i = 0; i < share->nr_guests; i++)
+		if (share->guests[i].stage != GUEST_ASKS)
+			return true;
+	return false;
+}
+
 /* 1 when it is time to let go. */
 static int look(struct share *share)
 {
@@ -187,7 +196,7 @@ static int look(struct share *share)
 
 	if (share->is_stale)
 		return 0;
-	if (share->nr_mounts || share->nr_guests || options->use->nr) {
+	if (share->nr_mounts || has_guests(share) || options->use->nr) {
 		share->idle_ns = 0;
 		return 0;
 	}

@@ -17,7 +17,8 @@
 #define BACKLOG	   128
 #define LOCK_TRIES 200
 #define LOCK_US	   10000
-#define OTHERS_MAX 64u /* looked at; a host has a few */
+#define OTHERS_MAX 64u	/* looked at; a host has a few */
+#define SWEEP_MAX  256u /* looked at each time */
 
 void share_seat_none(struct share_seat *seat, const char *why)
 {
@@ -73,6 +74,17 @@ static int new_socket(void)
 	return sock < 0 ? -errno : sock;
 }
 
+/* An open of its own: a copy of the descriptor would share its place. */
+static DIR *open_list(int folder_fd)
+{
+	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!folder && fd >= 0)
+		(void)close(fd);
+	return folder;
+}
+
 /* -ENOENT: none there; -ECONNREFUSED: a dead one. */
 static int connect_to(int folder, const char *name)
 {
@@ -86,6 +98,28 @@ static int connect_to(int folder, const char *name)
 	return steal_fd(&sock);
 }
 
+/*
+ * What dead servers have left, of whatever image: nobody else would come to
+ * take it.  Who holds the lock sees no server that has its socket and does not
+ * listen yet.
+ */
+static void sweep(int folder_fd)
+{
+	CLEANUP_CLOSEDIR DIR *folder = open_list(folder_fd);
+	struct dirent *entry;
+	unsigned nr = 0;
+
+	while (folder && nr++ < SWEEP_MAX && (entry = readdir(folder))) {
+		int sock = -1;
+
+		if (strlen(entry->d_name) == SHARE_NAME_MAX)
+			sock = connect_to(folder_fd, entry->d_name);
+		if (sock == -ECONNREFUSED)
+			(void)unlinkat(folder_fd, entry->d_name, 0);
+		cleanup_close(&sock);
+	}
+}
+
 static int sit(struct share_seat *seat)
 {
 	const struct sockaddr_un address = address_of(seat->folder, seat->name);
@@ -94,6 +128,7 @@ static int sit(struct share_seat *seat)
 	if (sock < 0)
 		return sock;
 	(void)unlinkat(seat->folder, seat->name, 0);
+	sweep(seat->folder);
 	if (bind(sock, (const struct sockaddr *)&address, sizeof(address)) ||
 	    listen(sock, BACKLOG))
 		return -errno;
@@ -140,14 +175,10 @@ int share_seat_find(const struct share_terms *terms, struct share_seat *seat,
 void share_seat_others(const struct share_seat *seat,
 		       int (*fn)(void *arg, int sock), void *arg)
 {
-	/* An open of its own: a copy of the descriptor shares its lock. */
-	int fd = openat(seat->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP_CLOSEDIR DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	CLEANUP_CLOSEDIR DIR *folder = open_list(seat->folder);
 	struct dirent *entry;
 	unsigned nr = 0;
 
-	if (!folder && fd >= 0)
-		(void)close(fd);
 	while (folder && nr < OTHERS_MAX && (entry = readdir(folder))) {
 		int sock;
 

@@ -7,7 +7,7 @@
  * by what its mounts have in common (share_name()).  Who looks holds the
  * folder's lock until it is connected or sits there itself, so of many that
  * come at once one sits.  A socket that nobody listens at is a dead server's,
- * and is taken.
+ * and is taken away by the next who sits down.
  *
  * Threads: the caller's; nothing is shared but the folder.
  */

@@ -70,6 +70,18 @@ at img a
 at img b
 is_of b mounts 2 || fail "not shared behind a dead server"
 nr_seats 1 || fail "$(ls /run/mitosisfs) are left"
+# Those of images that nobody will ever ask for again are taken away too.
+kill -9 "$(servers)"
+wait_for 30 nr_servers 0
+umount a
+umount b
+new_image brief 7
+at brief a
+nr_seats 1 || fail "a dead server's socket stays: $(ls /run/mitosisfs)"
+umount a
+end_servers
+at img a
+at img b
 
 # umount -f of one ends all; umount -l of one ends that one.
 umount -l a
