@@ -120,40 +120,48 @@ void stashing_put(struct json *json, const struct stashing *stashing)
 		json_u64(json, counters[i].name, counter(&stats, i));
 }
 
-static void put_family(struct prom *prom, const char *name, enum prom_type type,
-		       const char *help, uint64_t bytes)
-{
-	prom_family(prom, name, type, help);
-	prom_u64(prom, NULL, bytes);
-}
+#define ROW(name, type, field, unit, help)                                     \
+	{                                                                      \
+		"mitosisfs_stash_" name, help, type,                           \
+			offsetof(struct stash_stats, field), unit              \
+	}
+
+static const struct {
+	const char *name, *help;
+	enum prom_type type;
+	size_t offset;
+	uint64_t unit; /* of the field, in bytes */
+} families[] = {
+	ROW("hit_bytes_total", PROM_COUNTER, hit_pages, PAGE_BYTES,
+	    "What was asked for and found in the stash."),
+	ROW("miss_bytes_total", PROM_COUNTER, miss_pages, PAGE_BYTES,
+	    "What was asked for and not found there."),
+	ROW("kept_bytes_total", PROM_COUNTER, kept_pages, PAGE_BYTES,
+	    "What was put into the stash."),
+	ROW("evicted_bytes_total", PROM_COUNTER, evicted_pages, PAGE_BYTES,
+	    "What was thrown out for the sake of the bound."),
+	ROW("bad_bytes_total", PROM_COUNTER, bad_pages, PAGE_BYTES,
+	    "What was found damaged, and fetched anew."),
+	ROW("failed_bytes_total", PROM_COUNTER, failed_pages, PAGE_BYTES,
+	    "What could not be put in: no room, or an error."),
+	ROW("bytes", PROM_GAUGE, used_bytes, 1, "What the stash takes."),
+	ROW("limit_bytes", PROM_GAUGE, max_bytes, 1,
+	    "What it may take: cache_size."),
+};
 
 void stashing_metrics(struct prom *prom, const struct stashing *stashing)
 {
 	struct stash_stats stats;
+	uint64_t value;
 
 	if (!stashing->stash)
 		return;
 	stash_get_stats(stashing->stash, &stats);
-	put_family(prom, "mitosisfs_stash_hit_bytes_total", PROM_COUNTER,
-		   "What was asked for and found in the stash.",
-		   stats.hit_pages << PAGE_SHIFT);
-	put_family(prom, "mitosisfs_stash_miss_bytes_total", PROM_COUNTER,
-		   "What was asked for and not found there.",
-		   stats.miss_pages << PAGE_SHIFT);
-	put_family(prom, "mitosisfs_stash_kept_bytes_total", PROM_COUNTER,
-		   "What was put into the stash.",
-		   stats.kept_pages << PAGE_SHIFT);
-	put_family(prom, "mitosisfs_stash_evicted_bytes_total", PROM_COUNTER,
-		   "What was thrown out for the sake of the bound.",
-		   stats.evicted_pages << PAGE_SHIFT);
-	put_family(prom, "mitosisfs_stash_bad_bytes_total", PROM_COUNTER,
-		   "What was found damaged, and fetched anew.",
-		   stats.bad_pages << PAGE_SHIFT);
-	put_family(prom, "mitosisfs_stash_failed_bytes_total", PROM_COUNTER,
-		   "What could not be put in: no room, or an error.",
-		   stats.failed_pages << PAGE_SHIFT);
-	put_family(prom, "mitosisfs_stash_bytes", PROM_GAUGE,
-		   "What the stash takes.", stats.used_bytes);
-	put_family(prom, "mitosisfs_stash_limit_bytes", PROM_GAUGE,
-		   "What it may take: cache_size.", stats.max_bytes);
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		memcpy(&value, (const char *)&stats + families[i].offset,
+		       sizeof(value));
+		prom_family(prom, families[i].name, families[i].type,
+			    families[i].help);
+		prom_u64(prom, NULL, value * families[i].unit);
+	}
 }

@@ -64,7 +64,7 @@ drop() {
 
 # du_kib: what the stashes take
 du_kib() {
-	du -s --block-size=1K stash | cut -f1
+	du -c --block-size=1K stash/*.stash | tail -n 1 | cut -f1
 }
 
 mkdir work
@@ -90,6 +90,11 @@ expect_ok parent "$parent"
 rm work/go
 [ "$(counter stash_kept_pages)" -ge 8192 ] || fail "kept too little"
 [ "$(counter stash_hit_pages)" = 0 ] || fail "hits in an empty stash"
+if /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null; then
+	/usr/bin/python3 "$here/check_metrics.py" mitosisfs_stash_bytes \
+		mitosisfs_stash_bad_bytes_total=0 \
+		mitosisfs_stash_limit_bytes=1073741824 <"$mnt/metrics"
+fi
 drop
 file=$(echo stash/*.stash)
 [ "$(stat -c %a "$file")" = 600 ] || fail "the file's mode"
