@@ -182,9 +182,12 @@ static struct slot *new_slot(struct hold *hold, uint64_t nr_pages)
 	if (rest < nr_pages)
 		start += rest;
 	while (hold->next_slot - hold->first_slot == SLOTS ||
-	       start + nr_pages - tail(hold) > pool)
-		if (!drop_oldest(hold))
+	       start + nr_pages - tail(hold) > pool) {
+		if (hold->first_slot == hold->next_slot)
+			hold->head = start; /* the gap is before nobody */
+		else if (!drop_oldest(hold))
 			return NULL;
+	}
 	slot = slot_at(hold, hold->next_slot++);
 	slot->start = start;
 	hold->head = start + nr_pages;
