@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/io.h"
@@ -54,13 +56,13 @@ int mounts_count(dev_t dev)
 	return r ? r : nr;
 }
 
-/* 1 when what @path leads to is the very mount. */
-static int is_at(const struct mountinfo *mount, const char *path)
+/* 1 when @fd is of the very mount. */
+static int is_of(const struct mountinfo *mount, int fd)
 {
 	struct statx st;
 
-	return !statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW,
-		      STATX_MNT_ID, &st) &&
+	return !statx(fd, "", AT_STATX_DONT_SYNC | AT_EMPTY_PATH, STATX_MNT_ID,
+		      &st) &&
 	       st.stx_mask & STATX_MNT_ID && st.stx_mnt_id == mount->id;
 }
 
@@ -130,15 +132,53 @@ int mounts_attach(int mount, const char *path)
 		       : 0;
 }
 
-/* What lies under another mount stays: nobody can reach it by its path. */
+/*
+ * What lies under another mount stays: nobody can reach it by its path.  By a
+ * descriptor, as what is cut must not be what is mounted there a moment later.
+ */
 static int detach(void *arg, const struct mountinfo *mount)
 {
-	if (is_at(mount, mount->point))
-		(void)umount2(mount->point, MNT_DETACH | UMOUNT_NOFOLLOW);
+	CLEANUP_CLOSE int fd =
+		open(mount->point, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char path[32];
+	int *nr = arg;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fd >= 0 && is_of(mount, fd) &&
+	    !umount2(path, MNT_FORCE | MNT_DETACH))
+		(*nr)++;
 	return 0;
 }
 
 void mounts_detach(dev_t dev)
 {
-	(void)for_each(dev, detach, NULL);
+	int nr;
+
+	/* One that lay under another of @dev can be reached now. */
+	do
+		nr = 0;
+	while (!for_each(dev, detach, &nr) && nr);
+}
+
+int mounts_hold(dev_t dev, const char *path)
+{
+	CLEANUP_CLOSE int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dev_t held = 0;
+	int r = fd < 0 ? -errno : device_of(fd, "", &held);
+
+	if (r)
+		return r;
+	return held == dev ? steal_fd(&fd) : -ESTALE;
+}
+
+void mounts_cut(dev_t dev)
+{
+	CLEANUP_CLOSE int fd = -1;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort",
+		       minor(dev));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)!write(fd, "1", 1);
 }

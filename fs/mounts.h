@@ -32,8 +32,25 @@ int mounts_clone_at(dev_t dev, const char *path);
  */
 int mounts_attach(int mount, const char *path);
 
-/* Take all mounts of @dev out of sight; they end with their last open file. */
+/*
+ * Take all mounts of @dev out of sight, and cut those who wait for it; where
+ * nobody does they end with their last open file.
+ */
 void mounts_detach(dev_t dev);
+
+/*
+ * Keep the file system @dev, which is mounted at @path, and its number: the
+ * descriptor that does, close-on-exec, or -errno; -ESTALE when that is not
+ * @dev.
+ */
+int mounts_hold(dev_t dev, const char *path);
+
+/*
+ * End the connection of the FUSE file system @dev, which is held: who waits
+ * for it, or for a page that it was to bring, gets an error.  Also of one
+ * without a mount that can be seen; nothing without /sys/fs/fuse/connections.
+ */
+void mounts_cut(dev_t dev);
 
 /* The device of what is mounted at @path: 0 or -errno. */
 int mounts_device(const char *path, dev_t *ret_dev);

@@ -19,6 +19,7 @@
 #include "fs/dropper.h"
 #include "fs/eager.h"
 #include "fs/follow.h"
+#include "fs/mounts.h"
 #include "fs/ops.h"
 #include "fs/parking.h"
 #include "fs/passthrough.h"
@@ -234,13 +235,26 @@ static void set_readahead(const struct session *session)
 			      session->options->modes.readahead_kb);
 }
 
+static int mount_fuse(struct session *session)
+{
+	const struct options *options = session->options;
+	uint64_t start_ns = io_monotonic_ns();
+	int r = new_fuse(session);
+
+	if (r)
+		return r;
+	if (fuse_session_mount(session->fuse, options->mountpoint))
+		return -EIO;
+	session->origin.attach_ns = io_monotonic_ns() - start_ns;
+	session->is_mounted = 1;
+	session->sharing.options = options;
+	return mounts_device(options->mountpoint, &session->sharing.dev);
+}
+
 static void open_share(struct session *session, struct share_seat *seat)
 {
-	session->sharing = (struct share_session){
-		.options = session->options,
-		.fetch = session->fetch,
-		.use = &session->use,
-	};
+	session->sharing.fetch = session->fetch;
+	session->sharing.use = &session->use;
 	if (!seat)
 		return;
 	session->share = share_session_open(&session->sharing, seat);
@@ -296,14 +310,9 @@ int session_open(const struct options *options,
 		.gid = options->gid == OPTIONS_SELF ? getegid() : options->gid,
 	};
 	open_stash(session, image);
-	start_ns = io_monotonic_ns();
-	r = new_fuse(session);
+	r = mount_fuse(session);
 	if (r)
 		return r;
-	if (fuse_session_mount(session->fuse, options->mountpoint))
-		return -EIO;
-	session->origin.attach_ns = io_monotonic_ns() - start_ns;
-	session->is_mounted = 1;
 	if (fuse_set_signal_handlers(session->fuse))
 		return -EIO;
 	r = open_fetch(session, image);
@@ -535,7 +544,8 @@ void session_close(struct session *session)
 	session->is_closing = 1;
 	if (session->is_mounted) {
 		fuse_remove_signal_handlers(session->fuse);
-		share_session_unmount(session->fuse, session->share);
+		share_session_unmount(&session->sharing, session->fuse,
+				      session->share);
 	}
 	dropper_close(session->dropper);
 	eager_close(session->origin.eager);

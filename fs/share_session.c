@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "common/page.h"
 #include "common/source.h"
 #include "fs/mounts.h"
@@ -33,7 +34,8 @@ static int probe(void *arg)
 struct share *share_session_open(struct share_session *session,
 				 struct share_seat *seat)
 {
-	struct share_options options = {
+	const struct share_options options = {
+		.dev = session->dev,
 		.mountpoint = session->options->mountpoint,
 		.ttl_s = session->options->cache_ttl_s,
 		.use = session->use,
@@ -45,9 +47,7 @@ struct share *share_session_open(struct share_session *session,
 
 	if (seat->listener < 0)
 		return NULL;
-	r = mounts_device(options.mountpoint, &options.dev);
-	if (!r)
-		r = share_open(&options, seat, &share);
+	r = share_open(&options, seat, &share);
 	if (r)
 		(void)snprintf(seat->why, sizeof(seat->why),
 			       "no second mount can be made: %s", strerror(-r));
@@ -64,14 +64,38 @@ static bool is_cut(struct fuse_session *fuse)
 }
 
 /*
+ * Nobody answers any more, but open files keep the file system: who stores a
+ * page would wait for ever for one whose READ is pending, and the session for
+ * him.
+ */
+static void cut(const struct share_session *session, int held)
+{
+	if (held >= 0)
+		mounts_cut(session->dev);
+}
+
+/*
  * libfuse unmounts the path that was mounted first.  With many mounts that may
  * be another file system's by now, and ours are gone already, or out of reach.
  */
-void share_session_unmount(struct fuse_session *fuse, struct share *share)
+void share_session_unmount(const struct share_session *session,
+			   struct fuse_session *fuse, struct share *share)
 {
-	bool is_alone = !share;
+	CLEANUP_CLOSE int held = -1;
+	char path[SHARE_PATH_MAX + 1];
 
+	if (!share) {
+		held = mounts_hold(session->dev, session->options->mountpoint);
+		if (held >= 0)
+			mounts_detach(session->dev);
+		fuse_session_unmount(fuse);
+		cut(session, held);
+		return;
+	}
+	share_path(share, path);
+	held = mounts_hold(session->dev, path);
 	share_close(share);
-	if (is_alone || is_cut(fuse))
+	cut(session, held);
+	if (is_cut(fuse))
 		fuse_session_unmount(fuse);
 }

@@ -7,6 +7,7 @@
 
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
+#include <sys/types.h>
 
 #include "fs/options.h"
 #include "fs/share.h"
@@ -14,6 +15,7 @@
 
 struct share_session {
 	const struct options *options;
+	dev_t dev; /* of the file system */
 	struct fetch *fetch;
 	struct use *use;
 };
@@ -28,5 +30,9 @@ struct share_session {
 struct share *share_session_open(struct share_session *session,
 				 struct share_seat *seat);
 
-/* Unmount @fuse everywhere, and free @share; NULL: it was alone. */
-void share_session_unmount(struct fuse_session *fuse, struct share *share);
+/*
+ * Unmount @fuse everywhere, cut who still waits for it, and free @share; NULL:
+ * it was alone.
+ */
+void share_session_unmount(const struct share_session *session,
+			   struct fuse_session *fuse, struct share *share);
