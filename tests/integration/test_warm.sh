@@ -92,7 +92,8 @@ says_ok() {
 }
 
 mkdir work
-start parent /usr/bin/python3 parent.py "$dir/work"
+# Away from our process group: with one of it stopped a group may get SIGHUP.
+start parent setsid /usr/bin/python3 parent.py "$dir/work"
 parent=$pid
 wait_ready parent "$parent"
 start_daemon
