@@ -126,13 +126,14 @@ for mount in json.load(sys.stdin)["mounts"]:
 }
 [ "$(mounts --socket "$socket")" = "mnt ready eager warm None" ] ||
 	fail "mitosisctl status: $(mounts --socket "$socket")"
-ctl status | grep -qE "^$mnt +$source +ready +eager +warm " || fail "$(ctl status)"
+ctl status | grep -E "^$mnt +$source +ready +eager +warm " >/dev/null || fail "$(ctl status)"
 
 # The bytes, beside a mount that brings them as they are looked at.
 mkdir plain
 "$tools/mitosisfs" "$source" "$dir/plain" -o "$proto,mode=prefetch"
 fuse_connections+=("$(mountpoint -d "$dir/plain" | cut -d: -f2)")
-mounts --socket "$socket" | grep -qx "plain ready prefetch cold mode=prefetch" ||
+mounts --socket "$socket" | grep -x "plain ready prefetch cold mode=prefetch" \
+	>/dev/null ||
 	fail "mitosisctl status: $(mounts --socket "$socket")"
 same=$(/usr/bin/python3 compare.py "$dir/plain" "$mnt") || fail "other bytes"
 [ "$same" = "$(counter pages_present)" ] || fail "$same pages were compared"
@@ -171,7 +172,7 @@ kill -9 "$daemon" "$parent"
 wait "$daemon" "$parent" || true
 [ ! -e "$mnt/status" ] || fail "somebody still answers for the mount"
 refused 'not connected' ls "$mnt"
-XDG_RUNTIME_DIR=$dir mounts | grep -qx "mnt dead None None None" ||
+XDG_RUNTIME_DIR=$dir mounts | grep -x "mnt dead None None None" >/dev/null ||
 	fail "without a daemon: $(XDG_RUNTIME_DIR=$dir mounts)"
 
 # An image of a child whose file system is dead is an image like any.  It lives in
@@ -218,7 +219,7 @@ grep -qx 'eager: complete' status.txt || fail "$(grep eager status.txt)"
 start cold "${nobody[@]}" "$tools/mitosis-load" --pid=new "$mnt/image"
 loader=$pid
 random_pause 300
-XDG_RUNTIME_DIR=$dir mounts | grep -qx "mnt private None None None" ||
+XDG_RUNTIME_DIR=$dir mounts | grep -x "mnt private None None None" >/dev/null ||
 	fail "root sees the user's mount: $(XDG_RUNTIME_DIR=$dir mounts)"
 touch work/go
 expect_exit "$loader" 0 "the user's child"
@@ -228,7 +229,7 @@ expect_exit "$parent" 0 "the user's parent"
 server=$(server_pid)
 kill -STOP "$server"
 XDG_RUNTIME_DIR=$dir "${nobody[@]}" "$tools/mitosisctl" status |
-	grep -qE "^$mnt +- +silent " || fail "a mount that does not answer"
+	grep -E "^$mnt +- +silent " >/dev/null || fail "a mount that does not answer"
 kill -CONT "$server"
 "${nobody[@]}" umount "$mnt"
 expect_nothing_left
