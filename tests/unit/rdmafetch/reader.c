@@ -13,6 +13,7 @@
 
 #include "common/page.h"
 #include "common/source.h"
+#include "tests/contract/gate.h"
 #include "tests/contract/pattern.h"
 
 static struct image_run runs[201] = {{BASE_PAGE, 256}};
@@ -151,4 +152,21 @@ bool reader_wait_shared(struct fetch *fetch, uint64_t nr_pages)
 		(void)usleep(1000);
 	}
 	return false;
+}
+
+struct fetch *reader_open_gate(const struct fetch_options *options, bool has_fd,
+			       struct gate **ret_gate)
+{
+	struct transport *transport = gate_new(has_fd);
+	struct fetch *fetch = NULL;
+
+	*ret_gate = gate_of(transport);
+	assert_int_equal(fetch_open(transport, options, &fetch), 0);
+	return fetch;
+}
+
+void reader_both_ways(void (*test)(bool has_fd))
+{
+	test(true);
+	test(false);
 }

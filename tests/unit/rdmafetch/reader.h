@@ -55,3 +55,14 @@ uint64_t reader_waits(struct fetch *fetch, enum latency_how how);
 
 /* Wait until that many pages were found in flight; false after 10 s. */
 bool reader_wait_shared(struct fetch *fetch, uint64_t nr_pages);
+
+/*
+ * A fetch over a new gate (tests/contract/gate.h), which lives as long; with
+ * @has_fd the transport can be polled.
+ */
+struct gate;
+struct fetch *reader_open_gate(const struct fetch_options *options, bool has_fd,
+			       struct gate **ret_gate);
+
+/* Once with a transport that can be polled, once with one that cannot. */
+void reader_both_ways(void (*test)(bool has_fd));

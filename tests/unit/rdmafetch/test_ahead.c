@@ -107,31 +107,13 @@ static struct fetch_options usual(void)
 	};
 }
 
-static struct fetch *open_gate(const struct fetch_options *options, bool has_fd,
-			       struct gate **ret_gate)
-{
-	struct transport *transport = gate_new(has_fd);
-	struct fetch *fetch = NULL;
-
-	*ret_gate = gate_of(transport);
-	assert_int_equal(fetch_open(transport, options, &fetch), 0);
-	return fetch;
-}
-
-/* Once with a transport that can be polled, once with one that cannot. */
-static void both_ways(void (*test)(bool has_fd))
-{
-	test(true);
-	test(false);
-}
-
 /* ---- what reaches the sink ---- */
 
 static void check_eager(bool has_fd)
 {
 	struct fetch_options options = usual();
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, has_fd, &gate);
+	struct fetch *fetch = reader_open_gate(&options, has_fd, &gate);
 
 	gate_let(gate, GATE_ALL, 0);
 	assert_int_equal(fetch_ahead(fetch, BASE_PAGE - 100, 10000), 0);
@@ -146,7 +128,7 @@ static void check_eager(bool has_fd)
 
 static void eager_brings_each_present_page_once(void **state)
 {
-	both_ways(check_eager);
+	reader_both_ways(check_eager);
 }
 
 static void check_demanded(bool has_fd)
@@ -156,7 +138,7 @@ static void check_demanded(bool has_fd)
 	struct fetch *fetch;
 
 	options.policy = &prefetch_off; /* the thread starts all the same */
-	fetch = open_gate(&options, has_fd, &gate);
+	fetch = reader_open_gate(&options, has_fd, &gate);
 	gate_let(gate, GATE_ALL, 0);
 	assert_int_equal(fetch_ahead(fetch, BASE_PAGE + 300, 1),
 			 0); /* a hole */
@@ -170,14 +152,14 @@ static void check_demanded(bool has_fd)
 
 static void demanded_pages_are_not_prefetched(void **state)
 {
-	both_ways(check_demanded);
+	reader_both_ways(check_demanded);
 }
 
 static void pages_under_way_are_not_prefetched(void **state)
 {
 	struct fetch_options options = usual();
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 	struct reader reader;
 
 	reader_start(&reader, fetch, BASE_PAGE + 10, 10);
@@ -201,7 +183,7 @@ static void counters_tell_prefetch_from_demand(void **state)
 {
 	struct fetch_options options = usual();
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 	struct fetch_stats stats;
 
 	gate_let(gate, GATE_ALL, 0);
@@ -231,7 +213,7 @@ static void pages_that_are_demanded_again_are_waste(void **state)
 {
 	struct fetch_options options = usual();
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 
 	gate_let(gate, GATE_ALL, 0);
 	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 64), 0);
@@ -249,7 +231,7 @@ static void times_are_counted_once_each(void **state)
 {
 	struct fetch_options options = usual();
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 	struct fetch_stats stats;
 
 	gate_let(gate, GATE_ALL, 0);
@@ -267,7 +249,7 @@ static void check_join(bool has_fd)
 {
 	struct fetch_options options = usual();
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, has_fd, &gate);
+	struct fetch *fetch = reader_open_gate(&options, has_fd, &gate);
 	struct reader reader;
 
 	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 64), 0);
@@ -285,7 +267,7 @@ static void check_join(bool has_fd)
 
 static void a_demand_joins_a_prefetch_under_way(void **state)
 {
-	both_ways(check_join);
+	reader_both_ways(check_join);
 }
 
 /*
@@ -297,7 +279,7 @@ static void check_held_up(bool has_fd)
 {
 	struct fetch_options options = usual();
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, has_fd, &gate);
+	struct fetch *fetch = reader_open_gate(&options, has_fd, &gate);
 	struct reader reader;
 
 	sink_hold(&sink, true);
@@ -327,14 +309,14 @@ static void check_held_up(bool has_fd)
 
 static void demand_never_waits_for_the_sink(void **state)
 {
-	both_ways(check_held_up);
+	reader_both_ways(check_held_up);
 }
 
 static void eager_is_over_when_all_is_in_the_sink(void **state)
 {
 	struct fetch_options options = usual();
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 
 	assert_true(fetch_wait_ahead(fetch, 0)); /* nothing was asked for */
 	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 10000), 0);
@@ -352,7 +334,7 @@ static void what_the_sink_refuses_is_not_here(void **state)
 {
 	struct fetch_options options = usual();
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 
 	sink.result = -ENOENT;
 	gate_let(gate, GATE_ALL, 0);
@@ -376,7 +358,7 @@ static void ahead_without_a_sink_is_eopnotsupp(void **state)
 	options.sink = NULL;
 	options.policy = &prefetch_next;
 	options.prefetch_pages = 8;
-	fetch = open_gate(&options, true, &gate);
+	fetch = reader_open_gate(&options, true, &gate);
 	gate_let(gate, GATE_ALL, 0);
 	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 1), -EOPNOTSUPP);
 	reader_check(fetch, BASE_PAGE, 1);
@@ -387,7 +369,7 @@ static void a_full_queue_is_eagain_and_drains(void **state)
 {
 	struct fetch_options options = usual();
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 	int err = 0;
 
 	for (unsigned i = 0; i < 1000 && !err; i++)
@@ -404,7 +386,7 @@ static void a_failed_prefetch_is_left_to_demand(void **state)
 {
 	struct fetch_options options = usual();
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 
 	gate_let(gate, 1, -EREMOTEIO);
 	gate_let(gate, GATE_ALL, 0);
@@ -435,7 +417,7 @@ static void eager_goes_on_after_a_break(void **state)
 
 	options.reopen = reopen;
 	options.reopen_arg = &second;
-	fetch = open_gate(&options, true, &gate);
+	fetch = reader_open_gate(&options, true, &gate);
 	gate_let(gate, 1, -EIO);
 	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 256), 0);
 	assert_true(sink_wait(&sink, 256, false));
@@ -452,7 +434,7 @@ static void close_does_not_wait_for_a_silent_far_end(void **state)
 	struct fetch *fetch;
 
 	options.timeout_ms = 20;
-	fetch = open_gate(&options, true, &gate);
+	fetch = reader_open_gate(&options, true, &gate);
 	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 256), 0);
 	assert_true(gate_wait(gate, 4));
 	fetch_close(fetch);

@@ -35,24 +35,6 @@ static struct fetch_options usual(const struct prefetch_policy *policy,
 	};
 }
 
-static struct fetch *open_gate(const struct fetch_options *options, bool has_fd,
-			       struct gate **ret_gate)
-{
-	struct transport *transport = gate_new(has_fd);
-	struct fetch *fetch = NULL;
-
-	*ret_gate = gate_of(transport);
-	assert_int_equal(fetch_open(transport, options, &fetch), 0);
-	return fetch;
-}
-
-/* Once with a transport that can be polled, once with one that cannot. */
-static void both_ways(void (*test)(bool has_fd))
-{
-	test(true);
-	test(false);
-}
-
 /* The @at-th read is of @nr_pages from @page on, and waited for or not. */
 static void expect_read(struct gate *gate, unsigned at, uint64_t page,
 			uint64_t nr_pages, bool urgent)
@@ -87,7 +69,7 @@ static void check_held(bool has_fd)
 {
 	struct fetch_options options = usual(&prefetch_next, 8);
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, has_fd, &gate);
+	struct fetch *fetch = reader_open_gate(&options, has_fd, &gate);
 
 	gate_let(gate, GATE_ALL, 0);
 	reader_check(fetch, BASE_PAGE + 10, 2);
@@ -104,7 +86,7 @@ static void check_held(bool has_fd)
 
 static void what_was_foreseen_is_not_read_again(void **state)
 {
-	both_ways(check_held);
+	reader_both_ways(check_held);
 }
 
 /* The read is sent together with the fault's own, and behind it. */
@@ -112,7 +94,7 @@ static void check_join(bool has_fd)
 {
 	struct fetch_options options = usual(&prefetch_next, 8);
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, has_fd, &gate);
+	struct fetch *fetch = reader_open_gate(&options, has_fd, &gate);
 	struct reader first, second;
 
 	reader_start(&first, fetch, BASE_PAGE, 1);
@@ -128,7 +110,7 @@ static void check_join(bool has_fd)
 
 static void a_demand_joins_what_is_foreseen(void **state)
 {
-	both_ways(check_join);
+	reader_both_ways(check_join);
 }
 
 /* A fault does not wait for what is foreseen behind it. */
@@ -136,7 +118,7 @@ static void check_does_not_wait(bool has_fd)
 {
 	struct fetch_options options = usual(&prefetch_next, 8);
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, has_fd, &gate);
+	struct fetch *fetch = reader_open_gate(&options, has_fd, &gate);
 
 	gate_let(gate, 1, 0);
 	reader_check(fetch, BASE_PAGE, 1);
@@ -147,7 +129,7 @@ static void check_does_not_wait(bool has_fd)
 
 static void a_fault_does_not_wait_for_what_is_foreseen(void **state)
 {
-	both_ways(check_does_not_wait);
+	reader_both_ways(check_does_not_wait);
 }
 
 /* Nothing is foreseen where the image has nothing, nor what is here. */
@@ -155,7 +137,7 @@ static void holes_and_what_is_here_are_not_foreseen(void **state)
 {
 	struct fetch_options options = usual(&prefetch_next, 8);
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 
 	gate_let(gate, GATE_ALL, 0);
 	reader_check(fetch, BASE_PAGE + 252, 4);
@@ -175,7 +157,7 @@ static void what_nobody_wants_gives_way(void **state)
 	unsigned before;
 
 	options.hold_pages = POOL_PAGES;
-	fetch = open_gate(&options, true, &gate);
+	fetch = reader_open_gate(&options, true, &gate);
 	gate_let(gate, GATE_ALL, 0);
 	for (uint64_t i = 0; i < POOL_PAGES + 8; i++) {
 		reader_check(fetch, BASE_PAGE + 4 * i, 1);
@@ -197,7 +179,7 @@ static void what_could_not_be_foreseen_is_left_to_demand(void **state)
 {
 	struct fetch_options options = usual(&prefetch_next, 8);
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 
 	gate_let(gate, 1, 0);
 	reader_check(fetch, BASE_PAGE, 1);
@@ -217,7 +199,7 @@ static void reads_that_are_no_faults_are_helped_too(void **state)
 	struct fetch_options options = usual(&prefetch_next, 8);
 	char buf[8 * PAGE_BYTES];
 	struct gate *gate;
-	struct fetch *fetch = open_gate(&options, true, &gate);
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 
 	gate_let(gate, GATE_ALL, 0);
 	assert_int_equal(
@@ -241,7 +223,7 @@ static void close_does_not_wait_for_a_silent_far_end(void **state)
 	struct fetch *fetch;
 
 	options.timeout_ms = 20;
-	fetch = open_gate(&options, true, &gate);
+	fetch = reader_open_gate(&options, true, &gate);
 	gate_let(gate, 1, 0);
 	reader_check(fetch, BASE_PAGE, 1);
 	fetch_close(fetch);
