@@ -159,6 +159,8 @@ int charge_start(struct charge *charge, const struct charge_options *options)
 	outcome_begin(&charge->outcome, options->load);
 	charge->state = CHARGE_LOADING;
 	error = start(charge, options);
+	if (error) /* no child will ever be made */
+		charge->settled = true;
 	return error ? why_set(&charge->why, error, "making a child: %s",
 			       strerror(-error))
 		     : 0;

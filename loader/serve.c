@@ -90,12 +90,12 @@ static unsigned nr_there(const struct serve *serve)
 	return nr;
 }
 
-static bool is_empty(const struct serve *serve)
+static bool any_left(const struct serve *serve)
 {
 	for (unsigned i = 0; i < serve->nr_places; i++)
-		if (!is_free(&serve->children[i]))
-			return false;
-	return true;
+		if (serve->children[i].charge.pid > 0)
+			return true;
+	return false;
 }
 
 static struct serve_image *image_of(const struct serve *serve, const char *name)
@@ -352,9 +352,12 @@ static void has_ended(struct serve *serve, struct serve_child *child)
 	serve_client_tell(client, ASK_ENDED, child->index, charge->status);
 }
 
+/* Without an init what it left running goes on, and asks the same guard. */
 static bool is_over(const struct serve_child *child)
 {
-	return child->told && !child->charge.pid;
+	const struct charge *charge = &child->charge;
+
+	return child->told && !charge->pid && (charge->init || !charge->guard);
 }
 
 /* What became of @child since the last turn. */
@@ -370,7 +373,8 @@ static void look_at(struct serve *serve, struct serve_child *child)
 			now_runs(child);
 		has_ended(serve, child);
 	}
-	if (charge->empty && child->told)
+	/* Its init may have been killed since it said so. */
+	if (charge->empty && child->told && charge->pid)
 		worlds_give(child->image->worlds, charge_take_world(charge));
 	if (is_over(child))
 		free_place(child);
@@ -544,7 +548,7 @@ static int prepare(struct serve *serve, struct why *why)
 static void end_children(struct serve *serve)
 {
 	kill_children(serve, NULL);
-	while (!is_empty(serve)) {
+	while (any_left(serve)) {
 		int status;
 		pid_t pid = waitpid(-1, &status, 0);
 

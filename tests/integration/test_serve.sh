@@ -193,6 +193,52 @@ done
 # Another one takes its place, and ends all at SIGTERM.
 refused 'start one with' at </dev/null
 start_server "$way"
+
+# An init that says that its world is empty, and is killed in the same turn of the
+# server's loop, for its client is gone.  Two heads without a body make that turn
+# long: one before the kill, one after it.
+cat >slow.py <<'END'
+import os, socket, struct, sys, time
+def tell(name):
+    os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+sock.connect("serve.sock")
+tell(sys.argv[1])
+while not os.path.exists("now"):
+    time.sleep(0.02)
+sock.send(struct.pack("=IIiII", 0x314B5341, 1, 0, 0, 100))
+tell(sys.argv[1] + ".said")
+sock.recv(1)
+END
+mkfifo racing.in
+/usr/bin/python3 slow.py before &
+clients=($!)
+wait_for 10 test -e before
+"${at[@]}" --pid-file="$dir/racing.pid" <racing.in >racing.out &
+client=$!
+exec 6>racing.in
+echo 'wait;exit 0' >&6
+wait_for 20 test -s racing.pid
+/usr/bin/python3 slow.py after 6>&- &
+clients+=($!)
+wait_for 10 test -e after
+sleep 0.2 # until it is accepted
+kill -STOP "$server"
+touch now
+wait_for 10 test -e before.said
+wait_for 10 test -e after.said
+kill -9 "$client"
+wait "$client" 2>/dev/null || true
+kill -WINCH "$server"
+kill -CONT "$server"
+sleep 0.3
+exec 6>&-
+for client in "${clients[@]}"; do
+	wait "$client" 2>/dev/null || true
+done
+[ "$(echo 'sum;exit 0' | timeout 10 "${at[@]}")" = "$right" ] ||
+	fail "a world was used again that had died"
+
 hold last
 refused 'in use' "$tools/mitosis-load" --serve="$dir/serve.sock" "$mnt/image"
 stop_server
@@ -205,6 +251,22 @@ start_server "$way" --pid=new --max=2
 for i in 1 2 3 4 5 6; do
 	say 'sum;exit 0' | grep -q "^${right% * *} " || fail "with a new pid: another"
 done
+cat >left.py <<'END'
+import mmap, os, time
+while not os.path.exists("go_on"):
+    time.sleep(0.02)
+pages = mmap.mmap(-1, 1 << 16, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+pages.madvise(mmap.MADV_DONTNEED)
+os.close(os.open("left.done", os.O_CREAT | os.O_WRONLY))
+END
+say "leave /usr/bin/python3 $dir/left.py;exit 0"
+say 'exit 0'
+touch go_on # what a child left is answered when that has long ended
+wait_for 10 test -e left.done
+say "leave sleep 4321;exit 0"
+stop_server
+kill "$(left)"
+start_server "$way" --pid=new --max=2
 hold direct
 hold direct_too
 refused '2 of 2 children are there already' at </dev/null
