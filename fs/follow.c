@@ -154,10 +154,9 @@ void follow_read(struct follow *follow, pid_t tid)
 	if (!pthread_getspecific(follow->key))
 		enlist(follow);
 	if (atomic_fetch_sub_explicit(&follow->nr_left, 1,
-				      memory_order_relaxed) != 1 ||
-	    !tid)
+				      memory_order_relaxed) != 1)
 		return;
-	cpu = cpu_of(tid);
+	cpu = tid ? cpu_of(tid) : CPU_ANY;
 	(void)pthread_mutex_lock(&follow->lock);
 	judge(follow, cpu);
 	follow->nr_left =

@@ -19,7 +19,10 @@ struct follow;
 /* NULL without memory, or with one CPU: there is nothing to follow. */
 struct follow *follow_new(void);
 
-/* The calling thread is about to answer a read of the thread @tid. */
+/*
+ * The calling thread is about to answer a read of the thread @tid; 0: of one
+ * that cannot be seen from here.
+ */
 void follow_read(struct follow *follow, pid_t tid);
 
 /* No thread calls any more, but the caller, and those that did have ended.  NULL

@@ -96,6 +96,13 @@ static void who_answers_goes_where_faults_come_from(void **state)
 	worker.reader = 0x7fffffff;
 	run(&worker);
 	assert_int_equal(worker.nr_cpus, CPU_COUNT(&all));
+	/* The same for one in a pid namespace that is none of ours. */
+	worker.reader = gettid();
+	run(&worker);
+	assert_int_equal(worker.nr_cpus, 1);
+	worker.reader = 0;
+	run(&worker);
+	assert_int_equal(worker.nr_cpus, CPU_COUNT(&all));
 	(void)sched_setaffinity(0, sizeof(all), &all);
 	follow_free(worker.follow);
 }
