@@ -129,7 +129,7 @@ void graft_place(struct graft *graft, uint64_t base)
 	args->timers_raddr = base + graft->timers_offset;
 }
 
-int graft_set_frame(struct graft *graft, uint32_t slot,
+int graft_set_frame(struct graft *graft, uint32_t slot, int mem_fd,
 		    const struct user_regs_struct *regs,
 		    const struct image_thread *thread)
 {
@@ -141,7 +141,7 @@ int graft_set_frame(struct graft *graft, uint32_t slot,
 		.xstate_bytes = thread->xstate_bytes,
 	};
 
-	restart_settle(&state.regs);
+	restart_settle_in(mem_fd, &state.regs);
 	return sigframe_build(&state, graft->base + offset, graft->sigreturn,
 			      graft->image + offset);
 }

@@ -89,10 +89,10 @@ int graft_plan(const struct graft_plan *plan, struct graft *ret_graft);
 void graft_place(struct graft *graft, uint64_t base);
 
 /*
- * Put the way back of thread @slot in: it returns to @regs, settled, with the
- * mask and XSAVE area of @thread.  0 or -EINVAL.
+ * Put the way back of thread @slot in: it returns to @regs, settled (@mem_fd is
+ * its memory), with the mask and XSAVE area of @thread.  0 or -EINVAL.
  */
-int graft_set_frame(struct graft *graft, uint32_t slot,
+int graft_set_frame(struct graft *graft, uint32_t slot, int mem_fd,
 		    const struct user_regs_struct *regs,
 		    const struct image_thread *thread);
 

@@ -94,7 +94,7 @@ int inject_open(struct inject *inject, const struct inject_place *place,
 
 	if (!frame)
 		return -ENOMEM;
-	restart_settle(&back.regs);
+	restart_settle_in(place->mem_fd, &back.regs);
 	rc = sigframe_build(&back, raddr, inject->gadgets.sigreturn, frame);
 	if (rc)
 		return rc;

@@ -102,7 +102,8 @@ static int fill_graft(struct pause *pause)
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < pause->seized.nr; i++)
-		rc = graft_set_frame(graft, i, &pause->seized.threads[i].regs,
+		rc = graft_set_frame(graft, i, pause->plan->mem_fd,
+				     &pause->seized.threads[i].regs,
 				     &pause->image->threads[i]);
 	return rc ? rc : graft_write(graft, pause->plan->mem_fd);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 /* What the kernel leaves in rax on the way out; never seen by programs. */
 #define ERESTARTSYS	      512
@@ -134,4 +135,24 @@ int32_t restart_find_nr(const uint8_t code[RESTART_CODE_BYTES])
 		found = (int32_t)nr;
 	}
 	return found;
+}
+
+int32_t restart_nr_in(int mem_fd, const struct user_regs_struct *regs)
+{
+	uint8_t code[RESTART_CODE_BYTES];
+
+	if (!restart_nr_is_lost(regs) ||
+	    pread(mem_fd, code, sizeof(code),
+		  (off_t)(regs->rip - sizeof(code))) != sizeof(code))
+		return -1;
+	return restart_find_nr(code);
+}
+
+void restart_settle_in(int mem_fd, struct user_regs_struct *regs)
+{
+	int32_t nr = restart_nr_in(mem_fd, regs);
+
+	if (nr >= 0)
+		regs->orig_rax = (uint64_t)nr;
+	restart_settle(regs);
 }

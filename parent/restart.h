@@ -12,7 +12,8 @@
  *   - calls that already restarted once: their number is gone from the
  *     registers, and only the code before the program counter still tells it.
  *
- * Pure functions over registers and bytes, any thread.
+ * Pure functions over registers and bytes but for restart_settle_in(), any
+ * thread.
  */
 #pragma once
 
@@ -38,11 +39,21 @@ void restart_repeat(struct user_regs_struct *regs);
  */
 void restart_settle(struct user_regs_struct *regs);
 
+/*
+ * The same for registers of the process whose memory @mem_fd is: a call whose
+ * number is gone is looked for in its code, and EINTR only if that does not
+ * tell.  Reads from @mem_fd, which does not block.
+ */
+void restart_settle_in(int mem_fd, struct user_regs_struct *regs);
+
 /* How many bytes before the program counter restart_find_nr() looks at. */
 #define RESTART_CODE_BYTES 32
 
 /* True when @regs wait in restart_syscall(2). */
 bool restart_nr_is_lost(const struct user_regs_struct *regs);
+
+/* The number of the call that @regs wait in again, by its code; -1: unknown. */
+int32_t restart_nr_in(int mem_fd, const struct user_regs_struct *regs);
 
 /*
  * The number of the call that @code, which ends just behind its `syscall`

@@ -128,14 +128,12 @@ static void find_restart_nrs(const struct before *before, struct image *image)
 {
 	for (uint32_t i = 0; i < image->nr_threads; i++) {
 		struct image_thread *thread = &image->threads[i];
-		uint8_t code[RESTART_CODE_BYTES];
 		struct user_regs_struct regs;
 
 		memcpy(&regs, thread->regs, sizeof(regs));
-		if (restart_nr_is_lost(&regs) &&
-		    pread(before->mem_fd, code, sizeof(code),
-			  (off_t)(regs.rip - sizeof(code))) == sizeof(code))
-			thread->restart_nr = restart_find_nr(code);
+		if (restart_nr_is_lost(&regs))
+			thread->restart_nr =
+				restart_nr_in(before->mem_fd, &regs);
 	}
 }
 

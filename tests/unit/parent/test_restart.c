@@ -2,6 +2,8 @@
 #include "tests/unit/parent/cmocka_env.h"
 
 #include <errno.h>
+#include <unistd.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -57,6 +59,32 @@ static void settles_as_the_kernel_does(void **state)
 	assert_settled(-1, -512, (uint64_t)-512, 0x1002);
 }
 
+/* A call that restarted once, in code that tells its number or does not. */
+static void settles_what_lost_its_number_by_its_code(void **state)
+{
+	static const char tells[] = "\xb8\xe6\0\0\0\x0f\x05";
+	uint8_t code[RESTART_CODE_BYTES];
+	struct user_regs_struct regs = stopped_in(SYS_restart_syscall, -516);
+	int mem_fd = open("/proc/self/mem", O_RDONLY);
+
+	(void)state;
+	memset(code, 0x90, sizeof(code));
+	memcpy(code + sizeof(code) - 7, tells, 7);
+	regs.rip = (uintptr_t)(code + sizeof(code));
+	restart_settle_in(mem_fd, &regs);
+	assert_int_equal(regs.rax, SYS_clock_nanosleep);
+	assert_int_equal(regs.rip, (uintptr_t)(code + sizeof(code) - 2));
+	assert_int_equal((int64_t)regs.orig_rax, -1);
+
+	memset(code, 0x90, sizeof(code) - 2);
+	regs = stopped_in(SYS_restart_syscall, -516);
+	regs.rip = (uintptr_t)(code + sizeof(code));
+	restart_settle_in(mem_fd, &regs);
+	assert_int_equal(regs.rax, (uint64_t)-EINTR);
+	assert_int_equal(regs.rip, (uintptr_t)(code + sizeof(code)));
+	(void)close(mem_fd);
+}
+
 /* @tail at the end of as many `nop`s as are asked for. */
 static int32_t find_in(const void *tail, size_t len)
 {
@@ -86,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_waits_are_repeated),
 		cmocka_unit_test(settles_as_the_kernel_does),
+		cmocka_unit_test(settles_what_lost_its_number_by_its_code),
 		cmocka_unit_test(finds_the_lost_number),
 	};
 
