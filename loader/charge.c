@@ -433,6 +433,9 @@ void charge_done(struct charge *charge)
 		return;
 	outcome_done(&charge->outcome);
 	guard_close(charge->guard);
+	/* With an init nothing is left; without one nobody can tell. */
+	if (charge->pager && !charge->init)
+		(void)pager_let_go(charge->pager);
 	pager_close(charge->pager);
 	cleanup_close(&charge->report);
 	cleanup_close(&charge->far_report);

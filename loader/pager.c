@@ -2,6 +2,7 @@
 #include "loader/pager.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -371,4 +372,31 @@ int pager_push(struct pager *pager, bool *ret_more)
 	r = pager_mm_serve(pager->mms[0], addr, false);
 	stats->pushed_pages += stats->copied_pages - before;
 	return r == -EAGAIN ? 0 : r;
+}
+
+static void drop_first(struct pager *pager)
+{
+	pager_mm_free(pager->mms[0]);
+	pager->nr_mms--;
+	memmove(pager->mms, pager->mms + 1,
+		pager->nr_mms * sizeof(*pager->mms));
+}
+
+int pager_let_go(struct pager *pager)
+{
+	int r = pager_serve(pager);
+
+	while (!r && pager->nr_mms) {
+		bool more = true;
+
+		pager_mm_probe(pager->mms[0]);
+		bury(pager);
+		if (pager->nr_mms)
+			r = pager_push(pager, &more);
+		if (!r && pager->nr_faults) /* a change that is not over */
+			(void)poll(NULL, 0, 1);
+		if (!r && !more && pager->nr_mms)
+			drop_first(pager);
+	}
+	return r;
 }

@@ -88,5 +88,12 @@ int pager_serve(struct pager *pager);
  */
 int pager_push(struct pager *pager, bool *ret_more);
 
+/*
+ * The child has ended; what it left running, if anything, goes on without a
+ * pager: copy in all that it still misses.  Blocks while that is read.  0, or
+ * -errno when a page could not be had: what is missing then will read as zeros.
+ */
+int pager_let_go(struct pager *pager);
+
 void pager_get_stats(const struct pager *pager, struct pager_stats *ret_stats);
 void pager_close(struct pager *pager);

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# test_left_running.sh - what a child without a pid namespace leaves running goes on
+# with the right bytes when the child and its loader have ended
+. "$(dirname "$0")/lib.sh"
+need_tools mitosisfs mitosis-load
+
+# parent.py DIR: at DIR/go the child forks, and ends; the other looks at all memory at
+# DIR/look, and says in DIR/said what it saw.
+cat >parent.py <<'END'
+import os, sys, time, zlib
+work = sys.argv[1]
+blocks = [bytes([i % 251 + 1]) * (1 << 20) for i in range(48)]
+right = zlib.crc32(b"".join(blocks))
+
+def wait_for(name):
+    while not os.path.exists(f"{work}/{name}"):
+        time.sleep(0.01)
+
+print("ready", flush=True)
+wait_for("go")
+if os.fork():
+    os._exit(0)
+wait_for("look")
+same = zlib.crc32(b"".join(blocks)) == right
+with open(f"{work}/said.new", "w", encoding="ascii") as said:
+    said.write("right\n" if same else "wrong\n")
+os.rename(f"{work}/said.new", f"{work}/said")
+END
+
+mkdir work
+start parent /usr/bin/python3 parent.py "$dir/work"
+parent=$pid
+wait_ready parent "$parent"
+for memory in own shared; do
+	take_image "local-$memory" "$parent"
+	kill -9 "$parent" # the image stays
+	wait "$parent" || true
+	load_child "local-$memory" "child-$memory" --pid=new
+	touch work/go
+	expect_exit "$loader" 0 "the child with --memory=$memory"
+	touch work/look
+	wait_for 60 test -e work/said
+	has_line work/said right || fail "$memory: what was left running saw other bytes"
+	wait "${reader_of[child-$memory]}" || true
+	drop_image "local-$memory"
+	[ $memory = own ] || break
+	rm work/*
+	start parent-again /usr/bin/python3 parent.py "$dir/work"
+	parent=$pid
+	wait_ready parent-again "$parent"
+done
