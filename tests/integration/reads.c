@@ -2,12 +2,14 @@
 /*
  * reads.c - NR random reads of an image, each compared with the stopped process
  *
- *     reads IMAGE PID SEED NR
+ *     reads IMAGE PID SEED NR RSEQ
  *
  * A read picks an area, an offset and a length, and a way: pread(2) or read(2)
  * of the area's file, a look into a map of it, or pread(2) of mem.  What
  * /proc/PID/mem says must be the same.  PID is stopped and its memory is as it
- * was when the image was taken.
+ * was when the image was taken, but for the 32 bytes at RSEQ (hexadecimal):
+ * there the kernel says on which CPU its thread runs, each time that changes
+ * (rseq(2)).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +22,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define AREAS_MAX 4096
-#define LEN_MAX	  (32u << 10)
+#define AREAS_MAX  4096
+#define LEN_MAX	   (32u << 10)
+#define RSEQ_BYTES 32u
 
 struct area {
 	uint64_t start, end;
@@ -32,7 +35,7 @@ struct area {
 static struct area areas[AREAS_MAX];
 static unsigned nr_areas;
 static int image_mem, parent_mem;
-static uint64_t state;
+static uint64_t state, rseq;
 
 /* SplitMix64 (Steele, Lea, Flood 2014). */
 static uint64_t next(void)
@@ -171,6 +174,10 @@ static int is_right(void)
 	    (ssize_t)len)
 		die("the parent's memory");
 	is = read_by(way, area, offset, got, len);
+	for (size_t i = 0; i < RSEQ_BYTES; i++)
+		if (rseq + i - area->start - offset < len)
+			got[rseq + i - area->start - offset] =
+				want[rseq + i - area->start - offset];
 	if (is == (ssize_t)len && !memcmp(want, got, len))
 		return 1;
 	(void)fprintf(stderr,
@@ -185,13 +192,14 @@ int main(int argc, char **argv)
 	char proc[32];
 	uint64_t wrong = 0, nr;
 
-	if (argc != 5) {
-		(void)fprintf(stderr, "usage: reads IMAGE PID SEED NR\n");
+	if (argc != 6) {
+		(void)fprintf(stderr, "usage: reads IMAGE PID SEED NR RSEQ\n");
 		return 2;
 	}
 	(void)snprintf(proc, sizeof(proc), "/proc/%d", atoi(argv[2]));
 	state = strtoull(argv[3], NULL, 0);
 	nr = strtoull(argv[4], NULL, 0);
+	rseq = strtoull(argv[5], NULL, 16);
 	parent_mem = open_at(proc, "mem");
 	image_mem = open_at(argv[1], "mem");
 	add_areas(argv[1]);

@@ -24,8 +24,11 @@ here = ctypes.addressof(ctypes.c_char.from_buffer(closed))
 assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(here), 1 << 20, 0) == 0
 never = mmap.mmap(-1, 64 << 20, private)
 data = {i: str(i) for i in range(100000)}
-os.write(1, b"never %x\nready\n" % ctypes.addressof(
-    ctypes.c_char.from_buffer(never)))
+libc = ctypes.CDLL(None)
+libc.pthread_self.restype = ctypes.c_void_p # the thread's pointer, as ABI has it
+os.write(1, b"never %x\nrseq %x\nready\n" % (
+    ctypes.addressof(ctypes.c_char.from_buffer(never)),
+    libc.pthread_self() + ctypes.c_ssize_t.in_dll(libc, "__rseq_offset").value))
 while True:
     time.sleep(1000)
 END
@@ -84,7 +87,8 @@ after=$(memory "$parent" && memory "$twin")
 
 # ---- a million reads ----
 
-timeout 180 "$reads" "$mnt/image" "$parent" "$seed" 1000000 >out.txt ||
+timeout 180 "$reads" "$mnt/image" "$parent" "$seed" 1000000 \
+	"$(sed -n 's/^rseq //p' parent.out)" >out.txt ||
 	fail "$(tail -3 out.txt)"
 cat out.txt
 umount "$mnt"
