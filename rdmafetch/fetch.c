@@ -248,7 +248,7 @@ static void take_stashed(struct fetch *fetch, struct round *round,
 	run = run_of(raddr, round->pieces.end - raddr);
 	(void)pthread_mutex_lock(&fetch->pump.lock);
 	(void)pageset_add(fetch->here, run);
-	hold_demanded(fetch->hold, run, true);
+	hold_demanded(fetch->hold, run);
 	pump_flush(&fetch->pump);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
@@ -278,9 +278,8 @@ static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 	}
 	waiter_init(&round->waiter);
 	plan(fetch, round);
-	if (round->object == SOURCE_MEMORY)
-		hold_demanded(fetch->hold, run_of(raddr, end - raddr),
-			      round->is_fault);
+	if (round->is_fault)
+		hold_demanded(fetch->hold, run_of(raddr, end - raddr));
 	pump_flush(pump);
 	copy_held(fetch, round);
 	pump_wait(pump, &round->waiter);

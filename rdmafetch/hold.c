@@ -303,13 +303,22 @@ static int start(struct hold *hold)
 
 /* ---- demand ---- */
 
-static const struct prefetch_policy *policy_at(const struct hold *hold,
-					       uint64_t page)
+/*
+ * A stream ends with its area: what is behind it is another thing, and if it is
+ * read at all then seldom next.
+ */
+static void keep_inside(struct prefetch_plan *plan, const struct image_vma *vma)
 {
-	const struct image_vma *vma =
-		image_vma_at(hold->options.image, page << PAGE_SHIFT);
+	uint64_t end = vma ? page_of(vma->end) : UINT64_MAX;
 
-	return prefetch_for(hold->options.policy, vma ? vma->flags : 0);
+	for (unsigned i = 0; i < plan->nr; i++) {
+		struct prefetch_run *run = &plan->runs[i];
+
+		if (run->first_page >= end)
+			run->nr_pages = 0;
+		else if (run->nr_pages > end - run->first_page)
+			run->nr_pages = end - run->first_page;
+	}
 }
 
 /* More than a link of that latency can use only delays what is waited for. */
@@ -320,31 +329,32 @@ static uint32_t reach(const struct hold *hold)
 }
 
 /* Ask the policy for a @plan. */
-static void ask(struct hold *hold, struct prefetch_run demand, bool is_fault,
+static void ask(struct hold *hold, struct prefetch_run demand,
 		struct prefetch_plan *plan)
 {
+	const struct image_vma *vma = image_vma_at(
+		hold->options.image, demand.first_page << PAGE_SHIFT);
 	const struct prefetch_policy *policy =
-		policy_at(hold, demand.first_page);
+		prefetch_for(hold->options.policy, vma ? vma->flags : 0);
 	struct prefetch_state *stream =
 		streams_find(&hold->streams, demand.first_page, policy);
 
-	if (is_fault) {
-		foreseen_passed(hold->options.foreseen,
-				prefetch_passed(stream, demand));
-		foreseen_again(hold->options.foreseen, demand);
-	}
+	foreseen_passed(hold->options.foreseen,
+			prefetch_passed(stream, demand));
+	foreseen_again(hold->options.foreseen, demand);
 	stream->is_doubtful = prefetch_luck_is_bad(&hold->luck);
 	policy->next(stream, demand, reach(hold), plan);
+	keep_inside(plan, vma);
 	stream->last = demand;
 }
 
-void hold_demanded(struct hold *hold, struct prefetch_run demand, bool is_fault)
+void hold_demanded(struct hold *hold, struct prefetch_run demand)
 {
 	struct prefetch_plan plan;
 
 	if (hold->is_closing)
 		return;
-	ask(hold, demand, is_fault, &plan);
+	ask(hold, demand, &plan);
 	if (!plan.nr || hold->is_useless || hold->pump->broken)
 		return;
 	if (!hold->has_thread && start(hold))

@@ -49,13 +49,11 @@ int hold_open(struct pump *pump, const struct hold_options *options,
 	      struct hold **ret);
 
 /*
- * A demand read of @demand is about to be sent: queue what the policy foresees
- * behind it.  @is_fault: pages that were foreseen and are here should not have
- * been asked for again.  The first time starts the thread; where that fails
- * nothing is ever foreseen.
+ * A fault of @demand is about to be sent: queue what the policy foresees behind
+ * it, in its area.  The first time starts the thread; where that fails nothing
+ * is ever foreseen.
  */
-void hold_demanded(struct hold *hold, struct prefetch_run demand,
-		   bool is_fault);
+void hold_demanded(struct hold *hold, struct prefetch_run demand);
 
 /*
  * A demand read takes @run out of @flight, which may be anybody's.  @is_fault:

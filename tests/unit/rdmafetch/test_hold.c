@@ -193,25 +193,22 @@ static void what_could_not_be_foreseen_is_left_to_demand(void **state)
 	fetch_close(fetch);
 }
 
-/* Other files of the mount do not make pages be here, but are helped. */
-static void reads_that_are_no_faults_are_helped_too(void **state)
+/*
+ * Two reads of a tool may come in either order, and what was read so is not
+ * kept here: nothing is foreseen by them, or it would come twice.
+ */
+static void reads_that_are_no_faults_foresee_nothing(void **state)
 {
 	struct fetch_options options = usual(&prefetch_next, 8);
-	char buf[8 * PAGE_BYTES];
+	char buf[2 * PAGE_BYTES];
 	struct gate *gate;
 	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 
 	gate_let(gate, GATE_ALL, 0);
 	assert_int_equal(
-		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, 2 * PAGE_BYTES), 0);
-	assert_int_equal(fetch_read(fetch, SOURCE_MEMORY, BASE + 2 * PAGE_BYTES,
-				    buf, 8 * PAGE_BYTES),
-			 0);
-	assert_true(reader_pages_right(BASE_PAGE + 2, buf, 8));
-	assert_true(gate_wait(gate, 3));
-	expect_read(gate, 1, 2, 8, false);
-	expect_read(gate, 2, 10, 8, false);
-	assert_int_equal(reader_stats(fetch).here_pages, 8); /* held */
+		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, sizeof(buf)), 0);
+	assert_int_equal(gate_nr(gate), 1);
+	assert_int_equal(reader_stats(fetch).here_pages, 0);
 	assert_int_equal(reader_stats(fetch).faulted_pages, 0);
 	fetch_close(fetch);
 }
@@ -278,7 +275,7 @@ int main(void)
 		cmocka_unit_test(holes_and_what_is_here_are_not_foreseen),
 		cmocka_unit_test(what_nobody_wants_gives_way),
 		cmocka_unit_test(what_could_not_be_foreseen_is_left_to_demand),
-		cmocka_unit_test(reads_that_are_no_faults_are_helped_too),
+		cmocka_unit_test(reads_that_are_no_faults_foresee_nothing),
 		cmocka_unit_test(close_does_not_wait_for_a_silent_far_end),
 		cmocka_unit_test(many_threads_get_right_bytes),
 		cmocka_unit_test(many_threads_survive_breaks),
