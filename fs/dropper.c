@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+
+#include "common/quietthread.h"
 
 struct dropper {
 	struct fuse_session *fuse;
@@ -73,18 +74,6 @@ void dropper_drop(struct dropper *dropper, fuse_ino_t ino)
 	(void)pthread_mutex_unlock(&dropper->lock);
 }
 
-static int start_thread(struct dropper *dropper)
-{
-	sigset_t all, old;
-	int err;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&dropper->thread, NULL, dropper_main, dropper);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
-}
-
 static void destroy(struct dropper *dropper)
 {
 	(void)pthread_cond_destroy(&dropper->wake);
@@ -103,7 +92,7 @@ int dropper_open(struct fuse_session *fuse, struct dropper **ret)
 	dropper->fuse = fuse;
 	(void)pthread_mutex_init(&dropper->lock, NULL);
 	(void)pthread_cond_init(&dropper->wake, NULL);
-	r = start_thread(dropper);
+	r = quietthread_start(&dropper->thread, dropper_main, dropper);
 	if (r)
 		destroy(dropper);
 	else

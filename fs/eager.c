@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "common/io.h"
+#include "common/quietthread.h"
 
 /*
  * The kernel may forget a file that nobody holds, and its pages with it: then
@@ -118,18 +118,6 @@ void eager_get_state(struct eager *eager, struct eager_state *ret_state)
 	(void)pthread_mutex_unlock(&eager->lock);
 }
 
-static int start_thread(struct eager *eager)
-{
-	sigset_t all, old;
-	int err;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&eager->thread, NULL, eager_main, eager);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
-}
-
 int eager_open(const struct eager_options *options, struct eager **ret)
 {
 	struct eager *eager = calloc(1, sizeof(*eager));
@@ -143,7 +131,7 @@ int eager_open(const struct eager_options *options, struct eager **ret)
 	eager->start_ns = io_monotonic_ns();
 	(void)pthread_mutex_init(&eager->lock, NULL);
 	*ret = eager; /* the thread may ask for it before we return */
-	err = start_thread(eager);
+	err = quietthread_start(&eager->thread, eager_main, eager);
 	if (err) {
 		*ret = NULL;
 		(void)pthread_mutex_destroy(&eager->lock);

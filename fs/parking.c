@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/quietthread.h"
 #include "rdmafetch/retry.h"
 
 /*
@@ -331,20 +332,13 @@ void parking_watch(struct parking *parking)
 
 static int start_threads(struct parking *parking)
 {
-	sigset_t all, old;
-	int err;
+	int err = quietthread_start(&parking->mender, mender_main, parking);
 
-	/* Signals belong to the session's own thread. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&parking->mender, NULL, mender_main, parking);
 	parking->has_mender = !err;
 	if (!err)
-		err = pthread_create(&parking->guard, NULL, guard_main,
-				     parking);
+		err = quietthread_start(&parking->guard, guard_main, parking);
 	parking->has_guard = !err;
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
+	return err;
 }
 
 int parking_open(struct fuse_session *fuse, struct fetch *fetch,

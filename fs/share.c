@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/quietthread.h"
 #include "fs/mounts.h"
 #include "fs/share_link.h"
 
@@ -325,18 +325,6 @@ void share_path(const struct share *share, char path[SHARE_PATH_MAX + 1])
 		       share->holder);
 }
 
-static int start_thread(struct share *share)
-{
-	sigset_t all, old;
-	int err;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&share->thread, NULL, share_main, share);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
-}
-
 static void share_free(struct share *share)
 {
 	cleanup_close(&share->holder);
@@ -377,7 +365,7 @@ int share_open(const struct share_options *options, struct share_seat *seat,
 	if (r)
 		return r;
 	share->seat = *seat;
-	r = start_thread(share);
+	r = quietthread_start(&share->thread, share_main, share);
 	if (r)
 		return r;
 	seat->listener = seat->folder = -1;

@@ -6,13 +6,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "common/io.h"
 #include "common/page.h"
+#include "common/quietthread.h"
 #include "common/source.h"
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/fetch.h"
@@ -472,19 +472,14 @@ static void end_helper(struct ahead *ahead)
 /* Without a helper the one thread does it all. */
 static int start_threads(struct ahead *ahead)
 {
-	sigset_t all, old;
 	int err;
 
-	/* Signals belong to the program's own threads. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	ahead->has_helper =
-		!pthread_create(&ahead->helper, NULL, helper_main, ahead);
-	err = pthread_create(&ahead->thread, NULL, ahead_main, ahead);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+		!quietthread_start(&ahead->helper, helper_main, ahead);
+	err = quietthread_start(&ahead->thread, ahead_main, ahead);
 	if (err)
 		end_helper(ahead);
-	return -err;
+	return err;
 }
 
 int ahead_open(struct pump *pump, const struct ahead_options *options,

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "common/page.h"
+#include "common/quietthread.h"
 #include "common/source.h"
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/landing.h"
@@ -270,16 +270,10 @@ static void *hold_main(void *arg)
 
 static int start_thread(struct hold *hold)
 {
-	sigset_t all, old;
-	int err;
+	int err = quietthread_start(&hold->thread, hold_main, hold);
 
-	/* Signals belong to the program's own threads. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&hold->thread, NULL, hold_main, hold);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	hold->has_thread = !err;
-	return -err;
+	return err;
 }
 
 /* Lets the lock go meanwhile, with is_useless set: it is done once. */

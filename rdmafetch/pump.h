@@ -2,7 +2,7 @@
 /*
  * pump.h - flights through a transport that may break and be made anew
  *
- * Above: fetch.c (demand) and ahead.c (prefetch).  Below: one transport.
+ * Above: fetch.c (demand), hold.c and ahead.c (prefetch).  Below: one transport.
  *
  * There is no thread of its own.  Of the threads that wait, one leads: it
  * reaps for all, watches deadlines, and rebuilds a broken connection.  A lone
