@@ -164,8 +164,11 @@ int stash_dir_claim(int dir_fd, const struct stash_head *head, int *ret_fd)
 
 void stash_dir_drop(int dir_fd, const struct stash_head *head)
 {
+	CLEANUP_CLOSE int lock = -1;
 	char name[STASH_NAME_BYTES];
 
+	/* The worst without the lock: another's new stash has no name. */
+	(void)lock_dir(dir_fd, &lock);
 	stash_name(head, name);
 	(void)unlinkat(dir_fd, name, 0);
 }

@@ -48,5 +48,8 @@ int stash_dir_claim(int dir_fd, const struct stash_head *head, int *ret_fd);
 int stash_dir_grow(int dir_fd, int fd, struct stash_head *head,
 		   uint64_t want_bytes, uint64_t max_bytes);
 
-/* Remove the file of @head's image. */
+/*
+ * Remove the file of @head's image, which the caller has claimed; even when the
+ * directory is in use all the time.
+ */
 void stash_dir_drop(int dir_fd, const struct stash_head *head);

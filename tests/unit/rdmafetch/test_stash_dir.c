@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -234,6 +235,46 @@ static void a_directory_that_is_busy_is_waited_for(void **state)
 	(void)close(claim(&own));
 }
 
+static void *drop(void *head)
+{
+	stash_dir_drop(dir_fd, head);
+	return NULL;
+}
+
+/* Who opens a file under the lock, to claim it, finds it there until then. */
+static void a_file_goes_when_nobody_has_the_directory(void **state)
+{
+	const struct timespec moment = {0, 100000000};
+	int lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stash_head own = head_of("own", 10);
+	int fd = claim(&own);
+	pthread_t thread;
+	bool was_there;
+
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(pthread_create(&thread, NULL, drop, &own), 0);
+	(void)nanosleep(&moment, NULL);
+	was_there = exists(&own);
+	(void)close(lock);
+	(void)pthread_join(thread, NULL);
+	assert_true(was_there);
+	assert_false(exists(&own));
+	(void)close(fd);
+}
+
+static void a_busy_directory_keeps_no_file(void **state)
+{
+	int lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stash_head own = head_of("own", 10);
+	int fd = claim(&own);
+
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	stash_dir_drop(dir_fd, &own);
+	assert_false(exists(&own));
+	(void)close(lock);
+	(void)close(fd);
+}
+
 static int empty_dir(void **state)
 {
 	char command[128];
@@ -276,6 +317,8 @@ int main(void)
 		TEST(what_nobody_can_use_goes_at_once),
 		TEST(what_is_no_stash_is_left_alone),
 		TEST(a_directory_that_is_busy_is_waited_for),
+		TEST(a_file_goes_when_nobody_has_the_directory),
+		TEST(a_busy_directory_keeps_no_file),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
