@@ -198,7 +198,6 @@ int options_parse(int argc, char **argv, struct options *options)
 		.retrans = 2,
 		.prefetch_pages = MODES_UNSET,
 		.readahead_kb = MODES_UNSET,
-		.threads = 8,
 		.cache_ttl_s = MODES_UNSET,
 		.uid = OPTIONS_SELF,
 		.gid = OPTIONS_SELF,

@@ -37,7 +37,7 @@ struct options {
 	unsigned retry_m;  /* minutes in which to try to mount */
 	unsigned uid, gid; /* who files are shown to belong to */
 	unsigned lease_s;  /* 0: the daemon's default */
-	unsigned threads;
+	unsigned threads; /* that answer the kernel, at most */
 	unsigned cache_ttl_s;		  /* MODES_UNSET until it is decided */
 	int sharecache;			  /* 1 said, -1 refused, 0 neither */
 	char *mode, *prefetch, *eager;	  /* owned; NULL: not said */

@@ -77,6 +77,29 @@ static void numbers_are_taken(void **state)
 	options_done(&options);
 }
 
+/* Who waits for no network needs no more threads than there are CPUs. */
+static void threads_are_as_many_as_there_is_to_wait_for(void **state)
+{
+	static const struct {
+		const char *line;
+		bool waits;
+	} cases[] = {
+		{"mitosisfs local:/pid/1 /mnt", false},
+		{"mitosisfs local:/pid/1 /mnt -o hard", true},
+		{"mitosisfs unix:/pid/1 /mnt", true},
+		{"mitosisfs host:/pid/1 /mnt", true},
+	};
+	struct options options;
+
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(parse(cases[i].line, &options), 0);
+		assert_int_equal(options.threads,
+				 channel_threads(cases[i].waits));
+		options_done(&options);
+	}
+	assert_int_equal(channel_threads(true), 8);
+}
+
 static void words_of_nfs_and_sshfs_are_taken(void **state)
 {
 	struct options options;
@@ -366,6 +389,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_words_are_taken),
 		cmocka_unit_test(numbers_are_taken),
+		cmocka_unit_test(threads_are_as_many_as_there_is_to_wait_for),
 		cmocka_unit_test(words_of_nfs_and_sshfs_are_taken),
 		cmocka_unit_test(cache_ttl_is_for_who_may_share),
 		cmocka_unit_test(sec_is_taken),
