@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/childnote.h"
 #include "common/cleanup.h"
 #include "common/desc.h"
 #include "common/io.h"
@@ -130,6 +131,17 @@ static void seed_share(const char *directory)
 	write_seed(directory, "cannot", &reply, sizeof(reply));
 }
 
+/* Notes have one length each, which is far from what mutation finds. */
+static void seed_childnote(const char *directory)
+{
+	const struct childnote_load load = {CHILDNOTE_FORMAT, 2, {7, 900}};
+	const struct childnote_pages pages = {
+		CHILDNOTE_FORMAT, 2, {{0x7f0000000, 3}, {5, 1}}};
+
+	write_seed(directory, "load", &load, sizeof(load));
+	write_seed(directory, "pages", &pages, sizeof(pages));
+}
+
 int main(int argc, char **argv)
 {
 	say_init(argv[0]);
@@ -140,6 +152,8 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "desc") || !strcmp(argv[1], "plan") ||
 	    !strcmp(argv[1], "core") || !strcmp(argv[1], "tree"))
 		seed_desc(argv[2]);
+	if (!strcmp(argv[1], "childnote"))
+		seed_childnote(argv[2]);
 	if (!strcmp(argv[1], "wire"))
 		seed_wire(argv[2]);
 	if (!strcmp(argv[1], "share"))

@@ -23,5 +23,6 @@ ninja -C "$build" fuzzers >"$log" || {
 status=0
 meson test -C "$build" --no-rebuild --print-errorlogs --num-processes 2 \
 	--suite fuzz "${@/#/fuzz_}" || status=$?
+/usr/bin/python3 tests/fuzz/tell.py "$build/meson-logs/testlog.json" || status=1
 /usr/bin/python3 tests/tally.py "$build/meson-logs/testlog.json" || status=1
 exit $status
