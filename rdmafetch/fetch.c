@@ -49,8 +49,9 @@ struct part {
 /* One round of a read: as much as its arrays can hold. */
 struct round {
 	uint32_t object;
-	bool is_fault;
-	enum latency_how how; /* of all rounds, the worst */
+	bool is_fault, is_told;	   /* told: the policy */
+	struct prefetch_run asked; /* in all rounds */
+	enum latency_how how;	   /* of all rounds, the worst */
 	struct waiter waiter;
 	unsigned nr_parts, nr_held;
 	struct pieces pieces;
@@ -233,22 +234,31 @@ static bool read_nearby(struct fetch *fetch, struct round *round,
 	return true;
 }
 
+/* Once for all rounds: the second one is no new demand. */
+static void tell_policy(struct fetch *fetch, struct round *round)
+{
+	if (round->object != SOURCE_MEMORY || round->is_told)
+		return;
+	round->is_told = true;
+	hold_demanded(fetch->hold, round->asked, round->is_fault);
+}
+
 /*
  * What the stash has needs no connection.  For the policy it is as good as
- * fetched: the stream of faults goes on.
+ * fetched: the stream goes on.
  */
 static void take_stashed(struct fetch *fetch, struct round *round,
 			 uint64_t raddr)
 {
 	struct prefetch_run run;
 
-	if (!stash_serve(fetch->options.stash, round->object, &round->pieces) ||
-	    !round->is_fault)
+	if (!stash_serve(fetch->options.stash, round->object, &round->pieces))
 		return;
 	run = run_of(raddr, round->pieces.end - raddr);
 	(void)pthread_mutex_lock(&fetch->pump.lock);
-	(void)pageset_add(fetch->here, run);
-	hold_demanded(fetch->hold, run);
+	if (round->is_fault)
+		(void)pageset_add(fetch->here, run);
+	tell_policy(fetch, round);
 	pump_flush(&fetch->pump);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
@@ -278,8 +288,7 @@ static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 	}
 	waiter_init(&round->waiter);
 	plan(fetch, round);
-	if (round->is_fault)
-		hold_demanded(fetch->hold, run_of(raddr, end - raddr));
+	tell_policy(fetch, round);
 	pump_flush(pump);
 	copy_held(fetch, round);
 	pump_wait(pump, &round->waiter);
@@ -356,6 +365,8 @@ static int demand(struct fetch *fetch, struct round *round,
 	TRACE(fault__begin, round->object, range[0], range[1] - range[0]);
 	begin(fetch, range[1] - range[0]);
 	round->how = LATENCY_HERE;
+	round->is_told = false;
+	round->asked = run_of(range[0], range[1] - range[0]);
 	err = read_all(fetch, round, range, buf);
 	TRACE(fault__end, round->object, range[0], range[1] - range[0], err);
 	end(fetch, round, range, io_monotonic_ns() - start_ns, err);

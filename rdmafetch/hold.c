@@ -11,6 +11,7 @@
 #include "common/source.h"
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/landing.h"
+#include "rdmafetch/lately.h"
 #include "rdmafetch/streams.h"
 #include "rdmafetch/wanted.h"
 
@@ -41,7 +42,8 @@ struct slot {
 struct hold {
 	struct pump *pump;
 	struct hold_options options;
-	struct streams streams;
+	struct streams faults, reads; /* a file's reads are not its faults */
+	struct lately *lately;
 	struct prefetch_luck luck;
 	struct slot slots[SLOTS];
 	uint64_t first_slot, next_slot;
@@ -108,7 +110,6 @@ static void forget_unused(struct hold *hold, const struct slot *slot, bool lost)
 	struct prefetch_run run;
 
 	while ((run = unused_after(slot, from)).nr_pages) {
-		(void)pageset_del(options->here, run);
 		if (lost)
 			foreseen_lost(options->foreseen, run);
 		else
@@ -210,12 +211,13 @@ static void start_slot(struct hold *hold, struct slot *slot,
 	flight->buf = hold->pool +
 		      slot->start % hold->options.pool_pages * PAGE_BYTES;
 	flight->kept = true;
-	(void)pageset_add(hold->options.here, piece);
 	foreseen_issued(hold->options.foreseen, piece);
 	landing_queue(hold->pump, flight);
 }
 
-static void start_run(struct hold *hold, struct prefetch_run run)
+/* Of @run, what is not in @known. */
+static void start_run(struct hold *hold, struct prefetch_run run,
+		      const struct pageset *known)
 {
 	uint64_t most = hold->options.pool_pages;
 
@@ -223,8 +225,8 @@ static void start_run(struct hold *hold, struct prefetch_run run)
 		most = SLOT_PAGES;
 	while (run.nr_pages && hold->nr_flying < FLYING_MAX) {
 		uint64_t end = run.first_page + run.nr_pages;
-		struct prefetch_run piece = wanted_cut(
-			&hold->pump->table, hold->options.here, &run, most);
+		struct prefetch_run piece =
+			wanted_cut(&hold->pump->table, known, &run, most);
 		struct slot *slot = NULL;
 		bool is_stashed;
 
@@ -323,7 +325,7 @@ static uint32_t reach(const struct hold *hold)
 }
 
 /* Ask the policy for a @plan. */
-static void ask(struct hold *hold, struct prefetch_run demand,
+static void ask(struct hold *hold, struct prefetch_run demand, bool is_fault,
 		struct prefetch_plan *plan)
 {
 	const struct image_vma *vma = image_vma_at(
@@ -331,31 +333,39 @@ static void ask(struct hold *hold, struct prefetch_run demand,
 	const struct prefetch_policy *policy =
 		prefetch_for(hold->options.policy, vma ? vma->flags : 0);
 	struct prefetch_state *stream =
-		streams_find(&hold->streams, demand.first_page, policy);
+		streams_find(is_fault ? &hold->faults : &hold->reads,
+			     demand.first_page, policy);
 
-	foreseen_passed(hold->options.foreseen,
-			prefetch_passed(stream, demand));
-	foreseen_again(hold->options.foreseen, demand);
+	if (is_fault) {
+		foreseen_passed(hold->options.foreseen,
+				prefetch_passed(stream, demand));
+		foreseen_again(hold->options.foreseen, demand);
+	}
 	stream->is_doubtful = prefetch_luck_is_bad(&hold->luck);
 	policy->next(stream, demand, reach(hold), plan);
 	keep_inside(plan, vma);
 	stream->last = demand;
 }
 
-void hold_demanded(struct hold *hold, struct prefetch_run demand)
+void hold_demanded(struct hold *hold, struct prefetch_run demand, bool is_fault)
 {
+	const struct pageset *known = hold->options.here;
 	struct prefetch_plan plan;
 
 	if (hold->is_closing)
 		return;
-	ask(hold, demand, &plan);
+	ask(hold, demand, is_fault, &plan);
+	if (!is_fault) {
+		lately_given(hold->lately, demand);
+		known = lately_pages(hold->lately);
+	}
 	if (!plan.nr || hold->is_useless || hold->pump->broken)
 		return;
 	if (!hold->has_thread && start(hold))
 		return;
 	settle(hold);
 	for (unsigned i = 0; i < plan.nr; i++)
-		start_run(hold, plan.runs[i]);
+		start_run(hold, plan.runs[i], known);
 	if (hold->is_idle)
 		(void)pthread_cond_signal(&hold->waiter.wake);
 }
@@ -375,10 +385,11 @@ void hold_joined(struct hold *hold, const struct flight *flight,
 	uint64_t bits;
 
 	foreseen_joined(hold->options.foreseen, run);
-	if (!is_fault)
-		(void)pageset_del(hold->options.here, run);
 	if (!slot)
 		return;
+	/* At once: out of its slot and not here yet, it would come again. */
+	if (is_fault)
+		(void)pageset_add(hold->options.here, run);
 	bits = UINT64_MAX >>
 	       (64 - run.nr_pages) << (run.first_page - page_of(flight->raddr));
 	prefetch_luck_used(&hold->luck,
@@ -402,6 +413,10 @@ int hold_open(struct pump *pump, const struct hold_options *options,
 
 	if (!hold)
 		return -ENOMEM;
+	if (lately_new(options->image, &hold->lately)) {
+		free(hold);
+		return -ENOMEM;
+	}
 	hold->pump = pump;
 	hold->options = *options;
 	if (!hold->options.pool_pages)
@@ -435,5 +450,6 @@ void hold_close(struct hold *hold)
 		(void)munmap(hold->pool, pool_bytes(hold));
 	}
 	waiter_done(&hold->waiter);
+	lately_free(hold->lately);
 	free(hold);
 }

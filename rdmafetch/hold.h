@@ -2,12 +2,12 @@
 /*
  * hold.h - pages that a policy foresees, kept here until they are asked for
  *
- *     a fault:  [ its own pages ][ what the policy foresees ]   one batch
+ *     a demand: [ its own pages ][ what the policy foresees ]   one batch
  *                      |                     |
  *                  the caller          slots of this
- *     the next fault ------- copies out ----'
+ *     the next one --------- copies out ----'
  *
- * The far end reads and sends foreseen pages while the fault is answered and
+ * The far end reads and sends foreseen pages while the demand is answered and
  * its thread goes on.  A thread of this receives them; who waits for a page
  * goes before it, and lands them too.
  *
@@ -36,7 +36,7 @@ struct hold;
 
 struct hold_options {
 	const struct image *image; /* all borrowed */
-	struct pageset *here;	   /* arrived, or on the way */
+	struct pageset *here;	   /* arrived for good */
 	struct foreseen *foreseen;
 	const struct prefetch_policy *policy;
 	struct stash *stash; /* what it has is not fetched; NULL: none */
@@ -49,11 +49,13 @@ int hold_open(struct pump *pump, const struct hold_options *options,
 	      struct hold **ret);
 
 /*
- * A fault of @demand is about to be sent: queue what the policy foresees behind
- * it, in its area.  The first time starts the thread; where that fails nothing
- * is ever foreseen.
+ * A demand read of @demand is about to be sent: queue what the policy foresees
+ * behind it, in its area.  @is_fault: the caller keeps the pages, so what is
+ * here is not foreseen; else what readers were given lately is not.  The first
+ * time starts the thread; where that fails nothing is ever foreseen.
  */
-void hold_demanded(struct hold *hold, struct prefetch_run demand);
+void hold_demanded(struct hold *hold, struct prefetch_run demand,
+		   bool is_fault);
 
 /*
  * A demand read takes @run out of @flight, which may be anybody's.  @is_fault:

@@ -193,23 +193,100 @@ static void what_could_not_be_foreseen_is_left_to_demand(void **state)
 	fetch_close(fetch);
 }
 
-/*
- * Two reads of a tool may come in either order, and what was read so is not
- * kept here: nothing is foreseen by them, or it would come twice.
- */
-static void reads_that_are_no_faults_foresee_nothing(void **state)
+/* Read as a tool does, and check every byte. */
+static void read_as_tool(struct fetch *fetch, uint64_t page, uint64_t nr_pages)
+{
+	char buf[16 * PAGE_BYTES];
+
+	assert_int_equal(fetch_read(fetch, SOURCE_MEMORY, page << PAGE_SHIFT,
+				    buf, nr_pages << PAGE_SHIFT),
+			 0);
+	assert_true(reader_pages_right(page, buf, nr_pages));
+}
+
+/* What other files of the mount were read for is not here. */
+static void reads_that_are_no_faults_foresee_too(void **state)
 {
 	struct fetch_options options = usual(&prefetch_next, 8);
-	char buf[2 * PAGE_BYTES];
 	struct gate *gate;
 	struct fetch *fetch = reader_open_gate(&options, true, &gate);
 
 	gate_let(gate, GATE_ALL, 0);
-	assert_int_equal(
-		fetch_read(fetch, SOURCE_MEMORY, BASE, buf, sizeof(buf)), 0);
-	assert_int_equal(gate_nr(gate), 1);
+	read_as_tool(fetch, BASE_PAGE, 2);
+	read_as_tool(fetch, BASE_PAGE + 2, 8);
+	assert_true(gate_wait(gate, 3));
+	expect_read(gate, 1, 2, 8, false);
+	expect_read(gate, 2, 10, 8, false);
+	assert_int_equal(reader_stats(fetch).foreseen.joined_pages, 8);
 	assert_int_equal(reader_stats(fetch).here_pages, 0);
 	assert_int_equal(reader_stats(fetch).faulted_pages, 0);
+	fetch_close(fetch);
+}
+
+static void without_a_policy_reads_foresee_nothing(void **state)
+{
+	struct fetch_options options = usual(&prefetch_off, 8);
+	struct gate *gate;
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
+
+	gate_let(gate, GATE_ALL, 0);
+	for (uint64_t page = 0; page < 16; page += 2)
+		read_as_tool(fetch, BASE_PAGE + page, 2);
+	assert_int_equal(gate_nr(gate), 8);
+	fetch_close(fetch);
+}
+
+/* Two reads of a tool may come in either order. */
+static void what_a_tool_was_given_is_not_foreseen(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 8);
+	struct gate *gate;
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
+
+	gate_let(gate, GATE_ALL, 0);
+	read_as_tool(fetch, BASE_PAGE + 2, 2);
+	assert_true(gate_wait(gate, 2));
+	read_as_tool(fetch, BASE_PAGE, 2);
+	assert_int_equal(gate_nr(gate), 3);
+	expect_read(gate, 2, 0, 2, true);
+	fetch_close(fetch);
+}
+
+/* Then the kernel has dropped it, or it is another file's: as the first time.
+ */
+static void what_is_asked_for_again_is_foreseen_again(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 8);
+	struct gate *gate;
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
+
+	gate_let(gate, GATE_ALL, 0);
+	read_as_tool(fetch, BASE_PAGE + 246, 2);
+	read_as_tool(fetch, BASE_PAGE + 248, 8);
+	assert_true(gate_wait(gate, 2));
+	read_as_tool(fetch, BASE_PAGE + 246, 2);
+	assert_true(gate_wait(gate, 4));
+	expect_read(gate, 2, 246, 2, true);
+	expect_read(gate, 3, 248, 8, false);
+	fetch_close(fetch);
+}
+
+/* The kernel has pages of faults for one file, and none for the others. */
+static void what_is_here_by_faults_is_foreseen_for_a_tool(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 8);
+	struct gate *gate;
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
+
+	gate_let(gate, GATE_ALL, 0);
+	reader_check(fetch, BASE_PAGE + 246, 2);
+	reader_check(fetch, BASE_PAGE + 248, 8);
+	read_as_tool(fetch, BASE_PAGE + 246, 2);
+	assert_true(gate_wait(gate, 4));
+	expect_read(gate, 3, 248, 8, false);
+	read_as_tool(fetch, BASE_PAGE + 248, 8);
+	assert_int_equal(gate_nr(gate), 4);
+	assert_int_equal(reader_stats(fetch).here_pages, 10);
 	fetch_close(fetch);
 }
 
@@ -275,7 +352,11 @@ int main(void)
 		cmocka_unit_test(holes_and_what_is_here_are_not_foreseen),
 		cmocka_unit_test(what_nobody_wants_gives_way),
 		cmocka_unit_test(what_could_not_be_foreseen_is_left_to_demand),
-		cmocka_unit_test(reads_that_are_no_faults_foresee_nothing),
+		cmocka_unit_test(reads_that_are_no_faults_foresee_too),
+		cmocka_unit_test(without_a_policy_reads_foresee_nothing),
+		cmocka_unit_test(what_a_tool_was_given_is_not_foreseen),
+		cmocka_unit_test(what_is_asked_for_again_is_foreseen_again),
+		cmocka_unit_test(what_is_here_by_faults_is_foreseen_for_a_tool),
 		cmocka_unit_test(close_does_not_wait_for_a_silent_far_end),
 		cmocka_unit_test(many_threads_get_right_bytes),
 		cmocka_unit_test(many_threads_survive_breaks),
