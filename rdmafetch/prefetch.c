@@ -11,6 +11,12 @@
 
 #define AUTO_WINDOW_MIN 32u /* what the kernel reads around a fault */
 
+/*
+ * Where so many pages are worth having on their way, the way is what a fault
+ * waits for, and a stream gets a window with its first fault.
+ */
+#define AUTO_FAR_PAGES 256u
+
 /* What a page costs us from its arrival on, at best: docs/performance.md. */
 #define PAGE_NS		2000u
 #define REACH_MIN_PAGES 64u
@@ -104,6 +110,18 @@ static void seq_next(struct prefetch_state *state, struct prefetch_run demand,
 	state->ahead_page += window;
 }
 
+/* What may become a stream begins at @end_page. */
+static void auto_begin(struct prefetch_state *state, uint64_t end_page,
+		       uint32_t max, struct prefetch_plan *plan)
+{
+	seq_restart(state, end_page);
+	if (max < AUTO_FAR_PAGES)
+		return;
+	state->window_pages = max / 4;
+	one_run(plan, end_page, state->window_pages);
+	state->ahead_page += state->window_pages;
+}
+
 /*
  * A stream that goes on once may do so by chance: it gets as much again as was
  * asked for, then twice as much each time.  What is ahead is filled up when a
@@ -116,8 +134,10 @@ static void auto_next(struct prefetch_state *state, struct prefetch_run demand,
 	uint32_t max = clamp_pages(max_pages), window;
 
 	plan->nr = 0;
+	if (state->is_doubtful)
+		max /= 8;
 	if (!state->next_page || !goes_on_forward(state, demand.first_page)) {
-		seq_restart(state, end_page);
+		auto_begin(state, end_page, max, plan);
 		return;
 	}
 	state->next_page = end_page;
@@ -128,8 +148,6 @@ static void auto_next(struct prefetch_state *state, struct prefetch_run demand,
 	if (window && ahead > window - window / 4)
 		return;
 	window = window ? window * 2 : AUTO_WINDOW_MIN;
-	if (state->is_doubtful)
-		max /= 8;
 	if (window > max)
 		window = max;
 	state->window_pages = window;

@@ -64,8 +64,9 @@ extern const struct prefetch_policy prefetch_seq;
 extern const struct prefetch_policy prefetch_next;
 /*
  * The default: behind faults that run forward, twice as many pages each time,
- * and never few enough for the far end to be idle.  Half as eager where most of
- * what was foreseen was in vain.
+ * and never few enough for the far end to be idle; where that is far away,
+ * behind each first fault, too.  Less eager where most of what was foreseen was
+ * in vain.
  */
 extern const struct prefetch_policy prefetch_auto;
 /*

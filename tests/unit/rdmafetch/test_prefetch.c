@@ -73,12 +73,23 @@ static void auto_fills_its_window_as_it_is_used(void **state)
 {
 	static const struct step steps[] = {
 		{100, 32, 0, 0},    {132, 32, 164, 32},	 {164, 32, 196, 64},
-		{196, 32, 260, 96}, {228, 32, 356, 160}, {260, 32, 0, 0},
-		{292, 32, 516, 64}, {900, 1, 0, 0},	 {901, 1, 902, 32},
+		{196, 32, 260, 96}, {228, 32, 356, 159}, {260, 32, 0, 0},
+		{292, 32, 515, 64}, {900, 1, 0, 0},	 {901, 1, 902, 32},
 		{324, 32, 0, 0},
 	};
 
-	RUN_TABLE(&prefetch_auto, 256, steps);
+	RUN_TABLE(&prefetch_auto, 255, steps);
+}
+
+/* A far end so far away that one fault waits longer than a window takes. */
+static void auto_begins_at_once_where_it_is_far(void **state)
+{
+	static const struct step steps[] = {
+		{100, 32, 132, 128}, {132, 32, 260, 160}, {164, 32, 0, 0},
+		{196, 32, 420, 320}, {228, 32, 0, 0},	  {9000, 1, 9001, 128},
+	};
+
+	RUN_TABLE(&prefetch_auto, 512, steps);
 }
 
 /* What was foreseen in vain before is not worth much now. */
@@ -88,9 +99,9 @@ static void auto_is_shy_where_it_was_wrong(void **state)
 	struct prefetch_plan plan;
 
 	for (uint64_t at = 0; at < 20 * 32; at += 32) {
-		prefetch_auto.next(&s, (struct prefetch_run){at, 32}, 256,
+		prefetch_auto.next(&s, (struct prefetch_run){at, 32}, 512,
 				   &plan);
-		assert_true(!plan.nr || plan.runs[0].nr_pages <= 32);
+		assert_true(!plan.nr || (at && plan.runs[0].nr_pages <= 64));
 	}
 }
 
@@ -396,6 +407,7 @@ int main(void)
 		cmocka_unit_test(next_never_passes_the_most_of_one_read),
 		cmocka_unit_test(next_with_no_room_suggests_nothing),
 		cmocka_unit_test(auto_fills_its_window_as_it_is_used),
+		cmocka_unit_test(auto_begins_at_once_where_it_is_far),
 		cmocka_unit_test(auto_is_shy_where_it_was_wrong),
 		cmocka_unit_test(luck_is_bad_when_most_was_in_vain),
 		cmocka_unit_test(reach_grows_with_latency),
