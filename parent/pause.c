@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "parent/procfs.h"
 #include "parent/seize.h"
 #include "parent/threads.h"
+#include "parent/tracee.h"
 #include "parent/twin.h"
 
 struct pause {
@@ -200,6 +202,7 @@ static int run_errand(struct pause *pause)
 	looked = look_around(pause);
 	rc = errand_finish(errand, pause->plan->mem_fd);
 	pause->result.twin = errand->twin;
+	pause->result.trace_options = pause->seized.options;
 	if (looked)
 		return looked;
 	return rc ? refuse_twin(rc, pause->why) : 0;
@@ -216,6 +219,7 @@ static int stand_still(struct pause *pause)
 	int back = 0;
 
 	phase_ns[IMAGE_PHASE_READ] = lap_ns(&since);
+	rc = rc ? rc : seize_lift_seccomp(&pause->seized, pause->why);
 	rc = rc ? rc : borrow(pause);
 	rc = rc ? rc : run_errand(pause);
 	if (pause->result.graft.base)
@@ -264,7 +268,7 @@ int pause_run(const struct pause_plan *plan, struct image *image,
 	hurry(&pause);
 	start_ns = since = io_monotonic_ns();
 	TRACE(pause__begin, plan->pid);
-	rc = seize_all(plan->pid, plan->trace_options, plan->timeout_ms,
+	rc = seize_all(plan->pid, TRACEE_OPTIONS, plan->timeout_ms,
 		       &pause.seized, why);
 	image->phase_ns[IMAGE_PHASE_STOP] = lap_ns(&since);
 	if (rc == 0) {

@@ -29,7 +29,6 @@ struct pause_plan {
 	pid_t pid;
 	int mem_fd; /* /proc/PID/mem, read and write */
 	int timeout_ms;
-	unsigned long trace_options;
 	uint64_t caught; /* signals not to be done with: bit 0 is 1 */
 	struct gadgets gadgets;
 	const struct image_vma *vmas;
@@ -40,6 +39,7 @@ struct pause_plan {
 
 struct pause_result {
 	pid_t twin;	    /* twin_end() */
+	unsigned long trace_options; /* that the twin has been born with */
 	struct graft graft; /* in the twin still; graft_free() */
 	struct pending pending;
 	uint64_t target_pages; /* forkless.h: what the twin must have too */

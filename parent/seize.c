@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -269,6 +270,48 @@ int seize_all(pid_t pid, unsigned long options, int timeout_ms,
 		return rc;
 	}
 	*ret_seized = seized;
+	return 0;
+}
+
+/* We may not lift it: that is bad only where there is one. */
+static int refuse_seccomp(const struct seized *seized, struct refusal *why)
+{
+	for (uint32_t i = 0; i < seized->nr; i++) {
+		const pid_t tid = seized->threads[i].tid;
+		struct procfs_status status;
+		uint32_t seccomp;
+		int rc = procfs_status(seized->pid, tid, &status);
+
+		if (rc == -ESRCH)
+			continue;
+		if (rc)
+			return rc;
+		seccomp = status.seccomp;
+		procfs_status_free(&status);
+		if (seccomp)
+			return refuse(why, -EPERM,
+				      "thread %d is under seccomp, and to "
+				      "suspend that takes CAP_SYS_ADMIN and no "
+				      "seccomp of our own",
+				      tid);
+	}
+	return 0;
+}
+
+int seize_lift_seccomp(struct seized *seized, struct refusal *why)
+{
+	const unsigned long options =
+		seized->options | PTRACE_O_SUSPEND_SECCOMP;
+
+	for (uint32_t i = 0; i < seized->nr; i++) {
+		int rc = tracee_set_options(seized->threads[i].tid, options);
+
+		if (rc == -EPERM || rc == -EINVAL)
+			return refuse_seccomp(seized, why);
+		if (rc && rc != -ESRCH) /* killed meanwhile */
+			return rc;
+	}
+	seized->options = options;
 	return 0;
 }
 

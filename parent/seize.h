@@ -56,6 +56,18 @@ int seize_all(pid_t pid, unsigned long options, int timeout_ms,
 	      struct seized *ret_seized, struct refusal *why);
 
 /*
+ * Let no seccomp filter, nor the strict mode, judge the calls that stopped
+ * threads make for us and the processes that they beget: until they are let go,
+ * or for such a process until its options are others.
+ *
+ * Returns 0, also where we may not and no thread has any, or with words in @why
+ *   -EPERM   a thread is under seccomp, and we have no CAP_SYS_ADMIN, or are
+ *            under seccomp ourselves
+ *   -ESRCH, -EIO, -EPROTO
+ */
+int seize_lift_seccomp(struct seized *seized, struct refusal *why);
+
+/*
  * Give @thread, which is stopped inside the kernel's signal code, its signal
  * mask and registers back: that order, as only the mask first is safe to be
  * interrupted by our death.

@@ -30,7 +30,6 @@
 
 #define TRIES 3 /* of what the target can make vain by changing */
 
-#define SECCOMP_FILTER	2
 #define STATE_STOPPED	'T'
 #define DEFAULT_STOP_MS 200
 
@@ -103,16 +102,6 @@ static int look_before(pid_t pid, const struct snapshot_options *options,
 	return rc ? rc : capture_before(pid, image);
 }
 
-static unsigned long trace_options(const struct before *before)
-{
-	unsigned long options = TRACEE_OPTIONS;
-
-	/* Its filter would judge the calls that we make in it. */
-	if (before->status.seccomp == SECCOMP_FILTER)
-		options |= PTRACE_O_SUSPEND_SECCOMP;
-	return options;
-}
-
 /* The signals that must not be sent: caught, or, stopped, ended by SIGCONT. */
 static uint64_t caught(const struct before *before)
 {
@@ -160,7 +149,7 @@ static int finish(struct before *before, struct pause_result *result,
 {
 	struct image *image = snapshot->image;
 	uint64_t since = io_monotonic_ns();
-	int rc = twin_keep(snapshot->twin, trace_options(before));
+	int rc = twin_keep(snapshot->twin, result->trace_options);
 
 	if (rc == 0 && forkless_pages(snapshot->twin) != result->target_pages)
 		rc = refuse(why, -ESTALE,
@@ -192,7 +181,6 @@ static int pause_and_finish(struct before *before, struct snapshot *snapshot,
 		.timeout_ms = options->stop_timeout_ms > 0
 				      ? options->stop_timeout_ms
 				      : DEFAULT_STOP_MS,
-		.trace_options = trace_options(before),
 		.caught = caught(before),
 		.gadgets = before->gadgets,
 		.vmas = before->vmas,

@@ -6,8 +6,10 @@
 #include "tests/unit/parent/cmocka_env.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -292,6 +294,101 @@ static void strict_filter(void **state)
 	end(pid);
 }
 
+/* Allows no call but read, write, exit and sigreturn. */
+static void strict_mode_body(int ready_fd)
+{
+	char byte;
+	int fds[2];
+
+	(void)!pipe(fds);
+	(void)prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+	(void)!write(ready_fd, "x", 1);
+	(void)!read(fds[0], &byte, 1);
+}
+
+static void strict_mode(void **state)
+{
+	pid_t pid = start(strict_mode_body);
+
+	(void)state;
+	assert_taken(pid);
+	wait_state(pid, 'S');
+	end(pid);
+}
+
+static void *strict_thread(void *ready_fd)
+{
+	strict_body(*(const int *)ready_fd);
+	return NULL;
+}
+
+static void one_strict_body(int ready_fd)
+{
+	pthread_t thread;
+
+	(void)pthread_create(&thread, NULL, strict_thread, &ready_fd);
+	for (;;)
+		(void)pause();
+}
+
+/* Its leader has no filter, but this thread makes calls for us, too. */
+static void filter_of_a_thread(void **state)
+{
+	pid_t pid = start(one_strict_body);
+	struct procfs_status status;
+
+	(void)state;
+	assert_taken(pid);
+	assert_int_equal(procfs_status(pid, 0, &status), 0);
+	assert_int_equal(status.nr_threads, 2);
+	procfs_status_free(&status);
+	end(pid);
+}
+
+static void become_nobody(void)
+{
+	(void)setgroups(0, NULL);
+	(void)!setresgid(NOBODY, NOBODY, NOBODY);
+	(void)!setresuid(NOBODY, NOBODY, NOBODY);
+	(void)prctl(PR_SET_DUMPABLE, 1);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static void nobody_body(int ready_fd)
+{
+	become_nobody();
+	ready_and_wait(ready_fd);
+}
+
+static void nobodys_strict_body(int ready_fd)
+{
+	become_nobody();
+	one_strict_body(ready_fd);
+}
+
+/* Who may not suspend a filter takes what has none, and leaves alone what has.
+ */
+static void filter_and_no_right(void **state)
+{
+	pid_t free_one = start(nobody_body),
+	      strict = start(nobodys_strict_body);
+	pid_t taker = fork();
+	int status;
+
+	(void)state;
+	if (taker == 0) {
+		become_nobody();
+		assert_taken(free_one);
+		assert_refused(strict, -EPERM, "under seccomp");
+		exit(0);
+	}
+	assert_int_equal(waitpid(taker, &status, 0), taker);
+	assert_int_equal(status, 0);
+	wait_state(strict, 'S');
+	end(free_one);
+	end(strict);
+}
+
 static void all_blocked_body(int ready_fd)
 {
 	sigset_t all;
@@ -323,6 +420,9 @@ int main(void)
 		cmocka_unit_test(subreaper),
 		cmocka_unit_test(stopped_stays_stopped),
 		cmocka_unit_test(strict_filter),
+		cmocka_unit_test(strict_mode),
+		cmocka_unit_test(filter_of_a_thread),
+		cmocka_unit_test(filter_and_no_right),
 		cmocka_unit_test(all_signals_blocked),
 	};
 
