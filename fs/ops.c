@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/page.h"
 #include "common/source.h"
+#include "fs/awake.h"
 #include "fs/channel.h"
 #include "fs/follow.h"
 #include "fs/live.h"
@@ -337,6 +338,7 @@ static void reply_pages(fuse_req_t req, const struct tree_node *node,
 	}
 	if (ops->parking)
 		parking_watch(ops->parking);
+	awake_read(ops->awake);
 	if (ops->follow)
 		follow_read(ops->follow, fuse_req_ctx(req)->pid);
 	r = read_pages(ops, node, first, buf, whole);

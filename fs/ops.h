@@ -35,6 +35,7 @@ struct ops_context {
 	uid_t uid; /* who files are shown to belong to */
 	gid_t gid;
 	bool uring; /* io_uring is wanted */
+	struct awake *awake;   /* NULL: CPUs sleep when they like */
 	struct follow *follow; /* NULL: threads run where they like */
 	struct parking *parking; /* NULL: a read without connection fails */
 	/* Nobody has the file of all pages open any more; NULL: no matter. */

@@ -19,6 +19,9 @@
 #define RETRY_MAX_M  10000u /* about a week: nfs(5) */
 #define LEASE_MAX_S  (30u * 24 * 3600)
 #define THREADS_MAX  64u
+/* A child's start is over by then. */
+#define AWAKE_MS     250u
+#define AWAKE_MAX_MS 60000u
 #define TTL_MAX_S    LEASE_MAX_S
 
 enum {
@@ -52,6 +55,7 @@ static const struct number {
 	{"readahead", offsetof(struct options, readahead_kb),
 	 MODES_AHEAD_MIN_KB, MODES_AHEAD_MAX_KB},
 	{"cache_ttl", offsetof(struct options, cache_ttl_s), 0, TTL_MAX_S},
+	{"awake", offsetof(struct options, awake_ms), 0, AWAKE_MAX_MS},
 	{"threads", offsetof(struct options, threads), 1, THREADS_MAX},
 };
 
@@ -198,6 +202,7 @@ int options_parse(int argc, char **argv, struct options *options)
 		.retrans = 2,
 		.prefetch_pages = MODES_UNSET,
 		.readahead_kb = MODES_UNSET,
+		.awake_ms = AWAKE_MS,
 		.cache_ttl_s = MODES_UNSET,
 		.uid = OPTIONS_SELF,
 		.gid = OPTIONS_SELF,

@@ -32,17 +32,18 @@ struct options {
 	char *source_text, *mountpoint; /* owned */
 	struct parse_source source;
 	unsigned port;
-	unsigned timeo_ds; /* tenths of a second, as nfs(5) has it */
-	unsigned retrans;  /* tries after the first */
-	unsigned retry_m;  /* minutes in which to try to mount */
-	unsigned uid, gid; /* who files are shown to belong to */
-	unsigned lease_s;  /* 0: the daemon's default */
-	unsigned threads; /* that answer the kernel, at most */
-	unsigned cache_ttl_s;		  /* MODES_UNSET until it is decided */
-	int sharecache;			  /* 1 said, -1 refused, 0 neither */
-	char *mode, *prefetch, *eager;	  /* owned; NULL: not said */
-	char *cache, *cache_size, *stash; /* the same */
-	char *warm;			  /* the same */
+	unsigned timeo_ds;    /* tenths of a second, as nfs(5) has it */
+	unsigned retrans;     /* tries after the first */
+	unsigned retry_m;     /* minutes in which to try to mount */
+	unsigned uid, gid;    /* who files are shown to belong to */
+	unsigned lease_s;     /* 0: the daemon's default */
+	unsigned threads;     /* that answer the kernel, at most */
+	unsigned awake_ms;    /* in a burst of faults, at most; 0: never */
+	unsigned cache_ttl_s; /* MODES_UNSET until it is decided */
+	int sharecache;	      /* 1 said, -1 refused, 0 neither */
+	char *mode, *prefetch, *eager;	       /* owned; NULL: not said */
+	char *cache, *cache_size, *stash;      /* the same */
+	char *warm;			       /* the same */
 	unsigned prefetch_pages, readahead_kb; /* MODES_UNSET: not said */
 	int profile;			       /* told at the end */
 	struct modes modes;		       /* what these say */
@@ -72,7 +73,8 @@ struct options {
  */
 int options_parse(int argc, char **argv, struct options *options);
 
-/* Whether reads of what is mounted wait for a network, a daemon, or a parent. */
+/* Whether reads of what is mounted wait for a network, a daemon, or a parent.
+ */
 bool options_waits(const struct options *options);
 
 /* The usage text, one option a line. */

@@ -45,6 +45,7 @@ struct session_image {
 	 */
 	void (*record)(void *arg, const struct workset *set);
 	void *record_arg;
+	struct awake *awake; /* told of reads; NULL: none */
 	/* Where other mounts find this one's server; taken.  NULL: nowhere. */
 	struct share_seat *seat;
 };

@@ -22,6 +22,7 @@
 #include "common/io.h"
 #include "common/say.h"
 #include "config.h"
+#include "fs/awake.h"
 #include "fs/join.h"
 #include "fs/options.h"
 #include "fs/session.h"
@@ -160,6 +161,7 @@ static int serve(const struct options *options, int status_fd)
 	struct origin *origin = NULL;
 	struct session *session = NULL;
 	struct share_seat seat;
+	struct awake *awake = awake_open(options->awake_ms);
 	uint64_t start_ns = io_monotonic_ns();
 	char why[WIRE_WHY_MAX + 1];
 	int r, code = EXIT_MOUNT;
@@ -170,12 +172,14 @@ static int serve(const struct options *options, int status_fd)
 	if (r) {
 		say_error("%s: %s", options->source_text,
 			  why[0] ? why : strerror(-r));
+		awake_close(awake);
 		return EXIT_MOUNT;
 	}
 	origin_image(origin, &image);
 	image.stashing = &stashing;
 	image.origin.mount_ns = io_monotonic_ns() - start_ns;
 	image.seat = &seat;
+	image.awake = awake;
 	r = mount_image(options, &image, &session);
 	if (r > 0) {
 		image.transport->ops->close(image.transport);
@@ -204,6 +208,7 @@ static int serve(const struct options *options, int status_fd)
 	session_close(session);
 	share_seat_leave(&seat);
 	origin_close(origin);
+	awake_close(awake);
 	return code;
 }
 

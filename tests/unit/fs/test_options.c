@@ -61,7 +61,7 @@ static void numbers_are_taken(void **state)
 	assert_int_equal(parse("mitosisfs h:/image/a /mnt -o "
 			       "port=1234,timeo=7,retrans=0,lease=60,"
 			       "prefetch=seq,prefetch_pages=16,readahead=128,"
-			       "threads=3,allow_other",
+			       "threads=3,awake=40,allow_other",
 			       &options),
 			 0);
 	assert_int_equal(options.port, 1234);
@@ -72,6 +72,7 @@ static void numbers_are_taken(void **state)
 	assert_int_equal(options.modes.prefetch_pages, 16);
 	assert_int_equal(options.modes.readahead_kb, 128);
 	assert_int_equal(options.threads, 3);
+	assert_int_equal(options.awake_ms, 40);
 	assert_true(options.allow_other);
 	assert_string_equal(options.source.name, "a");
 	options_done(&options);
@@ -361,6 +362,7 @@ static void wrong_words_are_named(void **state)
 	assert_refused("mitosisfs local:/pid/1 /mnt -o port=65536", "port");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo=0", "timeo");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o threads=65", "threads");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o awake=60001", "awake");
 	assert_refused("mitosisfs local:/pid/1 /mnt --frob", "--frob");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo=5x", "timeo=5x");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo", "timeo");
