@@ -108,6 +108,25 @@ parent=$pid
 wait_ready parent "$parent"
 ctl=("$tools/mitosisctl" --socket "$dir/given.sock")
 
+# With no filter upon it, as containers.conf has it, the service images what is under one.
+cat >filtered.py <<'END'
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+allow = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0x7FFF0000))
+filter = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 1, ctypes.addressof(allow)))
+for words in (38, 1), (22, 2, ctypes.c_void_p(ctypes.addressof(filter))):
+    assert libc.prctl(*words, 0, 0, 0) == 0, ctypes.get_errno()
+os.execvp(sys.argv[1], sys.argv[1:])
+END
+start filtered setpriv --reuid 65534 --regid 65534 --clear-groups \
+	/usr/bin/python3 filtered.py /usr/bin/python3 parent.py "$dir/work"
+filtered=$pid
+wait_ready filtered "$filtered"
+grep -qx 'Seccomp:.2' "/proc/$filtered/status" || fail "there is no filter"
+"${ctl[@]}" prepare "$filtered" --name filtered >/dev/null ||
+	fail "the service does not image a process under seccomp"
+"${ctl[@]}" release filtered
+
 # The service's capabilities are no user's: it may image what it could trace.
 for other in "$$" "$parent"; do
 	refused 'may not trace|No such process' setpriv --reuid 65533 --regid 65533 \
@@ -123,6 +142,7 @@ load_child local-shared child
 touch work/go
 expect_ok child "$loader"
 expect_ok parent "$parent"
+expect_ok filtered "$filtered"
 umount "$mnt"
 kill -TERM "$manager"
 expect_exit "$manager" 0 "the service"
@@ -146,3 +166,22 @@ systemd-analyze verify units/mitosisd.service units/mitosisd.socket \
 	2>verify.txt || true
 ! grep -vE 'man.*(failed|not found)|Documentation' verify.txt ||
 	fail "systemd does not take the unit"
+
+# Nothing of what systemd makes a filter for is left with containers.conf.
+mkdir units/mitosisd.service.d
+cp "$here/../../dist/systemd/containers.conf" units/mitosisd.service.d
+filters='PrivateDevices|ProtectClock|ProtectHostname|ProtectKernel(Logs|Modules|Tunables)'
+filters+='|LockPersonality|MemoryDenyWriteExecute|Restrict(Realtime|SUIDSGID)'
+filters+='|(RestrictNamespaces|RestrictAddressFamilies|SystemCallFilter)|SystemCallArch'
+limits() {
+	systemd-analyze security --offline=true units/mitosisd.service |
+		grep -cE "^✓ ($filters)" || true
+}
+[ "$(limits)" = 0 ] ||
+	fail "$(limits) limits by filters are left with containers.conf"
+mv units/mitosisd.service.d/containers.conf .
+[ "$(limits)" -ge 30 ] || fail "the unit alone has $(limits) limits by filters"
+mv containers.conf units/mitosisd.service.d
+systemd-analyze verify units/mitosisd.service 2>verify.txt || true
+! grep -vE 'man.*(failed|not found)|Documentation' verify.txt ||
+	fail "systemd does not take containers.conf"
