@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -190,9 +191,61 @@ static int decide(const struct image *image, const struct fate_options *options,
 	return decide_kind(image, i, ret, why);
 }
 
+static bool has_fd(const struct image *image, int fd)
+{
+	for (uint32_t i = 0; i < image->nr_fds; i++)
+		if (image->fds[i].fd == fd)
+			return true;
+	return false;
+}
+
+/* The port is at one place in addresses of both kinds. */
+static bool listens_on(const struct image_fd *fd, uint16_t port)
+{
+	struct sockaddr_in address;
+
+	if (fd->kind != IMAGE_FD_LISTENER || fd->data_bytes < sizeof(address))
+		return false;
+	memcpy(&address, fd->data, sizeof(address));
+	return (address.sin_family == AF_INET ||
+		address.sin_family == AF_INET6) &&
+	       ntohs(address.sin_port) == port;
+}
+
+static bool has_listener(const struct image *image, uint16_t port)
+{
+	for (uint32_t i = 0; i < image->nr_fds; i++)
+		if (listens_on(&image->fds[i], port))
+			return true;
+	return false;
+}
+
+/* A choice about nothing is a slip that would show as something else later. */
+static int check_choices(const struct image *image,
+			 const struct fate_options *options, struct why *why)
+{
+	for (unsigned i = 0; i < options->nr_choices; i++)
+		if (!has_fd(image, options->choices[i].fd))
+			return why_set(why, -EINVAL,
+				       "--fd %d: the parent had no such "
+				       "descriptor (see the image's fd/)",
+				       options->choices[i].fd);
+	for (unsigned i = 0; i < options->nr_ports; i++)
+		if (!has_listener(image, options->ports[i].from))
+			return why_set(why, -EINVAL,
+				       "--port %u: the parent had no listener "
+				       "there",
+				       options->ports[i].from);
+	return 0;
+}
+
 int fate_decide(const struct image *image, const struct fate_options *options,
 		struct fate *ret_fates, struct why *why)
 {
+	int slip = check_choices(image, options, why);
+
+	if (slip)
+		return slip;
 	for (uint32_t i = 0; i < image->nr_fds; i++) {
 		int error = decide(image, options, i, &ret_fates[i], why);
 

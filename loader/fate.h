@@ -66,8 +66,10 @@ struct fate_options {
 /*
  * Fill @ret_fates, one for each of image->fds.
  *
- * Returns 0, or -EOPNOTSUPP with words about the first descriptor that can not
- * be had: unsupported, deleted, a memfd whose content is not in the image.
+ * Returns 0, or with words in @why
+ *   -EOPNOTSUPP  about the first descriptor that can not be had: unsupported,
+ *                deleted, a memfd whose content is not in the image
+ *   -EINVAL      a choice is about a descriptor or a port that is not there
  */
 int fate_decide(const struct image *image, const struct fate_options *options,
 		struct fate *ret_fates, struct why *why);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -26,18 +27,27 @@ pid_t pids_of(int pidfd)
 	return line ? (pid_t)strtol(line + 5, NULL, 10) : 0;
 }
 
-/* Written aside, then renamed. */
+/* Where it is written before it is renamed. */
+static int open_aside(const char *path, char aside[4096], FILE **ret)
+{
+	struct stat there;
+
+	if (snprintf(aside, 4096, "%s.%d", path, getpid()) >= 4096)
+		return -ENAMETOOLONG;
+	if (stat(path, &there) == 0 && S_ISDIR(there.st_mode))
+		return -EISDIR;
+	*ret = fopen(aside, "we");
+	return *ret ? 0 : -errno;
+}
+
 static int write_file(const char *path, const pid_t *pids, unsigned nr)
 {
 	char aside[4096];
 	CLEANUP_FCLOSE FILE *file = NULL;
+	int error = open_aside(path, aside, &file);
 
-	if (snprintf(aside, sizeof(aside), "%s.%d", path, getpid()) >=
-	    (int)sizeof(aside))
-		return -ENAMETOOLONG;
-	file = fopen(aside, "we");
-	if (!file)
-		return -errno;
+	if (error)
+		return error;
 	for (unsigned i = 0; i < nr; i++)
 		(void)fprintf(file, "%d\n", pids[i]);
 	if (fflush(file) != 0 || rename(aside, path) < 0) {
@@ -47,12 +57,26 @@ static int write_file(const char *path, const pid_t *pids, unsigned nr)
 	return 0;
 }
 
-int pids_write(const char *path, const pid_t *pids, unsigned nr,
-	       struct why *why)
+static int tell(const char *path, int error, struct why *why)
 {
-	int error = write_file(path, pids, nr);
-
 	return error ? why_set(why, error, "--pid-file=%s: %s", path,
 			       strerror(-error))
 		     : 0;
+}
+
+int pids_may_write(const char *path, struct why *why)
+{
+	char aside[4096];
+	CLEANUP_FCLOSE FILE *file = NULL;
+	int error = open_aside(path, aside, &file);
+
+	if (!error)
+		(void)unlink(aside);
+	return tell(path, error, why);
+}
+
+int pids_write(const char *path, const pid_t *pids, unsigned nr,
+	       struct why *why)
+{
+	return tell(path, write_file(path, pids, nr), why);
 }

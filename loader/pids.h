@@ -11,6 +11,9 @@
 /* The pid of @pidfd's process, as this process sees it, or 0. */
 pid_t pids_of(int pidfd);
 
+/* Whether pids_write() could: 0, or -errno with its words. */
+int pids_may_write(const char *path, struct why *why);
+
 /*
  * Write @nr pids to @path, one a line; whoever sees the file sees all of it.
  * 0, or -errno with words.

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "common/page.h"
+#include "common/say.h"
+#include "loader/pids.h"
 
 #define HEAP_BYTES (64ul << 10) /* about what a load needs */
 
@@ -29,4 +31,14 @@ void load_begin_heap(void)
 	if (heap)
 		page_populate(heap, HEAP_BYTES);
 	free(heap);
+}
+
+int load_begin_pid_file(const char *path)
+{
+	struct why why = {""};
+	int error = path ? pids_may_write(path, &why) : 0;
+
+	if (error)
+		say_error("%s", why.text);
+	return error;
 }

@@ -579,6 +579,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	if (settings.done)
 		return 0;
+	if (load_begin_pid_file(settings.supervise.pid_file))
+		return SUPERVISE_NOT_LOADED;
 	if (settings.detach && !settings.at)
 		detach(&settings);
 	if (settings.verbose > 1 || settings.profiles)

@@ -48,6 +48,17 @@ kill -USR1 "$detached"
 wait_for 10 gone "$detached"
 has_line detached.out 'got USR1' || fail "the detached child did not answer"
 
+# What would go wrong behind the load is refused before a child runs.
+for wrong in --pid-file="$dir/none/pid" --pid-file="$dir" --fd=77=/dev/null \
+	--port=1=2; do
+	status=0
+	"${loading[@]}" "$wrong" "$mnt/image" </dev/null >wrong.out 2>&1 ||
+		status=$?
+	[ $status = 69 ] && [ "$(wc -l <wrong.out)" = 1 ] &&
+		grep -q -e "${wrong%%=*}" wrong.out ||
+		fail "$wrong: $status, $(cat wrong.out)"
+done
+
 # Several at once, each whole.
 load_child "$way" several -n 3
 random_pause 200

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -145,6 +146,42 @@ static void a_memfd_needs_its_bytes_in_the_image(void **state)
 	assert_int_equal(table.fates[0].kind, FATE_MEMFD);
 }
 
+static void a_choice_about_nothing_is_refused(void **state)
+{
+	const struct fate_choice choices[] = {
+		{.fd = 3, .own_fd = -1, .path = "/tmp/other"},
+		{.fd = 4, .own_fd = -1, .path = "/tmp/other"},
+	};
+	struct table table = {.options = {choices, 1, NULL, 0}};
+
+	add(&table, 3, IMAGE_FD_FILE, "/tmp/log");
+	assert_int_equal(decide(&table), 0);
+	table.options.nr_choices = 2;
+	assert_int_equal(decide(&table), -EINVAL);
+	assert_non_null(strstr(table.why.text, "--fd 4"));
+}
+
+static void a_port_that_nobody_listens_on_is_refused(void **state)
+{
+	const struct sockaddr_in address = {.sin_family = AF_INET,
+					    .sin_port = htons(80)};
+	const struct sockaddr_in6 six = {.sin6_family = AF_INET6,
+					 .sin6_port = htons(81)};
+	const struct fate_port ports[] = {{80, 90}, {81, 91}, {82, 92}};
+	struct table table = {.options = {NULL, 0, ports, 2}};
+	struct image_fd *fd = add(&table, 3, IMAGE_FD_LISTENER, "socket:[1]");
+
+	fd->data = (uint8_t *)&address;
+	fd->data_bytes = sizeof(address);
+	fd = add(&table, 4, IMAGE_FD_LISTENER, "socket:[2]");
+	fd->data = (uint8_t *)&six;
+	fd->data_bytes = sizeof(six);
+	assert_int_equal(decide(&table), 0);
+	table.options.nr_ports = 3;
+	assert_int_equal(decide(&table), -EINVAL);
+	assert_non_null(strstr(table.why.text, "--port 82"));
+}
+
 static void the_dead_are_counted(void **state)
 {
 	struct table table = {0};
@@ -171,6 +208,8 @@ int main(void)
 		cmocka_unit_test(a_file_as_stdout_stays_a_file),
 		cmocka_unit_test(a_pipe_lives_when_both_ends_are_inside),
 		cmocka_unit_test(a_memfd_needs_its_bytes_in_the_image),
+		cmocka_unit_test(a_choice_about_nothing_is_refused),
+		cmocka_unit_test(a_port_that_nobody_listens_on_is_refused),
 		cmocka_unit_test(the_dead_are_counted),
 	};
 
