@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -23,6 +24,8 @@ struct eager {
 	pthread_mutex_t lock; /* of what follows; taken before the fetch's */
 	uint64_t all_pages, start_ns, end_ns;
 	int must_end, result;
+	uint64_t come_pages,
+		come_ns; /* the thread's: how many, and since when */
 };
 
 int eager_must_end(struct eager *eager)
@@ -43,12 +46,44 @@ static uint64_t here_pages(const struct eager *eager)
 	return stats.here_pages;
 }
 
+/*
+ * Whether nothing has come for longer than a read waits, for want of a
+ * connection: what is asked for ahead is asked for again for ever.
+ */
+static bool is_lost(struct eager *eager)
+{
+	const struct eager_options *options = &eager->options;
+	struct fetch_stats stats;
+	uint64_t now = io_monotonic_ns();
+	int err;
+
+	if (!options->patience_ns)
+		return false;
+	fetch_get_stats(options->fetch, &stats);
+	if (stats.prefetch_pages != eager->come_pages) {
+		eager->come_pages = stats.prefetch_pages;
+		eager->come_ns = now;
+	}
+	if (now - eager->come_ns <= options->patience_ns)
+		return false;
+	err = fetch_mend(options->fetch);
+	return err && err != -EAGAIN;
+}
+
+static int may_go_on(struct eager *eager)
+{
+	if (eager_must_end(eager))
+		return -ECANCELED;
+	return is_lost(eager) ? -EIO : 0;
+}
+
 static int wait_quiet(struct eager *eager)
 {
-	while (!fetch_wait_ahead(eager->options.fetch, LOOK_MS))
-		if (eager_must_end(eager))
-			return -ECANCELED;
-	return 0;
+	int r = 0;
+
+	while (!r && !fetch_wait_ahead(eager->options.fetch, LOOK_MS))
+		r = may_go_on(eager);
+	return r;
 }
 
 /* Ask for all runs, as the queue has room, until they have come or failed. */
@@ -63,12 +98,13 @@ static int bring_runs(struct eager *eager)
 
 		if (r && r != -EAGAIN)
 			return r;
-		if (eager_must_end(eager))
-			return -ECANCELED;
 		if (r)
 			(void)fetch_wait_ahead(options->fetch, ROOM_MS);
 		else
 			i++;
+		r = may_go_on(eager);
+		if (r)
+			return r;
 	}
 	return wait_quiet(eager);
 }
@@ -128,7 +164,7 @@ int eager_open(const struct eager_options *options, struct eager **ret)
 	eager->options = *options;
 	eager->all_pages =
 		image_present_pages(options->image, 0, UINT64_MAX >> 12);
-	eager->start_ns = io_monotonic_ns();
+	eager->start_ns = eager->come_ns = io_monotonic_ns();
 	(void)pthread_mutex_init(&eager->lock, NULL);
 	*ret = eager; /* the thread may ask for it before we return */
 	err = quietthread_start(&eager->thread, eager_main, eager);

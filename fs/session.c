@@ -441,6 +441,19 @@ static void unused(void *arg)
 		record(session);
 }
 
+/*
+ * Who waits for the mount is told that the far end is lost when a read would
+ * be; a mount that is there already waits for its return.
+ */
+static uint64_t eager_patience_ns(const struct options *options)
+{
+	uint64_t try_ns = options->timeo_ds * 100000000ull;
+
+	return options->modes.waits && !options->hard
+		       ? try_ns * (options->retrans + 1)
+		       : 0;
+}
+
 /* Before the loop runs: its threads must inherit what the teller blocks. */
 static int start_eager(struct session *session)
 {
@@ -450,6 +463,7 @@ static int start_eager(struct session *session)
 		.image = session->origin.image,
 		.is_all = is_eager,
 		.space_path = session->space_path,
+		.patience_ns = eager_patience_ns(session->options),
 		.done = eager_done,
 		.arg = session,
 	};

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A link to a daemon that can be cut.  Arguments: PORT, of the daemon.
+"""A link to a daemon that can be cut.  Arguments: PORT, of the daemon, and BYTES, or
+none: the link breaks by itself, for good, when so many went through.
 
 Prints the port it listens on, and "ready".  SIGUSR1: the link breaks and nobody
 answers any more.  SIGUSR2: it is there again, at the same port.  One word is
@@ -11,8 +12,8 @@ import sys
 
 
 class Relay:
-    def __init__(self, target):
-        self.target, self.port = target, 0
+    def __init__(self, target, room):
+        self.target, self.port, self.room = target, 0, room
         self.server, self.writers = None, set()
 
     async def pump(self, reader, writer):
@@ -20,6 +21,9 @@ class Relay:
             while chunk := await reader.read(1 << 16):
                 writer.write(chunk)
                 await writer.drain()
+                self.room -= len(chunk)
+                if self.room < 0:
+                    self.cut()
         except OSError:
             pass
         writer.transport.abort()
@@ -51,7 +55,8 @@ class Relay:
 
 
 async def main():
-    relay, wishes = Relay(int(sys.argv[1])), asyncio.Queue()
+    room = float(sys.argv[2]) if len(sys.argv) > 2 else float("inf")
+    relay, wishes = Relay(int(sys.argv[1]), room), asyncio.Queue()
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         asyncio.get_running_loop().add_signal_handler(
             number, wishes.put_nowait, number)

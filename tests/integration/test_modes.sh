@@ -105,13 +105,34 @@ umount "$mnt"
 stop_daemon
 rm work/go
 
-# On a terminal: a bar, in one line.
 start again /usr/bin/python3 parent.py "$dir/work"
 parent=$pid
 wait_ready again "$parent"
 start_daemon
 source=127.0.0.1:/pid/$parent
 proto=port=$port,proto=tcp
+
+# A link that is lost meanwhile is told after as long as a read would wait.
+start relay /usr/bin/python3 "$here/relay.py" "$port" $((2 << 20))
+relay=$pid
+wait_ready relay "$relay"
+read -r relay_port <relay.out
+for warm in off auto; do
+	status=0
+	timeout 60 "$tools/mitosisfs" "$source" "$mnt" 2>lost.txt -o "port=$relay_port,\
+proto=tcp,timeo=3,retrans=1,mode=eager,eager=wait,warm=$warm" || status=$?
+	[ $status = 32 ] || fail "a lost link: $status, $(cat lost.txt)"
+	! mountpoint -q "$mnt" || fail "mounted with a lost link"
+	kill "$relay"
+	start relay-$warm /usr/bin/python3 "$here/relay.py" "$port" $((2 << 20))
+	relay=$pid
+	wait_ready relay-$warm "$relay"
+	read -r relay_port <relay-$warm.out
+done
+grep -q 'not every page' lost.txt || fail "a lost link: $(cat lost.txt)"
+kill "$relay"
+
+# On a terminal: a bar, in one line.
 /usr/bin/python3 - "$tools/mitosisfs" "$source" "$mnt" \
 	-o "$proto,mode=eager,eager=wait" >bar.txt <<'END' || fail "no bar"
 import os, pty, sys
