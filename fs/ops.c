@@ -9,12 +9,12 @@
 
 #include "common/cleanup.h"
 #include "common/page.h"
-#include "common/source.h"
 #include "fs/awake.h"
 #include "fs/channel.h"
 #include "fs/follow.h"
 #include "fs/live.h"
 #include "fs/passthrough.h"
+#include "fs/reading.h"
 #include "fs/warm.h"
 #include "fs/xattr.h"
 
@@ -101,12 +101,6 @@ static int is_cached(const struct tree_node *node)
 	return node->kind != TREE_LIVE && node->kind != TREE_MEM;
 }
 
-/* Whether children map @node. */
-static int is_all_pages(const struct tree *tree, const struct tree_node *node)
-{
-	return node && (node == tree_space(tree) || node == tree_warm(tree));
-}
-
 /* Who was interrupted while the file was opened does not close it. */
 static void opened(const struct ops_context *ops, int replied)
 {
@@ -166,11 +160,11 @@ static void ops_release(fuse_req_t req, fuse_ino_t ino,
 	if (node && node->kind == TREE_LIVE)
 		live_release(file);
 	(void)fuse_reply_err(req, 0);
-	if (is_all_pages(ops->tree, node) && !use_end(ops->use))
+	if (reading_is_all_pages(ops->tree, node) && !use_end(ops->use))
 		return;
 	if (node && ops->dropper && is_cached(node))
 		dropper_drop(ops->dropper, ino);
-	if (is_all_pages(ops->tree, node) && ops->unused)
+	if (reading_is_all_pages(ops->tree, node) && ops->unused)
 		ops->unused(ops->unused_arg);
 }
 
@@ -208,105 +202,6 @@ static void *thread_buffer(struct fetch *fetch, size_t len_bytes)
 	return buf;
 }
 
-/* Bring what is not here, for a fault or not. */
-static int fetch_memory(const struct ops_context *context, uint64_t raddr,
-			uint8_t *buf, size_t len_bytes, int is_fault)
-{
-	int r;
-
-	if (!is_fault)
-		return fetch_read(context->fetch, SOURCE_MEMORY, raddr, buf,
-				  len_bytes);
-	r = fetch_fault(context->fetch, raddr, buf, len_bytes);
-	if (!r)
-		(void)warm_take(context->warm, page_of(raddr),
-				page_of(len_bytes), buf);
-	return r;
-}
-
-static int read_memory(const struct ops_context *context, uint64_t raddr,
-		       uint8_t *buf, size_t len_bytes, int is_fault)
-{
-	int r = 0;
-
-	while (len_bytes && !r) {
-		size_t now = warm_read(context->warm, raddr, buf, len_bytes);
-
-		if (!now) {
-			now = warm_absent(context->warm, raddr, len_bytes);
-			r = fetch_memory(context, raddr, buf, now, is_fault);
-		}
-		raddr += now;
-		buf += now;
-		len_bytes -= now;
-	}
-	return r;
-}
-
-static int read_piece(const struct ops_context *context,
-		      const struct core_piece *piece, uint8_t *buf)
-{
-	switch (piece->kind) {
-	case CORE_HEADERS:
-		memcpy(buf, piece->bytes, piece->len_bytes);
-		break;
-	case CORE_ZEROS:
-		memset(buf, 0, piece->len_bytes);
-		break;
-	case CORE_MEMORY:
-		return read_memory(context, piece->raddr, buf, piece->len_bytes,
-				   0);
-	}
-	return 0;
-}
-
-/* Pages of the core, which may come from many places. */
-static int read_core(const struct ops_context *context, uint64_t offset,
-		     uint8_t *buf, size_t len_bytes)
-{
-	struct core_piece piece;
-
-	for (size_t done = 0; done < len_bytes; done += piece.len_bytes) {
-		int r = core_piece_at(tree_core(context->tree), offset + done,
-				      &piece);
-
-		if (r)
-			return r;
-		if (piece.len_bytes > len_bytes - done)
-			piece.len_bytes = len_bytes - done;
-		r = read_piece(context, &piece, buf + done);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-static int read_pages(const struct ops_context *context,
-		      const struct tree_node *node, uint64_t offset,
-		      uint8_t *buf, size_t len_bytes)
-{
-	if (node->kind == TREE_CORE)
-		return read_core(context, offset, buf, len_bytes);
-	if (node->kind == TREE_FILE)
-		return fetch_read(context->fetch, node->object,
-				  node->raddr + offset, buf, len_bytes);
-	return read_memory(context, node->raddr + offset, buf, len_bytes,
-			   is_all_pages(context->tree, node));
-}
-
-/*
- * Whoever waited has his answer: time to stash the pages.  Not those of the
- * core, which are another file's too.
- */
-static void keep_pages(const struct ops_context *context,
-		       const struct tree_node *node, uint64_t offset,
-		       const uint8_t *buf, size_t len_bytes)
-{
-	if (node->kind != TREE_CORE && node->kind != TREE_FILE)
-		fetch_keep(context->fetch, node->raddr + offset, buf,
-			   len_bytes);
-}
-
 /* Leave the request to those who wait for a connection: 0, or -errno. */
 static int park(fuse_req_t req, const struct tree_node *node, uint64_t offset,
 		size_t len_bytes)
@@ -319,6 +214,13 @@ static int park(fuse_req_t req, const struct tree_node *node, uint64_t offset,
 	return parking_add(context(req)->parking, &read);
 }
 
+static void reply_part(fuse_req_t req, struct reading *reading, size_t skip,
+		       size_t len_bytes)
+{
+	loan_trim(&reading->loan, skip, len_bytes);
+	(void)fuse_reply_iov(req, reading->loan.iov, (int)reading->loan.nr);
+}
+
 /*
  * The fetch works in whole pages; a read(2) may begin and end anywhere (direct
  * I/O, and the last page of the executable).
@@ -329,10 +231,15 @@ static void reply_pages(fuse_req_t req, const struct tree_node *node,
 	uint64_t first = page_floor(offset);
 	size_t whole = page_ceil(offset + len_bytes) - first;
 	const struct ops_context *ops = context(req);
-	uint8_t *buf = thread_buffer(ops->fetch, whole);
+	struct reading reading = {
+		.node = node,
+		.offset = first,
+		.buf = thread_buffer(ops->fetch, whole),
+		.len_bytes = whole,
+	};
 	int r;
 
-	if (!buf) {
+	if (!reading.buf) {
 		(void)fuse_reply_err(req, ENOMEM);
 		return;
 	}
@@ -341,16 +248,15 @@ static void reply_pages(fuse_req_t req, const struct tree_node *node,
 	awake_read(ops->awake);
 	if (ops->follow)
 		follow_read(ops->follow, fuse_req_ctx(req)->pid);
-	r = read_pages(ops, node, first, buf, whole);
+	r = reading_get(ops, &reading);
 	if (r == -ENOTCONN && !park(req, node, offset, len_bytes))
 		return;
 	if (r) /* one word for all causes: what the caller can act on */
 		(void)fuse_reply_err(req, r == -ENOMEM ? ENOMEM : EIO);
 	else
-		(void)fuse_reply_buf(req, (char *)buf + (offset - first),
-				     len_bytes);
+		reply_part(req, &reading, offset - first, len_bytes);
 	if (!r)
-		keep_pages(ops, node, first, buf, whole);
+		reading_end(ops, &reading);
 }
 
 /*

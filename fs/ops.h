@@ -34,7 +34,8 @@ struct ops_context {
 	const struct status_origin *origin; /* what /status speaks of */
 	uid_t uid; /* who files are shown to belong to */
 	gid_t gid;
-	bool uring; /* io_uring is wanted */
+	bool uring;    /* io_uring is wanted */
+	bool may_lend; /* nothing keeps pages here, so reads need no copy */
 	struct awake *awake;   /* NULL: CPUs sleep when they like */
 	struct follow *follow; /* NULL: threads run where they like */
 	struct parking *parking; /* NULL: a read without connection fails */

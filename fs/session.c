@@ -131,6 +131,15 @@ static void open_stash(const struct session *session,
 		stashing_open(image->stashing, session->options, &stashed);
 }
 
+/* Whether no stash and no warm file wants what a read has brought. */
+static bool may_lend(const struct options *options,
+		     const struct session_image *image)
+{
+	bool has_stash = image->stashing && image->stashing->stash;
+
+	return !has_stash && options->modes.kind != MODES_EAGER;
+}
+
 static void escape_into(char *out, const char *text)
 {
 	for (; *text; text++) {
@@ -320,6 +329,7 @@ int session_open(const struct options *options,
 	if (r)
 		return r;
 	session->context.fetch = session->fetch;
+	session->context.may_lend = may_lend(options, image);
 	open_share(session, image->seat);
 	if (options->modes.cache == MODES_CACHE_OFF) {
 		r = dropper_open(session->fuse, &session->dropper);

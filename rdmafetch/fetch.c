@@ -23,189 +23,17 @@
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/fetch_state.h"
 #include "rdmafetch/hold.h"
-#include "rdmafetch/landing.h"
 #include "rdmafetch/nearby.h"
 #include "rdmafetch/pageset.h"
 #include "rdmafetch/pieces.h"
 #include "rdmafetch/pump.h"
-
-#define PARTS_MAX 64u
-
-enum part_kind {
-	PART_OWN,  /* a flight of this call */
-	PART_JOIN, /* comes with another's flight */
-	PART_HELD, /* lies in a prefetch buffer already */
-};
-
-struct part {
-	enum part_kind kind;
-	union {
-		struct flight own;
-		struct flight_join join;
-	};
-	struct flight *held;
-};
-
-/* One round of a read: as much as its arrays can hold. */
-struct round {
-	uint32_t object;
-	bool is_fault, is_told;	   /* told: the policy */
-	struct prefetch_run asked; /* in all rounds */
-	enum latency_how how;	   /* of all rounds, the worst */
-	struct waiter waiter;
-	unsigned nr_parts, nr_held;
-	struct pieces pieces;
-	struct part parts[PARTS_MAX];
-};
-
-/* ---- who brings it ---- */
+#include "rdmafetch/round.h"
 
 static struct prefetch_run run_of(uint64_t raddr, uint64_t len_bytes)
 {
 	struct prefetch_run run = {page_of(raddr), page_of(len_bytes)};
 
 	return run;
-}
-
-static void add_own(struct fetch *fetch, struct round *round,
-		    const struct piece *piece)
-{
-	struct part *part = &round->parts[round->nr_parts++];
-	struct flight *flight = &part->own;
-
-	part->kind = PART_OWN;
-	round->how = LATENCY_FETCHED;
-	flight->waiter = &round->waiter;
-	flight->object = round->object;
-	flight->raddr = piece->raddr;
-	flight->len_bytes = (uint32_t)piece->len_bytes;
-	flight->buf = piece->buf;
-	flight->kept = false;
-	flight->marks = round->is_fault ? fetch->here : NULL;
-	landing_queue(&fetch->pump, flight);
-}
-
-static void add_shared(struct fetch *fetch, struct round *round,
-		       const struct piece *piece, struct flight *flight)
-{
-	struct part *part = &round->parts[round->nr_parts++];
-
-	part->join.waiter = &round->waiter;
-	part->join.raddr = piece->raddr;
-	part->join.len_bytes = (uint32_t)piece->len_bytes;
-	part->join.buf = piece->buf;
-	part->join.result = 0;
-	fetch->stats.shared_pages += page_of(page_ceil(piece->len_bytes));
-	if (flight->kept)
-		hold_joined(fetch->hold, flight,
-			    run_of(piece->raddr, piece->len_bytes),
-			    round->is_fault);
-	if (flight->state == FLIGHT_HELD) {
-		part->kind = PART_HELD;
-		part->held = flight;
-		flight->pins++;
-		round->nr_held++;
-	} else {
-		part->kind = PART_JOIN;
-		if (round->how == LATENCY_HERE)
-			round->how = LATENCY_JOINED;
-		landing_join(flight, &part->join);
-	}
-}
-
-/* Cut the first part off @piece: up to where another's flight begins or ends.
- */
-static void plan_part(struct fetch *fetch, struct round *round,
-		      struct piece *piece)
-{
-	struct flight *flight =
-		inflight_after(&fetch->pump.table, round->object, piece->raddr);
-	bool shared = flight && flight->raddr <= piece->raddr;
-	struct piece head = *piece;
-	uint64_t most = TRANSPORT_READ_MAX;
-
-	if (shared)
-		most = flight->raddr + flight->len_bytes - piece->raddr;
-	else if (flight && flight->raddr - piece->raddr < most)
-		most = flight->raddr - piece->raddr;
-	if (head.len_bytes > most)
-		head.len_bytes = most;
-	if (shared)
-		add_shared(fetch, round, &head, flight);
-	else
-		add_own(fetch, round, &head);
-	piece->raddr += head.len_bytes;
-	piece->buf += head.len_bytes;
-	piece->len_bytes -= head.len_bytes;
-}
-
-static void plan(struct fetch *fetch, struct round *round)
-{
-	round->nr_parts = 0;
-	round->nr_held = 0;
-	for (unsigned i = 0; i < round->pieces.nr; i++) {
-		struct piece *piece = &round->pieces.at[i];
-
-		while (piece->len_bytes && round->nr_parts < PARTS_MAX)
-			plan_part(fetch, round, piece);
-		if (piece->len_bytes) {
-			round->pieces.end = piece->raddr; /* the next round's */
-			return;
-		}
-	}
-}
-
-/* ---- bring it ---- */
-
-/* Copy what lies in prefetch buffers; lets the lock go meanwhile. */
-static void copy_held(struct fetch *fetch, struct round *round)
-{
-	if (!round->nr_held)
-		return;
-	(void)pthread_mutex_unlock(&fetch->pump.lock);
-	for (unsigned i = 0; i < round->nr_parts; i++) {
-		const struct part *part = &round->parts[i];
-
-		if (part->kind == PART_HELD)
-			memcpy(part->join.buf,
-			       (char *)part->held->buf +
-				       (part->join.raddr - part->held->raddr),
-			       part->join.len_bytes);
-	}
-	(void)pthread_mutex_lock(&fetch->pump.lock);
-	for (unsigned i = 0; i < round->nr_parts; i++)
-		if (round->parts[i].kind == PART_HELD)
-			landing_unpin(&fetch->pump, round->parts[i].held);
-}
-
-/* Whether @result is no matter of one page. */
-static bool is_everybodys(int result)
-{
-	return !result || result == -EIO || result == -ESTALE ||
-	       result == -ENOTCONN;
-}
-
-/*
- * The worst result of a round's parts.  A join that failed
- * for the sake of another's page is -EAGAIN: read it alone.
- */
-static int collect(struct fetch *fetch, const struct round *round)
-{
-	int err = 0;
-
-	for (unsigned i = 0; i < round->nr_parts; i++) {
-		const struct part *part = &round->parts[i];
-		int result = part->kind == PART_OWN ? part->own.result
-						    : part->join.result;
-
-		if (part->kind == PART_JOIN && !is_everybodys(result))
-			result = -EAGAIN;
-		if (result && (!err || result == -ESTALE))
-			err = result;
-	}
-	if (!err)
-		ahead_arrived(fetch->ahead);
-	return err;
 }
 
 /* Whether somebody wants pages ahead of demand, be they of this host. */
@@ -287,12 +115,12 @@ static int read_round(struct fetch *fetch, struct round *round, uint64_t raddr,
 		return 0;
 	}
 	waiter_init(&round->waiter);
-	plan(fetch, round);
+	round_plan(fetch, round);
 	tell_policy(fetch, round);
 	pump_flush(pump);
-	copy_held(fetch, round);
+	round_copy_held(fetch, round);
 	pump_wait(pump, &round->waiter);
-	err = collect(fetch, round);
+	err = round_collect(fetch, round);
 	if (!err && round->is_fault)
 		(void)pageset_add(fetch->here,
 				  run_of(raddr, round->pieces.end - raddr));
@@ -315,7 +143,7 @@ static int read_all(struct fetch *fetch, struct round *round,
 		if (err == -EAGAIN && redone++ < fetch->options.tries)
 			continue;
 		if (err)
-			return is_everybodys(err) ? err : -EIO;
+			return round_is_everybodys(err) ? err : -EIO;
 		at = round->pieces.end;
 	}
 	return 0;
@@ -383,6 +211,7 @@ int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
 		return -EINVAL;
 	round.object = object;
 	round.is_fault = false;
+	round.loan = NULL;
 	return demand(fetch, &round, range, buf);
 }
 
@@ -397,7 +226,40 @@ int fetch_fault(struct fetch *fetch, uint64_t raddr, void *buf,
 		return -EINVAL;
 	round.object = SOURCE_MEMORY;
 	round.is_fault = true;
+	round.loan = NULL;
 	return demand(fetch, &round, range, buf);
+}
+
+int fetch_lend(struct fetch *fetch, const struct piece *wanted, bool is_fault,
+	       struct loan *ret)
+{
+	const uint64_t range[2] = {wanted->raddr,
+				   wanted->raddr + wanted->len_bytes};
+	struct round round;
+	int err;
+
+	if (!pieces_legal(fetch->options.image, SOURCE_MEMORY, wanted->raddr,
+			  wanted->len_bytes))
+		return -EINVAL;
+	loan_begin(ret, wanted->buf);
+	round.object = SOURCE_MEMORY;
+	round.is_fault = is_fault;
+	round.loan = ret;
+	err = demand(fetch, &round, range, wanted->buf);
+	if (err)
+		fetch_return(fetch, ret);
+	else
+		loan_end(ret, wanted->buf + wanted->len_bytes);
+	return err;
+}
+
+void fetch_return(struct fetch *fetch, struct loan *loan)
+{
+	if (!loan->nr_flights)
+		return;
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	loan_return(loan, &fetch->pump);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
 
 void fetch_keep(struct fetch *fetch, uint64_t raddr, const void *buf,

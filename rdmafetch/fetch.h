@@ -26,6 +26,8 @@
 #include "common/timing.h"
 #include "common/workset.h"
 #include "rdmafetch/foreseen.h"
+#include "rdmafetch/loan.h"
+#include "rdmafetch/pieces.h"
 #include "rdmafetch/prefetch.h"
 #include "rdmafetch/stash.h"
 #include "rdmafetch/transport.h"
@@ -122,6 +124,16 @@ int fetch_read(struct fetch *fetch, uint32_t object, uint64_t raddr, void *buf,
  */
 int fetch_fault(struct fetch *fetch, uint64_t raddr, void *buf,
 		size_t len_bytes);
+
+/*
+ * The same of either kind, with no copy of what lies in prefetch buffers: the
+ * answer is @ret->iov, of which some is @wanted->buf.  Good until fetch_return(),
+ * which must come soon and before fetch_close(): what is lent keeps its place.
+ * After an error nothing is lent.
+ */
+int fetch_lend(struct fetch *fetch, const struct piece *wanted, bool is_fault,
+	       struct loan *ret);
+void fetch_return(struct fetch *fetch, struct loan *loan);
 
 /*
  * Put what a read of memory has brought into the stash, if there is one.  Off

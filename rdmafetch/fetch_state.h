@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fetch_state.h - what a fetch is made of, for fetch.c and fetch_state.c alone
+ * fetch_state.h - what a fetch is made of, for fetch.c and its two helpers alone
  *
- * fetch.c works with it; fetch_state.c tells of it (prototypes in fetch.h).
+ * fetch.c works with it, and round.c for it; fetch_state.c tells of it
+ * (prototypes in fetch.h).
  * Locks: pump.lock guards all that changes.
  */
 #pragma once

@@ -34,7 +34,8 @@ struct flight_join {
 	uint64_t raddr; /* inside the flight, to the join's end */
 	uint32_t len_bytes;
 	void *buf;
-	int result; /* set with the waiter's credit */
+	bool is_lent; /* not copied: the flight gets a pin when it has come */
+	int result;   /* set with the waiter's credit */
 };
 
 enum flight_state {

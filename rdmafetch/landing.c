@@ -100,10 +100,12 @@ void landing_land(struct pump *pump, struct flight *flight, int result,
 static bool copy_wanted(const struct flight_list *landed)
 {
 	const struct flight *flight;
+	const struct flight_join *join;
 
 	TAILQ_FOREACH(flight, landed, link)
-	if (flight->joins && !flight->result)
-		return true;
+	for (join = flight->joins; join && !flight->result; join = join->next)
+		if (!join->is_lent)
+			return true;
 	return false;
 }
 
@@ -112,9 +114,11 @@ static void copy_to_joins(const struct flight *flight)
 	const struct flight_join *join = flight->joins;
 
 	for (; join && !flight->result; join = join->next)
-		memcpy(join->buf,
-		       (char *)flight->buf + (join->raddr - flight->raddr),
-		       join->len_bytes);
+		if (!join->is_lent)
+			memcpy(join->buf,
+			       (char *)flight->buf +
+				       (join->raddr - flight->raddr),
+			       join->len_bytes);
 }
 
 static void tell(struct pump *pump, struct flight *flight)
@@ -123,6 +127,7 @@ static void tell(struct pump *pump, struct flight *flight)
 
 	for (; join; join = join->next) {
 		join->result = flight->result;
+		flight->pins += join->is_lent && !flight->result;
 		waiter_credit(join->waiter, pump->kick_fd);
 	}
 	flight->joins = NULL;

@@ -18,7 +18,9 @@
 /* Enter @flight in the table and the queue; its waiter needs one more. */
 void landing_queue(struct pump *pump, struct flight *flight);
 
-/* Want @join of @flight, which is not held; the join's waiter needs one more.
+/*
+ * Want @join of @flight, which is not held; the join's waiter needs one more.
+ * One that is lent has a pin of @flight from its arrival on.
  */
 void landing_join(struct flight *flight, struct flight_join *join);
 

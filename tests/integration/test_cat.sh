@@ -21,7 +21,7 @@ while True:
 END
 seed=${SEED:-$((RANDOM << 15 | RANDOM))}
 echo "seed $seed"
-SEED=$seed start parent /usr/bin/python3 parent.py
+SEED=$seed start parent /usr/bin/python3 parent.py for-cat
 parent=$pid
 wait_ready parent "$parent"
 kill -STOP "$parent"

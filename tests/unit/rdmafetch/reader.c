@@ -91,6 +91,38 @@ void reader_end(struct reader *reader, int want)
 	free(reader->buf);
 }
 
+int reader_lend(struct fetch *fetch, const struct piece *wanted, bool is_fault,
+		void *buf)
+{
+	struct loan loan;
+	char *at = buf;
+	int err = fetch_lend(fetch, wanted, is_fault, &loan);
+
+	if (err)
+		return err;
+	for (unsigned i = 0; i < loan.nr; i++) {
+		memcpy(at, loan.iov[i].iov_base, loan.iov[i].iov_len);
+		at += loan.iov[i].iov_len;
+	}
+	fetch_return(fetch, &loan);
+	return at == (char *)buf + wanted->len_bytes ? 0 : -EMSGSIZE;
+}
+
+/* In one of three ways, by @how. */
+static int hammer_once(struct reader *me, uint64_t page, uint64_t nr, int how)
+{
+	struct piece wanted = {page << PAGE_SHIFT, nr << PAGE_SHIFT, me->buf};
+	char got[40 << PAGE_SHIFT];
+	int err;
+
+	if (!how)
+		return fetch_fault(me->fetch, wanted.raddr, me->buf,
+				   wanted.len_bytes);
+	err = reader_lend(me->fetch, &wanted, how == 1, got);
+	memcpy(me->buf, got, err ? 0 : wanted.len_bytes);
+	return err;
+}
+
 static void *hammer_main(void *arg)
 {
 	struct reader *me = arg;
@@ -101,8 +133,7 @@ static void *hammer_main(void *arg)
 		uint64_t page = BASE_PAGE + (uint64_t)rand_r(&seed) % 1000;
 		uint64_t nr = 1 + (uint64_t)rand_r(&seed) % me->nr_pages;
 
-		me->result = fetch_fault(me->fetch, page << PAGE_SHIFT, me->buf,
-					 nr << PAGE_SHIFT);
+		me->result = hammer_once(me, page, nr, i % 3);
 		if (!me->result && !reader_pages_right(page, me->buf, nr))
 			me->result = -EBADMSG;
 	}

@@ -32,6 +32,13 @@ bool reader_pages_right(uint64_t page, const void *buf, uint64_t nr_pages);
 /* Read in this thread and check every byte. */
 void reader_check(struct fetch *fetch, uint64_t page, uint64_t nr_pages);
 
+/*
+ * Read without copies what lies here, for a fault or not, into @buf at last: as
+ * fetch_read().
+ */
+int reader_lend(struct fetch *fetch, const struct piece *wanted, bool is_fault,
+		void *buf);
+
 struct reader {
 	struct fetch *fetch;
 	uint64_t page, nr_pages;

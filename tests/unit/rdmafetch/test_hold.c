@@ -290,6 +290,62 @@ static void what_is_here_by_faults_is_foreseen_for_a_tool(void **state)
 	fetch_close(fetch);
 }
 
+static bool is_inside(const void *at, const void *buf, size_t len_bytes)
+{
+	return (uintptr_t)at - (uintptr_t)buf < len_bytes;
+}
+
+/* What lies here is lent, what is brought is in the buffer. */
+static void what_is_held_is_lent(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 8);
+	char buf[10 * PAGE_BYTES];
+	const struct piece wanted = {BASE + 10 * PAGE_BYTES, sizeof(buf), buf};
+	struct gate *gate;
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
+	struct loan loan;
+
+	gate_let(gate, GATE_ALL, 0);
+	reader_check(fetch, BASE_PAGE + 11, 1);
+	wait_foreseen(fetch, gate, 8);
+	assert_int_equal(fetch_lend(fetch, &wanted, true, &loan), 0);
+	assert_int_equal(loan.nr, 2);
+	assert_int_equal(loan.iov[0].iov_len, 2 * PAGE_BYTES);
+	assert_ptr_equal(loan.iov[0].iov_base, buf);
+	assert_int_equal(loan.iov[1].iov_len, 8 * PAGE_BYTES);
+	assert_false(is_inside(loan.iov[1].iov_base, buf, sizeof(buf)));
+	assert_true(
+		reader_pages_right(BASE_PAGE + 12, loan.iov[1].iov_base, 8));
+	fetch_return(fetch, &loan);
+	fetch_close(fetch);
+}
+
+/* However much comes meanwhile. */
+static void what_is_lent_keeps_its_place(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 1);
+	char buf[PAGE_BYTES];
+	const struct piece wanted = {BASE + PAGE_BYTES, sizeof(buf), buf};
+	struct gate *gate;
+	struct fetch *fetch;
+	struct loan loan;
+
+	options.hold_pages = POOL_PAGES;
+	fetch = reader_open_gate(&options, true, &gate);
+	gate_let(gate, GATE_ALL, 0);
+	reader_check(fetch, BASE_PAGE, 1);
+	wait_foreseen(fetch, gate, 1);
+	assert_int_equal(fetch_lend(fetch, &wanted, true, &loan), 0);
+	assert_false(is_inside(loan.iov[0].iov_base, buf, sizeof(buf)));
+	for (uint64_t i = 1; i < 60; i++)
+		reader_check(fetch, BASE_PAGE + 4 * i, 1);
+	assert_true(reader_pages_right(BASE_PAGE + 1, loan.iov[0].iov_base, 1));
+	fetch_return(fetch, &loan);
+	for (uint64_t i = 1; i < 60; i++)
+		reader_check(fetch, BASE_PAGE + 4 * i + 2, 1);
+	fetch_close(fetch);
+}
+
 static void close_does_not_wait_for_a_silent_far_end(void **state)
 {
 	struct fetch_options options = usual(&prefetch_next, 64);
@@ -357,6 +413,8 @@ int main(void)
 		cmocka_unit_test(what_a_tool_was_given_is_not_foreseen),
 		cmocka_unit_test(what_is_asked_for_again_is_foreseen_again),
 		cmocka_unit_test(what_is_here_by_faults_is_foreseen_for_a_tool),
+		cmocka_unit_test(what_is_held_is_lent),
+		cmocka_unit_test(what_is_lent_keeps_its_place),
 		cmocka_unit_test(close_does_not_wait_for_a_silent_far_end),
 		cmocka_unit_test(many_threads_get_right_bytes),
 		cmocka_unit_test(many_threads_survive_breaks),
