@@ -40,7 +40,8 @@ wait_ready parent "$parent"
 start_daemon
 kill -STOP "$parent"
 mount_image "127.0.0.1:/pid/$parent" "port=$port"
-twin=$(grep -lsE "^TracerPid:[[:space:]]*[1-9]" /proc/[0-9]*/status |
+# Others may end while they are looked at.
+twin=$({ grep -lsE "^TracerPid:[[:space:]]*[1-9]" /proc/[0-9]*/status || true; } |
 	cut -d/ -f3 | while read -r pid; do
 	cmp -s "/proc/$pid/cmdline" "/proc/$parent/cmdline" && echo "$pid"
 done)
