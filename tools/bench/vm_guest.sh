@@ -25,6 +25,25 @@ stop() {
 	wait "$server"
 }
 
+# Connected by rdma_cm, the far end of ib_read_lat and ib_read_bw looks for its
+# goodbye all the while, and so has one of the CPUs that both hosts share.  Here it
+# sleeps, as mitosisd does: the two ends meet by TCP.
+asleep_on() {
+	local tool tools=$dir/asleep$1
+	mkdir "$tools"
+	for tool in ib_read_lat ib_read_bw; do
+		cat >"$tools/$tool" <<-END
+		#!/bin/sh
+		for word; do
+			shift
+			[ "\$word" = -R ] || set -- "\$@" "\$word"
+		done
+		exec $(type -P $tool) -d ${device[$1]} -x $(gid_index "$1") "\$@"
+		END
+		chmod +x "$tools/$tool"
+	done
+}
+
 # table TITLE COMMAND...
 table() {
 	printf '\n### %s\n\n```\n' "$1"
@@ -33,19 +52,34 @@ table() {
 	printf '```\n'
 }
 
+# reads PROTO MODE TITLE [OPTION...]
+reads() {
+	local proto=$1 mode=$2 title=$3
+	shift 3
+	table "page reads, $title" "$bench" transport --connect "$where" \
+		--proto "$proto" --heap 32 --rounds "$rounds" \
+		--reads "${READS:-400}" --most 8 --completion "$mode" \
+		--sizes "${SIZES:-4k,64k,1M}" --depths "${DEPTHS:-1,16}" \
+		"${sec[@]}" "$@"
+}
+
+asleep_on A
+asleep_on B
+PATH=$dir/asleepB:$PATH serve pages-asleep transport --proto rdma --heap 32 "${sec[@]}"
+for mode in polling events; do
+	PATH=$dir/asleepA:$PATH reads rdma $mode \
+		"rdma, $mode, the rival's far end asleep" --clients 0
+done
+stop
 for proto in rdma tcp; do
-	modes=(polling events)
-	[ $proto = rdma ] || modes=(adaptive)
 	serve pages-$proto transport --proto $proto --heap 32 "${sec[@]}"
-	for mode in "${modes[@]}"; do
-		title="page reads, $proto"
-		[ $proto = tcp ] || title+=", $mode"
-		table "$title" "$bench" transport --connect "$where" \
-			--proto $proto --heap 32 --rounds "$rounds" \
-			--reads "${READS:-400}" --most 8 --completion $mode \
-			--sizes "${SIZES:-4k,64k,1M}" --depths "${DEPTHS:-1,16}" \
-			"${sec[@]}"
-	done
+	if [ $proto = rdma ]; then
+		for mode in polling events; do
+			reads rdma $mode "rdma, $mode"
+		done
+	else
+		reads tcp adaptive tcp
+	fi
 	stop
 	serve calls-$proto rpc --proto $proto --server_running_secs 1000
 	table "empty calls, $proto, 4 clients, one call each at a time" \
@@ -57,3 +91,5 @@ for proto in rdma tcp; do
 		--body 64
 	stop
 done
+
+exec 2>/dev/null # nobody wants to read whom the end kills
