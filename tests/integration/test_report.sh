@@ -49,6 +49,21 @@ rm again/*.svg again/README.md
 "$bench/page" again
 diff -r made again || fail "the same lines give something else"
 
+# With -v the tables of the virtual machine, or what there was of them.
+printf '#!/bin/sh\necho "### page reads, rdma, of $BUILD"\nexit $STATUS\n' >vm
+chmod +x vm
+: >none
+for STATUS in 0 77; do
+	status=0
+	STATUS=$STATUS VM=$dir/vm PLAN=$dir/none "$bench/report.sh" -sv made \
+		2>vm.err || status=$?
+	[ $status = $((STATUS > 0)) ] || fail "-v, $STATUS: $status, $(cat vm.err)"
+	printf '#!/bin/sh\necho lost\nexit $STATUS\n' >vm
+done
+has_line made/rdma-vm.md "### page reads, rdma, of $(realpath "$build")" ||
+	fail "the page is not vm.sh's: $(cat made/rdma-vm.md)"
+grep -q 'rdma-vm.md is left as it was' vm.err || fail "nothing is said: $(cat vm.err)"
+
 # A benchmark that fails leaves what there was.
 echo 'fork - 1 fork --parent c-1m -o nonsense=1 -N' >plan
 cp made/fork.jsonl before

@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# report.sh [-s] [DIR] - run every benchmark of plan.txt; its lines of JSON, plots and
+# report.sh [-sv] [DIR] - run every benchmark of plan.txt; its lines of JSON, plots and
 # page go to DIR (docs/benchmarks)
 #
 #     tools/bench/report.sh            all of it, some minutes; let the machine rest
 #     tools/bench/report.sh -s DIR     the short plan, the lines of JSON alone
+#     tools/bench/report.sh -v         and RDMA, in the virtual machine: rdma-vm.md
 #
 # BUILD names the build folder (build), PLAN another plan, RUN a command to run each
-# by (chrt -f 5).
+# by (chrt -f 5), VM another vm.sh.
 # Needs root, and gnuplot: tools/setup-debian.sh plot.  A benchmark that fails leaves
 # its lines as they were, and the exit status is 1.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-short=false
-while getopts sh option; do
+short=false vm=false
+while getopts svh option; do
 	case $option in
 	s) short=true ;;
+	v) vm=true ;;
 	*)
 		sed -nE '3,/^set/s/^# ?//p' "$0"
 		[ "$option" = h ] && exit 0 || exit 2
@@ -85,6 +87,22 @@ planned() {
 		runs != "-" { $1 = $2 = $3 = ""; print file, runs, $0 }' "$plan"
 }
 
+# The tables of the virtual machine, as a page.
+measure_vm() {
+	cat >"$new/rdma-vm.md" <<-'END'
+	# RDMA in the virtual machine: the tables
+
+	`tools/bench/report.sh -v` has `tools/bench/vm.sh` make them, and writes this page.
+	[What they mean](rdma.md): look at the ratios alone.
+	END
+	if BUILD=$build "${VM:-$here/vm.sh}" >>"$new/rdma-vm.md"; then
+		cp "$new/rdma-vm.md" "$dir"
+	else
+		echo "report.sh: $dir/rdma-vm.md is left as it was" >&2
+		failed=1
+	fi
+}
+
 mapfile -t lines < <(planned)
 before=$(load)
 number=0 failed=0
@@ -114,6 +132,7 @@ for file in "$new"/*.failed; do
 	echo "report.sh: $dir/${file%.failed}.jsonl is left as it was" >&2
 done
 cp "$new"/*.jsonl "$dir"
+! $vm || measure_vm
 if ! $short; then
 	"$here/plots" "$dir"
 	"$here/page" "$dir"
