@@ -17,6 +17,12 @@
  */
 #define AUTO_FAR_PAGES 256u
 
+/*
+ * Pages of a near far end that are foreseen take CPUs from who faults, and save
+ * little: so many faults in a row have to make a stream, that goes on for long.
+ */
+#define AUTO_NEAR_FAULTS 16u
+
 /* What a page costs us from its arrival on, at best: docs/performance.md. */
 #define PAGE_NS		2000u
 #define REACH_MIN_PAGES 64u
@@ -115,6 +121,7 @@ static void auto_begin(struct prefetch_state *state, uint64_t end_page,
 		       uint32_t max, struct prefetch_plan *plan)
 {
 	seq_restart(state, end_page);
+	state->nr_faults = 1;
 	if (max < AUTO_FAR_PAGES)
 		return;
 	state->window_pages = max / 4;
@@ -143,6 +150,11 @@ static void auto_next(struct prefetch_state *state, struct prefetch_run demand,
 	state->next_page = end_page;
 	if (state->ahead_page < end_page)
 		state->ahead_page = end_page;
+	if (state->nr_faults < AUTO_NEAR_FAULTS) {
+		state->nr_faults++;
+		if (state->is_near)
+			return;
+	}
 	ahead = state->ahead_page - end_page;
 	window = state->window_pages;
 	if (window && ahead > window - window / 4)
@@ -230,10 +242,20 @@ bool prefetch_luck_is_bad(const struct prefetch_luck *luck)
 	return all >= LUCK_MIN_PAGES && luck->used_pages < all / 4;
 }
 
+/* Twice: one window is used while the next one comes. */
+static uint64_t pages_worth(uint64_t least_ns)
+{
+	return 2 * least_ns / PAGE_NS;
+}
+
+bool prefetch_is_near(uint64_t least_ns)
+{
+	return pages_worth(least_ns) <= REACH_MIN_PAGES;
+}
+
 uint32_t prefetch_reach(uint64_t least_ns, uint32_t max_pages)
 {
-	/* Twice: one window is used while the next one comes. */
-	uint64_t pages = 2 * least_ns / PAGE_NS;
+	uint64_t pages = pages_worth(least_ns);
 
 	if (pages < REACH_MIN_PAGES)
 		pages = REACH_MIN_PAGES;

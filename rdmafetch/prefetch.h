@@ -36,7 +36,9 @@ struct prefetch_state {
 	uint64_t next_page;	  /* where the stream would go on */
 	uint64_t ahead_page;	  /* first page not yet suggested */
 	uint32_t window_pages;
-	bool is_doubtful; /* set by the caller: see prefetch_luck_is_bad() */
+	/* Set by the caller: see prefetch_luck_is_bad(), prefetch_is_near(). */
+	bool is_doubtful, is_near;
+	uint32_t nr_faults; /* of auto: in a row */
 	/* of stride */
 	int64_t deltas[PREFETCH_DELTAS_MAX]; /* a ring, pages */
 	uint32_t nr_deltas;
@@ -63,10 +65,10 @@ extern const struct prefetch_policy prefetch_seq;
 /* Always the pages right behind the fault. */
 extern const struct prefetch_policy prefetch_next;
 /*
- * The default: behind faults that run forward, twice as many pages each time,
- * and never few enough for the far end to be idle; where that is far away,
- * behind each first fault, too.  Less eager where most of what was foreseen was
- * in vain.
+ * The default: behind faults that run forward, from a near far end many in a
+ * row, twice as many pages each time, and never few enough for the far end to
+ * be idle; where that is far away, behind each first fault, too.  Less eager
+ * where most of what was foreseen was in vain.
  */
 extern const struct prefetch_policy prefetch_auto;
 /*
@@ -101,6 +103,12 @@ void prefetch_luck_dropped(struct prefetch_luck *luck, uint64_t nr_pages);
 
 /* Whether three of four pages were foreseen in vain. */
 bool prefetch_luck_is_bad(const struct prefetch_luck *luck);
+
+/*
+ * Whether the far end is so near that its latency is worth few pages, when the
+ * fastest read took @least_ns; 0: not known, and taken for that.
+ */
+bool prefetch_is_near(uint64_t least_ns);
 
 /*
  * How many pages, of @max_pages at most, are worth having on their way when the

@@ -92,6 +92,39 @@ static void auto_begins_at_once_where_it_is_far(void **state)
 	RUN_TABLE(&prefetch_auto, 512, steps);
 }
 
+/* The pages suggested behind a fault of 32 at @page of a near far end. */
+static uint64_t near_nr(struct prefetch_state *s, uint64_t page)
+{
+	const struct prefetch_run demand = {page, 32};
+	struct prefetch_plan plan;
+
+	s->is_near = true;
+	prefetch_auto.next(s, demand, 64, &plan);
+	return plan.nr ? plan.runs[0].nr_pages : 0;
+}
+
+static void auto_waits_for_a_long_stream_where_it_is_near(void **state)
+{
+	struct prefetch_state s = {0};
+	uint64_t page = 1000;
+
+	for (unsigned i = 0; i < 16; i++, page += 32)
+		assert_int_equal(near_nr(&s, page), 0);
+	assert_int_equal(near_nr(&s, page), 32);
+	assert_int_equal(near_nr(&s, page + 32), 64);
+	for (unsigned i = 0; i < 16; i++) /* another stream */
+		assert_int_equal(near_nr(&s, 90000 + i * 32), 0);
+	assert_int_equal(near_nr(&s, 90000 + 16 * 32), 32);
+}
+
+static void what_is_near_is_told_by_its_fastest_read(void **state)
+{
+	assert_true(prefetch_is_near(0)); /* not known */
+	assert_true(prefetch_is_near(64000));
+	assert_false(prefetch_is_near(65000));
+	assert_false(prefetch_is_near(600000));
+}
+
 /* What was foreseen in vain before is not worth much now. */
 static void auto_is_shy_where_it_was_wrong(void **state)
 {
@@ -408,6 +441,8 @@ int main(void)
 		cmocka_unit_test(next_with_no_room_suggests_nothing),
 		cmocka_unit_test(auto_fills_its_window_as_it_is_used),
 		cmocka_unit_test(auto_begins_at_once_where_it_is_far),
+		cmocka_unit_test(auto_waits_for_a_long_stream_where_it_is_near),
+		cmocka_unit_test(what_is_near_is_told_by_its_fastest_read),
 		cmocka_unit_test(auto_is_shy_where_it_was_wrong),
 		cmocka_unit_test(luck_is_bad_when_most_was_in_vain),
 		cmocka_unit_test(reach_grows_with_latency),
