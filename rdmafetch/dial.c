@@ -223,3 +223,18 @@ int dial_open(const struct tcp_address *address, int *ret_fd)
 		return dial_unix(address->host, deadline_ns, ret_fd);
 	return dial_tcp(address, deadline_ns, ret_fd);
 }
+
+const char *dial_advice(const struct tcp_address *address, int error)
+{
+	if (error == -ENOENT && !address->is_unix)
+		return "no such host";
+	if (error == -EAGAIN && !address->is_unix)
+		return "no name server says now who that is: is the network "
+		       "up?";
+	if (error == -ENOENT || error == -ECONNREFUSED)
+		return "no mitosisd answers there: is it running?";
+	if (error == -EPROTONOSUPPORT)
+		return "the mitosisd there speaks another version of the "
+		       "protocol: use one of the same release";
+	return strerror(-error);
+}

@@ -34,3 +34,9 @@ int dial_recv(int fd, void *buf, size_t len, uint64_t deadline_ns);
 
 /* Receive between one and @room bytes; returns how many, or as dial_recv(). */
 ssize_t dial_recv_some(int fd, void *buf, size_t room, uint64_t deadline_ns);
+
+/*
+ * What a user can do about the failed connection @address, or the words of
+ * @error (-errno).  Any thread; strings that stay.
+ */
+const char *dial_advice(const struct tcp_address *address, int error);

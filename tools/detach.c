@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/io.h"
 #include "common/say.h"
 
@@ -42,6 +44,19 @@ int detach_start(int *ret_fd)
 	(void)chdir("/");
 	*ret_fd = ends[1];
 	return 0;
+}
+
+const char *detach_path(const char *path)
+{
+	CLEANUP_FREE char *here = NULL;
+	char *whole;
+
+	if (!path || path[0] == '/')
+		return path;
+	here = getcwd(NULL, 0);
+	if (!here || asprintf(&whole, "%s/%s", here, path) < 0)
+		return path;
+	return whole;
 }
 
 void detach_done(int fd)

@@ -16,5 +16,11 @@
  */
 int detach_start(int *ret_fd);
 
+/*
+ * @path as it is said from the root, since we go there: the caller's to free. NULL, an
+ * absolute path, and where there is no memory: @path itself.
+ */
+const char *detach_path(const char *path);
+
 /* Ready: let the first process go, and let go of the terminal.  -1: nothing. */
 void detach_done(int fd);

@@ -15,6 +15,7 @@
 #include "common/say.h"
 #include "common/wire.h"
 #include "config.h"
+#include "rdmafetch/dial.h"
 #include "rdmafetch/tcp_control.h"
 #include "tools/ctl_metrics.h"
 #include "tools/ctl_show.h"
@@ -34,7 +35,7 @@ struct settings {
 	bool json, help, version;
 };
 
-static struct settings settings = {.port = WIRE_PORT};
+static struct settings settings;
 
 static const struct opts_entry table[] = {
 	{"socket", "PATH", "the daemon's unix socket", OPTS_TEXT,
@@ -365,10 +366,20 @@ static const struct command *find_command(int nr, char **words)
 	return command;
 }
 
-static int check_line(void)
+static int check_line(int nr, char **words)
 {
 	if (settings.socket && settings.host) {
 		say_error("--socket and --host exclude each other");
+		return -EINVAL;
+	}
+	if (settings.port && !settings.host) {
+		say_error("--port is about --host: say which, or leave it out");
+		return -EINVAL;
+	}
+	if ((settings.name || settings.lease_s) && nr &&
+	    strcmp(words[0], "prepare") != 0) {
+		say_error("--name and --lease are about prepare, not %s",
+			  words[0]);
 		return -EINVAL;
 	}
 	return settings.name ? check_name(settings.name) : 0;
@@ -392,6 +403,17 @@ static void choose_socket(char ret_path[SOCKETPATH_MAX + 1])
 		strcpy(ret_path, ROOT_SOCKET);
 }
 
+/* [::1], as a source of mitosisfs has it. */
+static void drop_brackets(char *host)
+{
+	size_t len = strlen(host);
+
+	if (len < 3 || host[0] != '[' || host[len - 1] != ']')
+		return;
+	host[len - 1] = '\0';
+	memmove(host, host + 1, len - 1);
+}
+
 static int set_address(struct tcp_address *address, int timeout_ms)
 {
 	char path[SOCKETPATH_MAX + 1];
@@ -403,7 +425,7 @@ static int set_address(struct tcp_address *address, int timeout_ms)
 	}
 	*address = (struct tcp_address){
 		.is_unix = !settings.host,
-		.port = (uint16_t)settings.port,
+		.port = (uint16_t)(settings.port ? settings.port : WIRE_PORT),
 		.timeout_ms = timeout_ms,
 	};
 	if (strlen(text) >= sizeof(address->host)) {
@@ -411,6 +433,8 @@ static int set_address(struct tcp_address *address, int timeout_ms)
 		return -EINVAL;
 	}
 	strcpy(address->host, text);
+	if (!address->is_unix)
+		drop_brackets(address->host);
 	return set_sec(&address->sec);
 }
 
@@ -442,11 +466,8 @@ static int say_unreachable(const struct tcp_address *address, int error,
 	if (*why)
 		say_error("mitosisd at %s: %s", where, why);
 	else
-		say_error("cannot reach mitosisd at %s: %s%s", where,
-			  strerror(-error),
-			  error == -ENOENT || error == -ECONNREFUSED
-				  ? ": is it running?"
-				  : "");
+		say_error("cannot reach mitosisd at %s: %s", where,
+			  dial_advice(address, error));
 	return error;
 }
 
@@ -486,7 +507,7 @@ int main(int argc, char **argv)
 
 	say_init(argv[0]);
 	first = opts_parse(table, argc, argv);
-	if (first < 0 || check_line())
+	if (first < 0 || check_line(argc - first, argv + first))
 		return EXIT_FAILURE;
 	if (settings.help)
 		return say_help();

@@ -123,6 +123,16 @@ static bool wants_none(void)
 	       !strcmp(settings.listen.texts[0], "none");
 }
 
+/* What is said of this directory holds in the background, too. */
+static void keep_paths(void)
+{
+	if (settings.socket && strcmp(settings.socket, "none") != 0)
+		settings.socket = detach_path(settings.socket);
+	settings.pid_file = detach_path(settings.pid_file);
+	settings.sec.psk_file = detach_path(settings.sec.psk_file);
+	settings.sec.munge_socket = detach_path(settings.sec.munge_socket);
+}
+
 static int set_sec(void)
 {
 	char why[WIRE_WHY_MAX + 1];
@@ -180,6 +190,8 @@ static int parse_line(int argc, char **argv)
 	}
 	if (registry->lease_s > registry->lease_max_s)
 		registry->lease_max_s = registry->lease_s;
+	if (settings.detach)
+		keep_paths();
 	return set_sec();
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rdmafetch/dial.h"
 #include "tools/socketpath.h"
 
 #define CONNECT_MS 5000
@@ -20,25 +21,13 @@
 
 /* ---- words ---- */
 
-/* What a user can do about a failed connection over TCP. */
-static const char *advice(const struct reach *reach, int error)
-{
-	if (error == -ENOENT && !reach->tcp.is_unix)
-		return "no such host";
-	if (error == -ENOENT || error == -ECONNREFUSED)
-		return "no mitosisd answers there: is it running?";
-	if (error == -EPROTONOSUPPORT)
-		return "the mitosisd there speaks another version of the "
-		       "protocol: use one of the same release";
-	return strerror(-error);
-}
-
 /* Give a failure over TCP that came without the daemon's words some of ours. */
 static int explain(const struct reach *reach, int error, char *why)
 {
 	if (error && !why[0])
 		(void)snprintf(why, WIRE_WHY_MAX + 1, "connect %.200s: %s",
-			       reach->tcp.host, advice(reach, error));
+			       reach->tcp.host,
+			       dial_advice(&reach->tcp, error));
 	return error;
 }
 

@@ -41,6 +41,30 @@ offers _mitosis_bench 'mitosis-bench ' fork sequential touch prepare memory tran
 offers _mitosis_bench 'mitosis-bench fork --' --parent --delay --json
 [ "${#COMPREPLY[@]}" -lt 20 ] || fail "too much: ${COMPREPLY[*]}"
 
+offers _mitosis_bench 'mitosis-bench rpc --thread' --thread_count
+offers _mitosisd 'mitosisd --rd' --rdma
+
+# Each option that --help has is in the manual page.
+pages=$here/../../docs/man
+documented() {
+	local name=$1 option
+	shift
+	while read -r option; do
+		grep -qF -e "${option//_/\\_}" -e "$option" "$pages/$name".[18].scd ||
+			fail "$name $*: its manual page has no $option"
+	done < <(_mitosis_long_options "$name" "$@")
+}
+for name in mitosisd mitosisctl mitosisfs mitosis-load; do
+	documented "$name"
+done
+for name in fork eager sequential touch prepare memory children fault rpc transport; do
+	documented mitosis-bench "$name"
+done
+while read -r option; do
+	grep -qF -e "-o $option" "$pages/mitosisfs.8.scd" ||
+		fail "mitosisfs: its manual page has no -o $option"
+done < <(_mitosis_mount_options)
+
 # Images have names.
 start_daemon
 start sleeper sleep 100

@@ -191,6 +191,14 @@ refused "a mitosisd is listening there" "$tools/mitosisd" --daemon \
 	--socket "$socket" --listen none
 kill -TERM "$(cat "$dir/pid")"
 wait_for 10 test ! -e "$dir/pid"
+wait_for 10 test ! -e "$socket"
+
+# It goes to the root: paths of this directory are this directory's all the same.
+"$tools/mitosisd" --daemon --socket "${socket#"$dir/"}" --listen none --pid-file pid
+ctl status >/dev/null
+kill -TERM "$(cat "$dir/pid")"
+wait_for 10 test ! -e "$dir/pid"
+wait_for 10 test ! -e "$socket"
 
 # A user's own daemon images the user's own processes.
 install -d -o 65534 -g 65534 "$dir/user"

@@ -50,7 +50,7 @@ before=$(portrait "$sleeper")
 refused 'no such process' "$fs" local:/pid/4194303 "$mnt"
 refused 'usage|source' "$fs" nonsense "$mnt"
 refused 'usage|source' "$fs" local:/pid/x "$mnt"
-refused 'no such host' "$fs" no-host.invalid:/pid/1 "$mnt"
+refused 'no such host|no name server' "$fs" no-host.invalid:/pid/1 "$mnt"
 refused 'is it running' "$fs" 127.0.0.1:/pid/1 "$mnt" -o port=1
 refused 'no such|not a dir|mount point' "$fs" "local:/pid/$sleeper" "$dir/none"
 refused 'option' "$fs" "local:/pid/$sleeper" "$mnt" -o no-such-option
@@ -76,8 +76,12 @@ ctl=("$tools/mitosisctl" --socket "$socket")
 refused 'no such process' "${ctl[@]}" prepare 4194303 --name x
 refused 'image' "${ctl[@]}" release none
 refused 'name' "${ctl[@]}" prepare "$sleeper" --name '../x'
-refused 'connect|daemon|no such file' "$tools/mitosisctl" --socket \
+refused 'no mitosisd answers' "$tools/mitosisctl" --socket \
 	"$dir/none.sock" list
+refused 'no mitosisd answers' "$tools/mitosisctl" --host '[::1]' --port 1 ls
+refused 'no such host|no name server' "$tools/mitosisctl" --host no-host.invalid ls
+refused '.--port is about --host' "$tools/mitosisctl" --port "$port" ls
+refused '.--name and --lease are about prepare' "${ctl[@]}" --name x ls
 refused 'taken' "$tools/mitosisd" --listen "127.0.0.1:$port" --socket \
 	"$dir/second.sock"
 refused 'authenticat|loopback' "$tools/mitosisd" --listen 0.0.0.0:0 --socket \
