@@ -120,6 +120,9 @@ for signal in INT TERM HUP PIPE; do
 	status=0
 	wait "$bench_pid" || status=$?
 	[ $status -gt 128 ] || fail "broken off by $signal: $status"
+	wait "${reader_of[broken]}" || true
+	grep -q "ended by signal $((status - 128))" broken.out ||
+		fail "broken off by $signal without a word"
 	[ -z "$(our_mounts)" ] || fail "$signal: still mounted"
 	rm -f broken.pipe
 done

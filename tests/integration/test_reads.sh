@@ -34,7 +34,7 @@ while True:
 END
 seed=${SEED:-$((RANDOM << 15 | RANDOM))}
 echo "seed $seed"
-SEED=$seed start parent /usr/bin/python3 parent.py
+SEED=$seed start parent /usr/bin/python3 parent.py "$dir" # no other test's
 parent=$pid
 wait_ready parent "$parent"
 start_daemon

@@ -135,8 +135,11 @@ int bulk_copy_both(uint64_t bytes, uint32_t delay_us, struct stats *to_file_ns,
 	struct bulk bulk = {bytes, delay_us, file};
 	int error;
 
-	if (file < 0)
-		return -errno;
+	if (file < 0) {
+		error = -errno;
+		say_error("a file for a copy: %s", strerror(-error));
+		return error;
+	}
 	error = bulk_copy(&bulk, to_file_ns);
 	bulk.keep_fd = -1;
 	return error ? error : bulk_copy(&bulk, to_buffer_ns);

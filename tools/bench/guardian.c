@@ -101,6 +101,8 @@ static int wait_for(pid_t worker, const sigset_t *signals)
 		if (signal > 0 && signal != SIGCHLD) {
 			(void)kill(worker, SIGKILL);
 			(void)waitpid(worker, NULL, 0);
+			say_error("the benchmark was ended by signal %d",
+				  signal);
 			return 128 + signal;
 		}
 		if (!reap(worker, &status))

@@ -96,6 +96,16 @@ static void cleanup_host(struct host **host)
 	host_close(*host);
 }
 
+static int open_relay(struct host *host)
+{
+	int error = relay_open(daemon_port(host->daemon),
+			       host->options->delay_us, &host->relay);
+
+	if (error)
+		say_error("starting a relay: %s", strerror(-error));
+	return error;
+}
+
 int host_open(const struct options *options, const char *dir, struct host **ret)
 {
 	struct host *host CLEANUP(cleanup_host) = calloc(1, sizeof(*host));
@@ -117,8 +127,7 @@ int host_open(const struct options *options, const char *dir, struct host **ret)
 	if (options->tcp)
 		error = daemon_open(host->mitosisd, dir, NULL, &host->daemon);
 	if (!error && options->delay_us)
-		error = relay_open(daemon_port(host->daemon), options->delay_us,
-				   &host->relay);
+		error = open_relay(host);
 	if (error)
 		return error;
 	*ret = steal_ptr(&host);

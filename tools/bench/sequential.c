@@ -54,6 +54,7 @@ static int open_heap(const struct bench *bench, int *ret_fd, uint64_t *ret_len)
 	struct dirent *entry;
 	struct stat stat;
 	uint64_t len = 0;
+	int error;
 
 	(void)snprintf(path, sizeof(path), "%s/mnt/image/vma", bench->dir);
 	dir = opendir(path);
@@ -66,10 +67,10 @@ static int open_heap(const struct bench *bench, int *ret_fd, uint64_t *ret_len)
 		}
 	*ret_fd = dir ? openat(dirfd(dir), largest, O_RDONLY | O_CLOEXEC) : -1;
 	*ret_len = len;
-	if (*ret_fd >= 0)
-		return 0;
-	say_error("%s/%s: %s", path, largest, strerror(errno));
-	return -errno;
+	error = *ret_fd < 0 ? -errno : 0;
+	if (error)
+		say_error("%s/%s: %s", path, largest, strerror(-error));
+	return error;
 }
 
 /* How many pages of the heap are in @buf, when *@seen came before them. */
@@ -164,7 +165,9 @@ int sequential_measure(struct bench *bench)
 	struct measured *measured CLEANUP_FREE = new_measured(options);
 	int error = measured ? 0 : -ENOMEM;
 
-	if (options->parent.python) {
+	if (error)
+		say_error("sequential: %s", strerror(-error));
+	else if (options->parent.python) {
 		say_error("sequential: a C parent is wanted, as c-200m");
 		return -EINVAL;
 	}
