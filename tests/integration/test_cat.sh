@@ -29,10 +29,12 @@ start_daemon
 ctl prepare "$parent" --name whole >/dev/null
 at=$(sed -n 's/^at //p' parent.out)
 
-# fresh [OPTIONS]: nothing of the image is on this host.
+# fresh [OPTIONS]: nothing of the image is on this host.  The default policy
+# foresees little where the far end is near, so another is asked for.
 fresh() {
 	! mountpoint -q "$mnt" || umount "$mnt"
-	mount_image "127.0.0.1:/image/whole" "port=$port,nosharecache${1:+,}${1-}"
+	mount_image "127.0.0.1:/image/whole" \
+		"port=$port,nosharecache,${1-prefetch=next}"
 }
 
 # The file of the area, and how much of it there is.
@@ -107,6 +109,15 @@ moved "cats at once" "$all"
 cat "$mnt/image/core" >/dev/null
 moved "cats and the core" $((2 * all))
 foreseen "cats and the core" $((2 * all))
+
+for options in prefetch=auto prefetch=stride prefetch=seq; do
+	fresh $options
+	cat "$mnt/image/vma/$area" >got
+	cmp want got || fail "$options: other bytes"
+	moved $options "$present"
+	cat "$mnt/image/core" >/dev/null
+	moved "$options, and the core" $((present + all))
+done
 
 # A file of which nothing is to come ahead.
 for options in mode=cow prefetch=off; do
