@@ -173,17 +173,16 @@ static void end_put(struct warm *warm)
 /* Copy the pages of @run, which are at @buf: whether there was memory. */
 static bool put(struct warm *warm, struct prefetch_run run, const char *buf)
 {
-	void *at = warm->takes ? warmfile_at(warm->file, run.first_page,
-					     run.nr_pages)
-			       : NULL;
+	int r = warm->takes ? warmfile_put(warm->file, run.first_page,
+					   run.nr_pages, buf)
+			    : -ENOTSUP;
 
-	if (!at)
+	if (r == -ENOTSUP || r == -EFAULT)
 		return false;
-	if (warmfile_populate(warm->file, run.first_page, run.nr_pages)) {
+	if (r) {
 		warm_abandon(warm, "no memory for all of the image");
 		return false;
 	}
-	memcpy(at, buf, run.nr_pages << PAGE_SHIFT);
 	note_here(warm, run);
 	return true;
 }

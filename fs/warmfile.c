@@ -22,7 +22,6 @@
 #define UNIT_BYTES  (WARMPLAN_UNIT_PAGES * PAGE_BYTES)
 
 struct warmfile {
-	const struct image *image;
 	struct warmplan plan;
 	int super, mount; /* of the tmpfs */
 	int write_fd, fd;
@@ -60,7 +59,8 @@ static int configure(int super, const char *key, const char *value)
 
 /*
  * No limit of its own: a child that reads a hole takes a page, and without room
- * for it would get SIGBUS.  huge=advise leaves the choice to our maps.
+ * for it would get SIGBUS.  huge=always is for writes of whole units; our maps
+ * say themselves which pages they want.
  */
 static int make_mount(struct warmfile *file)
 {
@@ -70,7 +70,7 @@ static int make_mount(struct warmfile *file)
 	if (file->super < 0)
 		return -errno;
 	(void)configure(file->super, "source", "mitosisfs-warm");
-	(void)configure(file->super, "huge", "advise"); /* or small pages */
+	(void)configure(file->super, "huge", "always"); /* or small pages */
 	r = configure(file->super, "size", "0");
 	if (!r)
 		r = configure(file->super, "mode", "0700");
@@ -128,8 +128,7 @@ static int map_window(struct warmfile *file, uint32_t i, char *at)
 		  (off_t)(window->first_page << PAGE_SHIFT));
 	if (at == MAP_FAILED)
 		return -errno;
-	if (window->large)
-		(void)madvise(at, len, MADV_HUGEPAGE);
+	(void)madvise(at, len, window->large ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	file->at[i] = at;
 	return 0;
 }
@@ -168,7 +167,6 @@ int warmfile_open(const struct image *image, struct warmfile **ret)
 
 	if (!file)
 		return -ENOMEM;
-	file->image = image;
 	file->super = file->mount = file->write_fd = file->fd = -1;
 	r = warmplan_make(image, &file->plan);
 	if (!r)
@@ -205,33 +203,65 @@ void *warmfile_at(const struct warmfile *file, uint64_t first_page,
 	return file->at[window - file->plan.windows] + (skip << PAGE_SHIFT);
 }
 
-/* A run of the image lies in one window, always. */
-static int populate_run(struct warmfile *file, uint64_t first, uint64_t end)
+/*
+ * A run of the image lies in one window, always.  Until the memory for it is
+ * taken touching it could be a SIGBUS.
+ */
+static int put_part(struct warmfile *file, uint64_t first_page,
+		    uint64_t nr_pages, const char *buf)
 {
-	void *at = warmfile_at(file, first, end - first);
+	size_t len_bytes = nr_pages << PAGE_SHIFT;
+	void *at = warmfile_at(file, first_page, nr_pages);
 
 	if (!at)
 		return -EFAULT;
-	if (!madvise(at, (end - first) << PAGE_SHIFT, MADV_POPULATE_WRITE))
-		return 0;
-	return errno == EFAULT ? -ENOMEM : -errno;
+	if (madvise(at, len_bytes, MADV_POPULATE_WRITE))
+		return errno == EFAULT ? -ENOMEM : -errno;
+	memcpy(at, buf, len_bytes);
+	return 0;
 }
 
-int warmfile_populate(struct warmfile *file, uint64_t first_page,
-		      uint64_t nr_pages)
+/*
+ * A huge page that one write fills need not be cleared before, as it must be
+ * for a map: half of what filling it costs.
+ */
+static int put_unit(const struct warmfile *file, uint64_t first_page,
+		    const char *buf)
 {
-	const struct image *image = file->image;
-	const struct image_run *run = image_run_after(image, first_page);
-	uint64_t end = first_page + nr_pages;
+	size_t done = 0;
+
+	while (done < UNIT_BYTES) {
+		ssize_t n =
+			pwrite(file->write_fd, buf + done, UNIT_BYTES - done,
+			       (off_t)((first_page << PAGE_SHIFT) + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n && errno != ENOSPC ? -errno : -ENOMEM;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int warmfile_put(struct warmfile *file, uint64_t first_page, uint64_t nr_pages,
+		 const void *buf)
+{
+	const char *from = buf;
 	int r = 0;
 
-	for (; run && !r && run < image->runs + image->nr_runs &&
-	       run->first_page < end;
-	     run++) {
-		uint64_t from = run->first_page, to = from + run->nr_pages;
+	while (nr_pages && !r) {
+		uint64_t now =
+			WARMPLAN_UNIT_PAGES - first_page % WARMPLAN_UNIT_PAGES;
 
-		r = populate_run(file, from < first_page ? first_page : from,
-				 to > end ? end : to);
+		if (now > nr_pages)
+			now = nr_pages;
+		r = now == WARMPLAN_UNIT_PAGES
+			    ? put_unit(file, first_page, from)
+			    : put_part(file, first_page, now, from);
+		first_page += now;
+		nr_pages -= now;
+		from += now << PAGE_SHIFT;
 	}
 	return r;
 }
@@ -254,19 +284,29 @@ static int map_read_only(struct warmfile *file)
 	return 0;
 }
 
+/* A child that reads a hole shall take a page of it, not a unit. */
+static int make_read_only(const struct warmfile *file)
+{
+	CLEANUP_CLOSE int super =
+		fspick(file->mount, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+
+	if (super < 0)
+		return -errno;
+	(void)configure(super, "huge", "advise");
+	if (fsconfig(super, FSCONFIG_SET_FLAG, "ro", NULL, 0) ||
+	    fsconfig(super, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0))
+		return -errno;
+	return 0;
+}
+
 int warmfile_seal(struct warmfile *file)
 {
-	CLEANUP_CLOSE int super = -1;
 	int r = map_read_only(file);
 
 	if (r)
 		return r;
 	(void)close(steal_fd(&file->write_fd));
-	super = fspick(file->mount, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
-	if (super < 0 || fsconfig(super, FSCONFIG_SET_FLAG, "ro", NULL, 0) ||
-	    fsconfig(super, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0))
-		return -errno;
-	return 0;
+	return make_read_only(file);
 }
 
 uint64_t warmfile_bytes(const struct warmfile *file)

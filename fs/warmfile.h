@@ -3,8 +3,8 @@
  * warmfile.h - memory for a whole image, as a file in huge pages
  *
  * A tmpfs of our own, mounted nowhere, holds one file whose offsets are the
- * parent's addresses.  It is filled through maps (fs/warmplan.h says which),
- * which is how it gets huge pages, and then closed for writing.
+ * parent's addresses.  Whole units are written, and the rest is filled through
+ * maps (fs/warmplan.h says which); then it is closed for writing.
  *
  * It knows nothing of what has come: see fs/warm.h.
  *
@@ -20,8 +20,7 @@
 struct warmfile;
 
 /*
- * Make the file, with room for all pages of @image, which is borrowed.  No
- * memory is taken yet.
+ * Make the file, with room for all pages of @image.  No memory is taken yet.
  *
  * Returns 0, -ENOMEM, -E2BIG (the image is in too many pieces), or -errno of
  * fsopen(2) and its kind: -EPERM without CAP_SYS_ADMIN, -ENOSYS before Linux
@@ -37,12 +36,14 @@ int warmfile_open(const struct image *image, struct warmfile **ret);
 int warmfile_fd(const struct warmfile *file);
 
 /*
- * Take the memory for [@first_page, @first_page + @nr_pages), as far as the
- * image has it; until then touching it could be a SIGBUS.  Blocks while the
- * kernel clears it, 0.1 ms/MiB and more.  0, -ENOMEM, or -errno of madvise(2).
+ * Copy the @nr_pages pages from @first_page on, which the image has and which
+ * are at @buf, and take the memory for them.  Units of 2 MiB that are whole in
+ * it are filled fastest.  May block while the kernel clears memory, 0.1 ms/MiB
+ * and more.  0, -ENOMEM, -EFAULT when the file has no room for one of them, or
+ * -errno of pwrite(2) or madvise(2); then some of them may be there.
  */
-int warmfile_populate(struct warmfile *file, uint64_t first_page,
-		      uint64_t nr_pages);
+int warmfile_put(struct warmfile *file, uint64_t first_page, uint64_t nr_pages,
+		 const void *buf);
 
 /*
  * Where @first_page and the @nr_pages - 1 that follow lie, or NULL when the

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,16 +18,12 @@
 #include "rdmafetch/buffers.h"
 #include "rdmafetch/fetch.h"
 #include "rdmafetch/landing.h"
+#include "rdmafetch/lot.h"
 #include "rdmafetch/stash.h"
 #include "rdmafetch/wanted.h"
 
-/*
- * A flight of 64 pages: storing into the page cache gains nothing from larger
- * pieces, and a demand read that joins one waits for all of it.
- */
-#define SLOT_PAGES 64u
-#define SLOTS	   16u /* more than fly at full size: images have small pieces */
-#define FLYING_MAX (8u * SLOT_PAGES) /* pages: a demand read waits behind */
+#define LOTS	   4u	     /* one fills, one is under way, one is stored */
+#define FLYING_MAX LOT_PAGES /* pages: a demand read waits behind */
 #define RUNS_MAX   64u
 
 /* Flights lost to breaks in a row, after which the rest is left to demand. */
@@ -38,23 +35,17 @@ struct run_queue {
 	unsigned head, nr;
 };
 
-struct slot {
-	struct flight flight;
-	char *buf;
-	bool busy;
-	bool sinking; /* a thread is about it; no other may touch it */
-};
-
 struct ahead {
 	struct pump *pump;
 	struct ahead_options options;
 	struct run_queue asked;
-	struct slot slots[SLOTS];
+	struct lot lots[LOTS];
+	struct lot *open; /* the next piece goes here; or NULL */
 	char *bufs;
 	struct waiter waiter;
 	pthread_t thread, helper;
 	uint64_t nr_reads, nr_pages;
-	unsigned nr_losses, nr_flying; /* flying: pages under way */
+	unsigned nr_losses;
 	pthread_cond_t quiet;
 	pthread_cond_t arrived;		     /* something for the helper */
 	bool has_helper, helper_idle, ended; /* ended: helper, go */
@@ -82,9 +73,10 @@ static bool next_piece(struct ahead *ahead, struct prefetch_run *ret_piece)
 		uint64_t end = run->first_page + run->nr_pages;
 		struct prefetch_run piece =
 			wanted_cut(&ahead->pump->table, ahead->options.here,
-				   run, SLOT_PAGES);
+				   run, LOT_PIECE_PAGES);
 		bool is_stashed;
 
+		lot_trim(&piece, run, end);
 		wanted_stashed(ahead->options.stash, &piece, run, end,
 			       &is_stashed);
 		if (!run->nr_pages) {
@@ -100,53 +92,98 @@ static bool next_piece(struct ahead *ahead, struct prefetch_run *ret_piece)
 
 /* ---- the thread ---- */
 
-static struct slot *free_slot(struct ahead *ahead)
+static unsigned flying_pages(const struct ahead *ahead)
 {
-	if (ahead->nr_flying + SLOT_PAGES > FLYING_MAX)
-		return NULL;
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (!ahead->slots[i].busy)
-			return &ahead->slots[i];
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < LOTS; i++)
+		nr += lot_flying_pages(&ahead->lots[i]);
+	return nr;
+}
+
+static struct lot *free_lot(struct ahead *ahead)
+{
+	for (unsigned i = 0; i < LOTS; i++)
+		if (!ahead->lots[i].nr)
+			return &ahead->lots[i];
 	return NULL;
 }
 
+/* A lot that ended and that nobody is about yet, or NULL. */
+static struct lot *ended_lot(struct ahead *ahead)
+{
+	for (unsigned i = 0; i < LOTS; i++)
+		if (lot_ended(&ahead->lots[i]))
+			return &ahead->lots[i];
+	return NULL;
+}
+
+/* Hand an ended lot to the helper, if it has nothing to do. */
+static void delegate(struct ahead *ahead)
+{
+	if (!ahead->helper_idle || !ended_lot(ahead))
+		return;
+	ahead->helper_idle = false;
+	(void)pthread_cond_signal(&ahead->arrived);
+}
+
+static void close_lot(struct ahead *ahead)
+{
+	ahead->open->closed = true;
+	ahead->open = NULL;
+	delegate(ahead);
+}
+
+/* Without a helper what has come goes on before more is asked for. */
+static bool has_room(struct ahead *ahead)
+{
+	if (flying_pages(ahead) + LOT_PIECE_PAGES > FLYING_MAX ||
+	    (!ahead->has_helper && ended_lot(ahead)))
+		return false;
+	return ahead->open || free_lot(ahead);
+}
+
+/* The lot for @piece, as there is room for one. */
+static struct lot *lot_for(struct ahead *ahead, struct prefetch_run piece)
+{
+	struct lot *lot = free_lot(ahead);
+
+	if (ahead->open && lot && lot_wants_first(piece))
+		close_lot(ahead);
+	if (!ahead->open)
+		ahead->open = lot;
+	return ahead->open;
+}
+
 /*
- * A slot whose pages the stash has needs no transport.  What turns out to be
- * damaged is asked for again, and then has to be fetched.  Lets the lock go.
+ * What the stash has needs no transport.  What turns out to be damaged is asked
+ * for again, and then has to be fetched.  Lets the lock go.
  */
-static void fill_slot(struct ahead *ahead, struct slot *slot,
-		      struct prefetch_run piece)
+static void fill_piece(struct ahead *ahead, struct flight *flight)
 {
 	bool ok;
 
-	slot->flight.delivered = false;
 	(void)pthread_mutex_unlock(&ahead->pump->lock);
-	ok = stash_get(ahead->options.stash, piece, slot->flight.buf);
+	ok = stash_get(ahead->options.stash, lot_run(flight), flight->buf);
 	(void)pthread_mutex_lock(&ahead->pump->lock);
-	landing_bring(&slot->flight, ok ? 0 : -EAGAIN);
+	landing_bring(flight, ok ? 0 : -EAGAIN);
 }
 
-static void start_slot(struct ahead *ahead, struct slot *slot,
-		       struct prefetch_run piece)
+static void start_piece(struct ahead *ahead, struct prefetch_run piece)
 {
-	struct flight *flight = &slot->flight;
+	struct flight *flight = lot_add(lot_for(ahead, piece), piece);
 	bool is_stashed;
 
-	slot->busy = true;
 	flight->waiter = &ahead->waiter;
-	flight->object = SOURCE_MEMORY;
-	flight->raddr = piece.first_page << PAGE_SHIFT;
-	flight->len_bytes = (uint32_t)(piece.nr_pages << PAGE_SHIFT);
-	flight->buf = slot->buf;
-	flight->kept = true;
-	ahead->nr_flying += (unsigned)piece.nr_pages;
 	(void)pageset_add(ahead->options.here, piece);
 	foreseen_issued(ahead->options.foreseen, piece);
 	(void)stash_look(ahead->options.stash, piece, &is_stashed);
 	if (is_stashed)
-		fill_slot(ahead, slot, piece);
+		fill_piece(ahead, flight);
 	else
 		landing_queue(ahead->pump, flight);
+	if (ahead->open->closed)
+		close_lot(ahead);
 }
 
 static bool has_work(const struct ahead *ahead)
@@ -154,66 +191,83 @@ static bool has_work(const struct ahead *ahead)
 	return !ahead->closing && ahead->asked.nr;
 }
 
-/* Fill free slots.  While the connection is broken, nothing is started. */
+/* Nothing is under way in it, and nothing came for it: it is as full as it
+ * gets. */
+static void close_last(struct ahead *ahead)
+{
+	if (ahead->open && !lot_flying_pages(ahead->open))
+		close_lot(ahead);
+}
+
+/* Fill lots.  While the connection is broken, nothing is started. */
 static void start_all(struct ahead *ahead)
 {
 	struct prefetch_run piece;
-	struct slot *slot;
 	bool started = false;
 
 	if (has_work(ahead))
 		(void)pump_mend(ahead->pump);
-	while (!ahead->closing && !ahead->pump->broken &&
-	       (slot = free_slot(ahead)) && next_piece(ahead, &piece)) {
-		start_slot(ahead, slot, piece);
+	while (!ahead->closing && !ahead->pump->broken && has_room(ahead) &&
+	       next_piece(ahead, &piece)) {
+		start_piece(ahead, piece);
 		started = true;
 	}
+	close_last(ahead);
 	if (!started)
 		return;
 	pump_flush(ahead->pump);
 	pump_elect(ahead->pump);
 }
 
-static struct prefetch_run run_of(const struct flight *flight)
+/* With no lock: @run, of @nr pieces from @first on, to the sink and the stash.
+ */
+static int sink_run(const struct ahead *ahead, const struct flight *first,
+		    unsigned nr, struct prefetch_run run)
 {
-	struct prefetch_run run = {page_of(flight->raddr),
-				   flight->len_bytes >> PAGE_SHIFT};
+	const struct ahead_options *options = &ahead->options;
+	int err = options->sink(options->sink_arg, run.first_page, run.nr_pages,
+				first->buf);
 
-	return run;
+	for (unsigned i = 0; i < nr; i++)
+		stash_put(options->stash, lot_run(&first[i]), first[i].buf);
+	return err;
 }
 
-static void free_slot_again(struct ahead *ahead, struct slot *slot)
+static void put_into_sink(const struct ahead *ahead, const struct lot *lot,
+			  int *errs)
 {
-	ahead->nr_flying -= slot->flight.len_bytes >> PAGE_SHIFT;
-	slot->busy = false;
+	struct prefetch_run run;
+	const char *buf;
+
+	for (unsigned i = 0, nr; i < lot->nr; i += nr) {
+		int err = 0;
+
+		nr = lot_neighbours(lot, i, &run, &buf);
+		if (nr)
+			err = sink_run(ahead, &lot->pieces[i], nr, run);
+		else
+			nr = 1;
+		for (unsigned k = i; k < i + nr; k++)
+			errs[k] = err;
+	}
 }
 
 /*
  * What the sink cannot take is not here.  Where it takes nothing any more there
  * is no use in bringing it.
  */
-static void sink_slot(struct ahead *ahead, struct slot *slot)
+static void retire_piece(struct ahead *ahead, struct flight *flight, int err)
 {
-	const struct ahead_options *options = &ahead->options;
-	struct prefetch_run run = run_of(&slot->flight);
-	int err;
+	struct prefetch_run run = lot_run(flight);
 
+	landing_retire(ahead->pump, flight);
 	ahead->nr_losses = 0;
-	slot->sinking = true;
-	(void)pthread_mutex_unlock(&ahead->pump->lock);
-	err = options->sink(options->sink_arg, run.first_page, run.nr_pages,
-			    slot->buf);
-	stash_put(options->stash, run, slot->buf);
-	(void)pthread_mutex_lock(&ahead->pump->lock);
-	landing_retire(ahead->pump, &slot->flight);
-	slot->sinking = false;
-	free_slot_again(ahead, slot);
 	if (!err) {
 		ahead->nr_reads++;
 		ahead->nr_pages += run.nr_pages;
 		return;
 	}
-	(void)pageset_del(options->here, run);
+	(void)pageset_del(ahead->options.here, run);
 	foreseen_lost(ahead->options.foreseen, run);
 	ahead->asked.nr = 0;
 }
@@ -222,66 +276,65 @@ static void sink_slot(struct ahead *ahead, struct slot *slot)
  * A page that could not be read is left to demand, which will say why.  What a
  * break took along is asked for again, but not for ever.
  */
-static void drop_slot(struct ahead *ahead, struct slot *slot)
+static void drop_piece(struct ahead *ahead, const struct flight *flight)
 {
-	struct prefetch_run run = run_of(&slot->flight);
+	struct prefetch_run run = lot_run(flight);
 
 	(void)pageset_del(ahead->options.here, run);
 	foreseen_lost(ahead->options.foreseen, run);
-	free_slot_again(ahead, slot);
-	if (slot->flight.result != -EIO && slot->flight.result != -ENOTCONN &&
-	    slot->flight.result != -EAGAIN)
+	if (flight->result != -EIO && flight->result != -ENOTCONN &&
+	    flight->result != -EAGAIN)
 		return;
-	ahead->nr_losses += slot->flight.result != -EAGAIN;
+	ahead->nr_losses += flight->result != -EAGAIN;
 	if (ahead->nr_losses < LOSSES_MAX)
 		(void)put_run(&ahead->asked, run); /* no room: let it go */
 	else
 		ahead->asked.nr = 0;
 }
 
-/* A flight that ended and that nobody is about yet, or NULL. */
-static struct slot *ended_slot(struct ahead *ahead)
+/* What did not come goes first: demand may bring it while the rest is stored.
+ */
+static void finish_lot(struct ahead *ahead, struct lot *lot)
 {
-	for (unsigned i = 0; i < SLOTS; i++) {
-		struct slot *slot = &ahead->slots[i];
+	int errs[LOT_PIECES];
 
-		if (slot->busy && slot->flight.delivered && !slot->sinking)
-			return slot;
-	}
-	return NULL;
-}
-
-static void finish_slot(struct ahead *ahead, struct slot *slot)
-{
-	if (!slot->flight.result)
-		sink_slot(ahead, slot);
-	else
-		drop_slot(ahead, slot);
-}
-
-static bool any_flying(const struct ahead *ahead)
-{
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (ahead->slots[i].busy && !ahead->slots[i].flight.delivered)
-			return true;
-	return false;
+	for (unsigned i = 0; i < lot->nr; i++)
+		if (lot->pieces[i].result)
+			drop_piece(ahead, &lot->pieces[i]);
+	lot->sinking = true;
+	(void)pthread_mutex_unlock(&ahead->pump->lock);
+	put_into_sink(ahead, lot, errs);
+	(void)pthread_mutex_lock(&ahead->pump->lock);
+	for (unsigned i = 0; i < lot->nr; i++)
+		if (!lot->pieces[i].result)
+			retire_piece(ahead, &lot->pieces[i], errs[i]);
+	lot_clear(lot);
 }
 
 static bool any_sinking(const struct ahead *ahead)
 {
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (ahead->slots[i].sinking)
+	for (unsigned i = 0; i < LOTS; i++)
+		if (ahead->lots[i].sinking)
 			return true;
 	return false;
 }
 
-/* Hand an ended flight to the helper, if it has nothing to do. */
-static void delegate(struct ahead *ahead)
+/* Nothing is under way, or being stored, or waits for that. */
+static bool is_empty(const struct ahead *ahead)
 {
-	if (!ahead->helper_idle || !ended_slot(ahead))
-		return;
-	ahead->helper_idle = false;
-	(void)pthread_cond_signal(&ahead->arrived);
+	for (unsigned i = 0; i < LOTS; i++)
+		if (ahead->lots[i].nr)
+			return false;
+	return true;
+}
+
+/* What this thread shall hand on, or NULL: it is the helper's. */
+static struct lot *own_lot(struct ahead *ahead)
+{
+	bool is_helpers = ahead->has_helper &&
+			  (ahead->helper_idle || flying_pages(ahead));
+
+	return is_helpers ? NULL : ended_lot(ahead);
 }
 
 /*
@@ -316,17 +369,15 @@ static void *ahead_main(void *arg)
 
 	(void)pthread_mutex_lock(&pump->lock);
 	for (;;) {
-		struct slot *slot;
+		struct lot *lot;
 
 		ahead->waiter.ready = false;
 		start_all(ahead);
 		delegate(ahead);
-		slot = ahead->helper_idle || any_flying(ahead)
-			       ? NULL
-			       : ended_slot(ahead);
-		if (slot)
-			finish_slot(ahead, slot);
-		else if (any_flying(ahead))
+		lot = own_lot(ahead);
+		if (lot)
+			finish_lot(ahead, lot);
+		else if (flying_pages(ahead))
 			pump_watch(pump, &ahead->waiter);
 		else if (ahead->closing && !any_sinking(ahead))
 			break;
@@ -353,13 +404,13 @@ static void wake_thread(struct ahead *ahead)
 static void *helper_main(void *arg)
 {
 	struct ahead *ahead = arg;
-	struct slot *slot;
+	struct lot *lot;
 
 	(void)pthread_mutex_lock(&ahead->pump->lock);
 	while (!ahead->ended) {
-		slot = ended_slot(ahead);
-		if (slot) {
-			finish_slot(ahead, slot);
+		lot = ended_lot(ahead);
+		if (lot) {
+			finish_lot(ahead, lot);
 			wake_thread(ahead);
 			continue;
 		}
@@ -393,7 +444,7 @@ bool ahead_wait(struct ahead *ahead, int timeout_ms)
 	struct timespec until = io_in_ms(timeout_ms);
 	int err = 0;
 
-	while (!err && (ahead->asked.nr || ahead->nr_flying))
+	while (!err && (ahead->asked.nr || !is_empty(ahead)))
 		err = pthread_cond_clockwait(&ahead->quiet, &ahead->pump->lock,
 					     CLOCK_MONOTONIC, &until);
 	return !err;
@@ -417,7 +468,7 @@ static void ahead_free(struct ahead *ahead)
 		(void)pthread_mutex_unlock(&ahead->pump->lock);
 	}
 	if (ahead->bufs)
-		(void)munmap(ahead->bufs, SLOTS * SLOT_PAGES * PAGE_BYTES);
+		(void)munmap(ahead->bufs, LOTS * LOT_PAGES * PAGE_BYTES);
 	waiter_done(&ahead->waiter);
 	(void)pthread_cond_destroy(&ahead->quiet);
 	(void)pthread_cond_destroy(&ahead->arrived);
@@ -437,23 +488,23 @@ static int enable_watch(struct pump *pump)
 static void prepare_buffers(struct ahead *ahead)
 {
 	(void)pthread_mutex_lock(&ahead->pump->lock);
-	buffers_add(ahead->pump, ahead->bufs, SLOTS * SLOT_PAGES * PAGE_BYTES);
+	buffers_add(ahead->pump, ahead->bufs, LOTS * LOT_PAGES * PAGE_BYTES);
 	(void)pthread_mutex_unlock(&ahead->pump->lock);
 	ahead->is_prepared = true;
 }
 
-/* Slot buffers in one map, not touched before they are used. */
+/* Lot buffers in one map, not touched before they are used. */
 static int map_buffers(struct ahead *ahead)
 {
-	size_t bytes = SLOT_PAGES * PAGE_BYTES;
-	char *bufs = mmap(NULL, SLOTS * bytes, PROT_READ | PROT_WRITE,
+	size_t bytes = LOT_PAGES * PAGE_BYTES;
+	char *bufs = mmap(NULL, LOTS * bytes, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (bufs == MAP_FAILED)
 		return -errno;
 	ahead->bufs = bufs;
-	for (unsigned i = 0; i < SLOTS; i++)
-		ahead->slots[i].buf = bufs + i * bytes;
+	for (unsigned i = 0; i < LOTS; i++)
+		ahead->lots[i].buf = bufs + i * bytes;
 	return 0;
 }
 
@@ -469,12 +520,28 @@ static void end_helper(struct ahead *ahead)
 	ahead->has_helper = false;
 }
 
+/*
+ * Two CPUs are for the one thread and for whoever sends: on one machine the far
+ * end, else the network.  A third thread would be in the sender's way.  Unless
+ * there is none, and bringing pages is this thread's own work.
+ */
+static bool needs_helper(const struct ahead *ahead)
+{
+	struct transport *transport = ahead->pump->transport;
+	cpu_set_t cpus;
+
+	return transport->ops->fd(transport) < 0 ||
+	       sched_getaffinity(0, sizeof(cpus), &cpus) ||
+	       CPU_COUNT(&cpus) > 2;
+}
+
 /* Without a helper the one thread does it all. */
 static int start_threads(struct ahead *ahead)
 {
 	int err;
 
 	ahead->has_helper =
+		needs_helper(ahead) &&
 		!quietthread_start(&ahead->helper, helper_main, ahead);
 	err = quietthread_start(&ahead->thread, ahead_main, ahead);
 	if (err)

@@ -4,8 +4,10 @@
  *
  * Above: fetch.c.  Below: pump.
  *
- * Two threads: one brings pages, and the other hands what came to the sink, so
- * that both go on at once; the first one helps when nothing is on its way.
+ * A thread brings pages and hands what came to the sink, a lot at a time
+ * (rdmafetch/lot.h).  Where there are CPUs for it, or no sender with work of its
+ * own, a second one hands them on, so that both go on at once; the first one
+ * helps when nothing is on its way.
  *
  * They hand pages to a sink, and the sink may block until a demand read
  * is answered (storing into the page cache waits for the lock of a page that is
@@ -15,8 +17,8 @@
  *  - from then until the sink is done the flight is held, and demand reads copy
  *    out of it at once.
  *
- * What the stash has takes no flight: the first thread copies it into a slot,
- * which is then as one that has arrived.  What a flight brought is put in
+ * What the stash has takes no flight: the first thread copies it into a lot,
+ * where it is then as what has arrived.  What a flight brought is put in
  * behind the sink.
  *
  * Locks: pump.lock guards everything here; the sink is called with no lock, and

@@ -2,6 +2,7 @@
 /* test_ahead.c - what reaches the sink, and demand never waits for it */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -27,7 +28,7 @@ struct sink {
 	pthread_mutex_t lock;
 	pthread_cond_t change;
 	unsigned times[SPAN];
-	unsigned nr_pages, nr_inside;
+	unsigned nr_pages, nr_inside, nr_calls;
 	bool wrong, held_up;
 	int result;
 };
@@ -46,6 +47,7 @@ static int sink_pages(void *arg, uint64_t first_page, uint64_t nr_pages,
 
 	(void)pthread_mutex_lock(&sink->lock);
 	sink->nr_inside++;
+	sink->nr_calls++;
 	(void)pthread_cond_broadcast(&sink->change);
 	while (sink->held_up)
 		(void)pthread_cond_wait(&sink->change, &sink->lock);
@@ -129,6 +131,42 @@ static void check_eager(bool has_fd)
 static void eager_brings_each_present_page_once(void **state)
 {
 	reader_both_ways(check_eager);
+}
+
+/* What is beside each other, and came in pieces, goes into the sink at once. */
+static void check_neighbours(bool has_fd)
+{
+	struct fetch_options options = usual();
+	struct gate *gate;
+	struct fetch *fetch = reader_open_gate(&options, has_fd, &gate);
+
+	assert_int_equal(fetch_ahead(fetch, BASE_PAGE + 10, 246), 0);
+	assert_true(gate_wait(gate, 4));
+	gate_let(gate, GATE_ALL, 0);
+	assert_true(fetch_wait_ahead(fetch, 10000));
+	fetch_close(fetch);
+	assert_int_equal(sink.nr_calls, 1);
+	assert_int_equal(sink.nr_pages, 246);
+	assert_false(sink.wrong);
+}
+
+static void neighbours_go_into_the_sink_together(void **state)
+{
+	reader_both_ways(check_neighbours);
+}
+
+/* On one CPU one thread does it all. */
+static void one_thread_does_it_all_on_one_cpu(void **state)
+{
+	cpu_set_t all, one;
+
+	CPU_ZERO(&one);
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	check_eager(true);
+	check_neighbours(true);
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
 static void check_demanded(bool has_fd)
@@ -283,26 +321,27 @@ static void check_held_up(bool has_fd)
 	struct reader reader;
 
 	sink_hold(&sink, true);
-	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 128), 0);
-	assert_true(gate_wait(gate, 2));
-	gate_let(gate, 1, 0);
+	/* single pages, of which 16 go into the sink together */
+	assert_int_equal(fetch_ahead(fetch, BASE_PAGE + 514, 64), 0);
+	assert_true(gate_wait(gate, 32));
+	gate_let(gate, 16, 0);
 	assert_true(sink_wait(&sink, 0, true));
 
-	reader_check(fetch, BASE_PAGE + 3, 2); /* in the sink */
-	assert_int_equal(gate_nr(gate), 2);
+	reader_check(fetch, BASE_PAGE + 516, 1); /* in the sink */
+	assert_int_equal(gate_nr(gate), 32);
 	assert_int_equal(reader_waits(fetch, LATENCY_HERE), 1);
 
-	reader_start(&reader, fetch, BASE_PAGE + 70, 1); /* under way */
-	assert_true(reader_wait_shared(fetch, 3));
+	reader_start(&reader, fetch, BASE_PAGE + 546, 1); /* under way */
+	assert_true(reader_wait_shared(fetch, 2));
 	gate_let(gate, 1, 0);
 	reader_end(&reader, 0);
-	reader_check(fetch, BASE_PAGE + 64, 64); /* arrived, still in line */
-	assert_int_equal(gate_nr(gate), 2);
+	reader_check(fetch, BASE_PAGE + 546, 1); /* arrived, still in line */
+	assert_int_equal(gate_nr(gate), 32);
 
 	gate_let(gate, GATE_ALL, 0);
 	reader_check(fetch, BASE_PAGE + 200, 3); /* in no prefetch */
 	sink_hold(&sink, false);
-	assert_true(sink_wait(&sink, 128, false));
+	assert_true(sink_wait(&sink, 32, false));
 	fetch_close(fetch);
 	assert_false(sink.wrong);
 }
@@ -485,6 +524,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(eager_brings_each_present_page_once),
+		cmocka_unit_test(neighbours_go_into_the_sink_together),
+		cmocka_unit_test(one_thread_does_it_all_on_one_cpu),
 		cmocka_unit_test(demanded_pages_are_not_prefetched),
 		cmocka_unit_test(pages_under_way_are_not_prefetched),
 		cmocka_unit_test(counters_tell_prefetch_from_demand),
