@@ -9,6 +9,7 @@
 
 #include "common/json.h"
 #include "common/page.h"
+#include "common/parse.h"
 #include "fs/profile.h"
 #include "fs/stashing.h"
 
@@ -39,6 +40,17 @@ static uint64_t present_pages(const struct image *image)
 	return image_present_pages(image, 0, UINT64_MAX >> PAGE_SHIFT);
 }
 
+/* A process may call itself what it likes: that is still one line. */
+static void print_process(FILE *out, const struct image *image)
+{
+	char comm[sizeof(image->comm)], host[256];
+
+	parse_plain(comm, image->comm, strnlen(image->comm, sizeof(comm) - 1));
+	parse_plain(host, image->hostname,
+		    strnlen(image->hostname, sizeof(host) - 1));
+	fprintf(out, "process: %d (%s) of %s\n", image->host_pid, comm, host);
+}
+
 static void print_image(FILE *out, const struct status_origin *origin,
 			const struct state *state)
 {
@@ -52,8 +64,7 @@ static void print_image(FILE *out, const struct status_origin *origin,
 	if (origin->name[0])
 		fprintf(out, "image: %s\n", origin->name);
 	fprintf(out, "state: %s%s\n", state->word, state->meaning);
-	fprintf(out, "process: %d (%s) of %s\n", image->host_pid, image->comm,
-		image->hostname);
+	print_process(out, image);
 	fprintf(out, "threads: %u\n", image->nr_threads);
 	fprintf(out, "areas: %u\n", image->nr_vmas);
 	fprintf(out, "pause_us: %" PRIu64 "\n", image->pause_ns / 1000);

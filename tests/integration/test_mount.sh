@@ -32,6 +32,23 @@ cmp sum.1 sum.2 || fail "one image, two contents"
 ! mount -t "fuse.$tools/mitosisfs" 127.0.0.1:/image/kept "$mnt" \
 	-o "port=$port" 2>why.txt || fail "a released image was mounted"
 
+# A process that has lines and escape sequences in its name says nothing by them.
+start named /usr/bin/python3 -c '
+import ctypes, os, time
+ctypes.CDLL(None).prctl(15, b"\x1b[1m\nstate: q\xff", 0, 0, 0)
+os.write(1, b"ready\n")
+time.sleep(1000)'
+named=$pid
+wait_ready named "$named"
+mount_image "local:/pid/$named"
+[ "$(grep -ac '^state: ' "$mnt/status")" = 1 ] &&
+	! LC_ALL=C grep -aq '[^ -~]' "$mnt/status" ||
+	fail "a name on lines of its own: $(head -8 "$mnt/status")"
+/usr/bin/python3 -m json.tool "$mnt/status.json" >/dev/null ||
+	fail "status.json is not JSON"
+umount "$mnt"
+kill "$named"
+
 touch "$work/go"
 expect_ok parent "$parent"
 stop_daemon
