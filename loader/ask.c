@@ -164,27 +164,50 @@ int ask_send(int sock, struct ask_message *message)
 			   0);
 }
 
-int ask_receive(int sock, bool from_client, uint8_t *room,
-		struct ask_message *ret_message)
+int ask_receive_head(int sock, bool from_client,
+		     struct ask_message *ret_message)
 {
-	struct ask_message message = {.received = room};
-	unsigned none;
+	struct ask_message message = {0};
 	int error = io_recv_fds(sock, &message.head, sizeof(message.head),
 				message.fds, ASK_FDS_MAX, &message.nr_fds);
 
 	if (error)
 		return error;
 	error = ask_check_head(&message.head, from_client);
-	if (!error && message.head.body_bytes)
-		error = io_recv_fds(sock, room, message.head.body_bytes, NULL,
-				    0, &none);
-	if (error) {
+	if (error)
 		ask_close_fds(&message);
+	else
+		*ret_message = message;
+	return error;
+}
+
+int ask_receive_body(int sock, uint8_t *room, struct ask_message *message)
+{
+	const uint32_t len = message->head.body_bytes;
+	unsigned none;
+	int error = len ? io_recv_fds(sock, room, len, NULL, 0, &none) : 0;
+
+	if (error)
 		return error;
-	}
-	room[message.head.body_bytes] = '\0';
-	*ret_message = message;
+	room[len] = '\0';
+	message->received = room;
 	return 0;
+}
+
+int ask_receive(int sock, bool from_client, uint8_t *room,
+		struct ask_message *ret_message)
+{
+	struct ask_message message;
+	int error = ask_receive_head(sock, from_client, &message);
+
+	if (error)
+		return error;
+	error = ask_receive_body(sock, room, &message);
+	if (error)
+		ask_close_fds(&message);
+	else
+		*ret_message = message;
+	return error;
 }
 
 void ask_close_fds(struct ask_message *message)

@@ -13,7 +13,7 @@
  *       <-------------------- STOPPED signal      (of one child)
  *       <----------- KILLED words, ENDED status   (each)
  *
- * Encoding and decoding are pure; ask_send() and ask_receive() block.
+ * Encoding and decoding are pure; the others block where the socket does.
  */
 #pragma once
 
@@ -112,6 +112,14 @@ int ask_send(int sock, struct ask_message *message);
  */
 int ask_receive(int sock, bool from_client, uint8_t *room,
 		struct ask_message *ret_message);
+
+/*
+ * The two halves of that, for who cannot wait in between.  A part of a packet,
+ * and -EAGAIN of a socket that does not block, leave nothing to be closed.
+ */
+int ask_receive_head(int sock, bool from_client,
+		     struct ask_message *ret_message);
+int ask_receive_body(int sock, uint8_t *room, struct ask_message *message);
 
 /* Close what came with @message. */
 void ask_close_fds(struct ask_message *message);

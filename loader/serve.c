@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/io.h"
 #include "loader/jump.h"
 #include "loader/serve_children.h"
 #include "loader/serve_client.h"
@@ -49,14 +50,13 @@ int serve_prepare(struct load *load, struct why *ret_slow, struct why *why)
 }
 
 static int take_request(struct serve *serve, struct serve_client *client,
-			struct ask_message *message, struct why *why)
+			struct why *why)
 {
+	const struct ask_message *message = &client->request;
 	struct serve_image *image;
-	int error;
+	int error = ask_decode(message->received, message->head.body_bytes,
+			       message->nr_fds, &client->ask);
 
-	client->request = *message;
-	error = ask_decode(message->received, message->head.body_bytes,
-			   message->nr_fds, &client->ask);
 	if (error)
 		return why_set(why, error, "not a request of this version");
 	image = serve_image_find(serve->images, serve->options->nr_loads,
@@ -69,6 +69,17 @@ static int take_request(struct serve *serve, struct serve_client *client,
 					    why);
 }
 
+static void answer(struct serve *serve, struct serve_client *client)
+{
+	struct why why = {""};
+	int error = take_request(serve, client, &why);
+
+	(void)why_set(&why, error, "%s", strerror(-error));
+	if (error)
+		serve_children_refuse(&serve->children, client, error,
+				      why.text);
+}
+
 /* What its client leaves behind ends, unless it was told to stay. */
 static void leave(struct serve *serve, struct serve_client *client)
 {
@@ -79,31 +90,21 @@ static void leave(struct serve *serve, struct serve_client *client)
 
 static void hear(struct serve *serve, struct serve_client *client)
 {
-	struct ask_message message;
-	struct why why = {""};
-	int error = ask_receive(client->sock, true, serve->room, &message);
+	int signo;
 
-	if (error) {
+	switch (serve_client_hear(client, serve->room, &signo)) {
+	case SERVE_HEARD_PART:
+		return;
+	case SERVE_HEARD_REQUEST:
+		answer(serve, client);
+		return;
+	case SERVE_HEARD_SIGNAL:
+		serve_children_signal(&serve->children, client, signo);
+		return;
+	case SERVE_HEARD_END:
 		leave(serve, client);
 		return;
 	}
-	if (message.head.type == ASK_SIGNAL) {
-		ask_close_fds(&message);
-		serve_children_signal(&serve->children, client,
-				      message.head.value);
-		return;
-	}
-	if (client->asked) {
-		ask_close_fds(&message);
-		leave(serve, client);
-		return;
-	}
-	client->asked = true;
-	error = take_request(serve, client, &message, &why);
-	(void)why_set(&why, error, "%s", strerror(-error));
-	if (error)
-		serve_children_refuse(&serve->children, client, error,
-				      why.text);
 }
 
 static void meet(struct serve *serve)
@@ -122,11 +123,14 @@ static void meet(struct serve *serve)
 		serve->clients[serve->nr_clients++] = client;
 }
 
+/* Those that were cut off meanwhile leave, too. */
 static void part(struct serve *serve)
 {
 	for (unsigned i = 0; i < serve->nr_clients;) {
 		struct serve_client *client = serve->clients[i];
 
+		if (client->sock < 0 && client->nr_live)
+			leave(serve, client);
 		if (client->sock >= 0 || client->nr_live) {
 			i++;
 			continue;
@@ -195,13 +199,32 @@ static unsigned fill_polls(struct serve *serve)
 	return nr;
 }
 
+/* Cut off who is late with its request; how long to wait for the others, in ms,
+ * or -1. */
+static int wait_ms(struct serve *serve)
+{
+	uint64_t now_ns = io_monotonic_ns();
+	int least_ms = -1;
+
+	for (unsigned i = 0; i < serve->nr_clients; i++) {
+		int ms = serve_client_wait_ms(serve->clients[i], now_ns);
+
+		if (!ms)
+			serve_client_cut(serve->clients[i]);
+		else if (ms > 0 && (least_ms < 0 || ms < least_ms))
+			least_ms = ms;
+	}
+	return least_ms;
+}
+
 /* No child may come or go before all have been looked at. */
 static void turn(struct serve *serve)
 {
+	int timeout_ms = wait_ms(serve);
 	unsigned nr = fill_polls(serve), at = FIRST_POLLS;
 	unsigned nr_clients = serve->nr_clients;
 
-	(void)poll(serve->polls, nr, -1);
+	(void)poll(serve->polls, nr, timeout_ms);
 	at += serve_children_step(&serve->children, serve->polls + at);
 	for (unsigned i = 0; i < nr_clients; i++)
 		if (serve->polls[at + i].revents &&

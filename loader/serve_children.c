@@ -61,19 +61,19 @@ static void free_place(struct serve_child *child)
 
 /* ---- to all of a client ---- */
 
-static void kill_child(const struct serve_child *child)
+static void kill_child(struct serve_child *child)
 {
-	const struct charge *charge = &child->charge;
-
-	if (charge->pid > 0)
-		(void)kill(charge->pid, SIGKILL);
+	if (child->charge.pid <= 0)
+		return;
+	(void)kill(child->charge.pid, SIGKILL);
+	child->killed = true;
 }
 
-void serve_children_kill(const struct serve_children *children,
+void serve_children_kill(struct serve_children *children,
 			 const struct serve_client *client)
 {
 	for (unsigned i = 0; i < children->nr_places; i++) {
-		const struct serve_child *child = &children->places[i];
+		struct serve_child *child = &children->places[i];
 
 		if (is_free(child) || (client && child->client != client))
 			continue;
@@ -232,8 +232,8 @@ static void look_at(struct serve_children *children, struct serve_child *child)
 			now_runs(child);
 		has_ended(children, child);
 	}
-	/* Its init may have been killed since it said so. */
-	if (charge->empty && child->told && charge->pid)
+	/* Its init may have ended since it said so, or be about to. */
+	if (charge->empty && child->told && charge->pid && !child->killed)
 		worlds_give(child->image->worlds, charge_take_world(charge));
 	if (is_over(child))
 		free_place(child);

@@ -23,6 +23,7 @@ struct serve_child {
 	struct serve_image *image;
 	uint32_t index; /* among the client's */
 	bool runs, told;
+	bool killed; /* by us: its world ends, too */
 };
 
 struct serve_children {
@@ -58,7 +59,7 @@ void serve_children_signal(const struct serve_children *children,
 			   const struct serve_client *client, int signo);
 
 /* Kill those of @client, or all without one. */
-void serve_children_kill(const struct serve_children *children,
+void serve_children_kill(struct serve_children *children,
 			 const struct serve_client *client);
 
 /* Those of @image cannot be kept right: its watchdog has ended. */

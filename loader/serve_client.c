@@ -2,12 +2,17 @@
 #include "loader/serve_client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE_S 1 /* for a body after its head, and for a full socket */
+#include "common/io.h"
+
+#define PATIENCE_NS  10000000000ull /* from connection to request: 10 s */
+#define NS_PER_MS    1000000ull
+#define UNREAD_BYTES (4 << 20) /* what a thousand children have to tell */
 
 static bool is_ours(int sock)
 {
@@ -18,9 +23,18 @@ static bool is_ours(int sock)
 	       (peer.uid == geteuid() || peer.uid == 0);
 }
 
+/* Without the privilege it is what the system allows. */
+static void make_room(int sock)
+{
+	const int bytes = UNREAD_BYTES;
+
+	if (setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
+		(void)setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &bytes,
+				 sizeof(bytes));
+}
+
 struct serve_client *serve_client_new(int sock)
 {
-	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	struct serve_client *client =
 		is_ours(sock) ? calloc(1, sizeof(*client)) : NULL;
 
@@ -28,12 +42,51 @@ struct serve_client *serve_client_new(int sock)
 		(void)close(sock);
 		return NULL;
 	}
-	(void)setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience,
-			 sizeof(patience));
-	(void)setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience,
-			 sizeof(patience));
+	(void)fcntl(sock, F_SETFL, O_NONBLOCK);
+	make_room(sock);
 	client->sock = sock;
+	client->late_ns = io_monotonic_ns() + PATIENCE_NS;
 	return client;
+}
+
+static enum serve_heard hear_body(struct serve_client *client, uint8_t *room)
+{
+	if (ask_receive_body(client->sock, room, &client->request))
+		return SERVE_HEARD_END;
+	client->asked = true;
+	return SERVE_HEARD_REQUEST;
+}
+
+enum serve_heard serve_client_hear(struct serve_client *client, uint8_t *room,
+				   int *ret_signo)
+{
+	struct ask_message message;
+
+	if (client->has_head && !client->asked)
+		return hear_body(client, room);
+	if (ask_receive_head(client->sock, true, &message))
+		return SERVE_HEARD_END;
+	if (message.head.type == ASK_SIGNAL) {
+		ask_close_fds(&message);
+		*ret_signo = message.head.value;
+		return SERVE_HEARD_SIGNAL;
+	}
+	if (client->asked) {
+		ask_close_fds(&message);
+		return SERVE_HEARD_END;
+	}
+	client->request = message;
+	client->has_head = true;
+	return SERVE_HEARD_PART;
+}
+
+int serve_client_wait_ms(const struct serve_client *client, uint64_t now_ns)
+{
+	if (client->asked || client->sock < 0)
+		return -1;
+	if (now_ns >= client->late_ns)
+		return 0;
+	return (int)((client->late_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
 }
 
 void serve_client_drop_fds(struct serve_client *client)

@@ -2,7 +2,9 @@
 /*
  * serve_client.h - one client of a loader that serves, and what it was told
  *
- * Above: serve.c, which has the children.  One thread.
+ * Above: serve.c, which has the children.  One thread, and no client makes it
+ * wait: what is not there yet is heard another time, and who does not read what
+ * it is told is cut off.
  */
 #pragma once
 
@@ -11,11 +13,13 @@
 
 struct serve_client {
 	int sock;	  /* or -1: it has gone, or was cut off */
-	bool asked;	  /* its one request has come */
+	bool has_head;	  /* of its one request */
+	bool asked;	  /* all of it has come */
 	bool over;	  /* refused, or started */
 	bool started;	  /* all its children run */
 	unsigned nr_live; /* children that have not ended */
 	unsigned nr_loading;
+	uint64_t late_ns; /* CLOCK_MONOTONIC: when all of it must have come */
 	struct ask ask;
 	struct ask_message request; /* its descriptors */
 	/* Of the image, with the client's choices. */
@@ -29,6 +33,27 @@ struct serve_client {
  * our own user and of root.  NULL without memory too.
  */
 struct serve_client *serve_client_new(int sock);
+
+/* What a client has said. */
+enum serve_heard {
+	SERVE_HEARD_PART,    /* of something */
+	SERVE_HEARD_REQUEST, /* its body is in @room, client->request the rest */
+	SERVE_HEARD_SIGNAL,  /* for its children */
+	SERVE_HEARD_END,     /* it has gone, or says what must not come */
+};
+
+/*
+ * Take what has come, of a request at most one packet, into @room (ASK_BODY_MAX
+ * + 1 bytes).  @ret_signo is set for a signal.
+ */
+enum serve_heard serve_client_hear(struct serve_client *client, uint8_t *room,
+				   int *ret_signo);
+
+/*
+ * How long to wait for its request from @now_ns (CLOCK_MONOTONIC) on: in ms, 0
+ * when it is late, -1 when it has come, or the client has gone.
+ */
+int serve_client_wait_ms(const struct serve_client *client, uint64_t now_ns);
 
 /* Close and free; its children must have ended. */
 void serve_client_free(struct serve_client *client);
