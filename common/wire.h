@@ -31,7 +31,7 @@
 #include "common/parse.h"
 
 #define WIRE_MAGIC	  0x5346544du /* "MTFS" */
-#define WIRE_VERSION	  4u
+#define WIRE_VERSION	  5u
 #define WIRE_HEADER_BYTES 24u
 #define WIRE_PORT	  7373
 #define WIRE_REQUEST_MAX  4096u	       /* body of a request, bytes */
@@ -111,7 +111,8 @@ struct wire_prepare {
 /* Reply to PREPARE; also names an image in OPEN, RELEASE and RENEW. */
 struct wire_image {
 	char name[PARSE_NAME_MAX + 1];
-	uint8_t key[WIRE_KEY_BYTES]; /* zeros: the peer's identity must do */
+	/* Or zeros, or descid_of(): then the peer's identity must do. */
+	uint8_t key[WIRE_KEY_BYTES];
 };
 
 /* The reply to OPEN is this (8 bytes) and then the descriptor. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/descid.h"
 #include "common/io.h"
 
 #define NS_PER_S     1000000000ull
@@ -28,6 +29,8 @@ const struct registry_options registry_defaults = {
 	.lease_max_s = 24 * 3600,
 	.prepare_max_s = 60,
 };
+
+_Static_assert(DESCID_BYTES == WIRE_KEY_BYTES, "one is in the other's stead");
 
 int registry_new(const struct registry_options *options,
 		 struct registry **ret_registry)
@@ -83,7 +86,9 @@ int registry_is_for(const struct registry_image *image, const struct peer *peer)
 /*
  * The one place that decides who may read an image.  A key that is shown must
  * be right, whoever shows it: it says which image of that name is meant, and
- * an owner too is better refused than given the bytes of another image.
+ * an owner too is better refused than given the bytes of another image.  In its
+ * stead the id may be shown (common/descid.h), which says the same and allows
+ * nothing.
  */
 static int may_have(const struct registry_image *image, const uint8_t *key,
 		    const struct peer *peer)
@@ -91,10 +96,10 @@ static int may_have(const struct registry_image *image, const uint8_t *key,
 	static const uint8_t no_key[WIRE_KEY_BYTES];
 	int is_for = registry_is_for(image, peer);
 
-	if (same_key(key, no_key))
-		return is_for ? 0 : -EACCES;
 	if (same_key(key, image->key))
 		return 0;
+	if (same_key(key, no_key) || same_key(key, image->id))
+		return is_for ? 0 : -EACCES;
 	return is_for ? -ESTALE : -EACCES;
 }
 
@@ -277,6 +282,7 @@ int registry_publish(struct registry_image *image,
 	image->content = *content;
 	image->content.desc = NULL;
 	image->desc = desc;
+	descid_of(desc->bytes, desc->len_bytes, image->id);
 	image->state = REGISTRY_READY;
 	start_lease(image);
 	return 0;

@@ -65,6 +65,7 @@ struct registry_image {
 	unsigned refs; /* one of the registry's while it has a name */
 	char name[PARSE_NAME_MAX + 1];
 	uint8_t key[WIRE_KEY_BYTES];
+	uint8_t id[WIRE_KEY_BYTES]; /* zeros unless ready */
 	pid_t pid;
 	uid_t owner;
 	uint32_t lease_s;
@@ -137,7 +138,7 @@ struct registry_ask {
  * Returns 0, or with words
  *   -ENOENT  no such image
  *   -EACCES  neither the key nor the peer's identity allows it
- *   -ESTALE  the key is of an earlier image of that name
+ *   -ESTALE  the key or the id is of an earlier image of that name
  *   -EAGAIN  it is still being prepared, and that will not do
  */
 int registry_find(struct registry *registry, const struct registry_ask *ask,

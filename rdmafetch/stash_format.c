@@ -7,6 +7,7 @@
 
 #include <xxhash.h>
 
+#include "common/descid.h"
 #include "common/page.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "x86-64 only");
@@ -36,15 +37,11 @@ static uint64_t layout_sum(const struct layout *layout)
 void stash_head_of(const void *desc, size_t desc_bytes, uint64_t nr_pages,
 		   struct stash_head *ret_head)
 {
-	XXH128_canonical_t id;
-
-	_Static_assert(sizeof(id.digest) == STASH_ID_BYTES, "one size");
-	XXH128_canonicalFromHash(&id, XXH3_128bits(desc, desc_bytes));
 	*ret_head = (struct stash_head){
 		.desc_bytes = desc_bytes,
 		.nr_pages = nr_pages,
 	};
-	memcpy(ret_head->id, id.digest, sizeof(id.digest));
+	descid_of(desc, desc_bytes, ret_head->id);
 }
 
 void stash_head_put(uint8_t out[STASH_HEAD_BYTES],

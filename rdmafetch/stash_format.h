@@ -19,17 +19,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/descid.h"
+
 #define STASH_VERSION	  1u
 #define STASH_HEAD_BYTES  96u
 #define STASH_INDEX_AT	  4096u
 #define STASH_ENTRY_BYTES 8u
-#define STASH_ID_BYTES	  16u
+#define STASH_ID_BYTES	  DESCID_BYTES
 #define STASH_CHUNK_PAGES 16u	       /* what is thrown out together: 64 KiB */
 #define STASH_PAGES_MAX	  (1ull << 35) /* 128 TiB: all of an address space */
 #define STASH_NAME_BYTES  (2 * STASH_ID_BYTES + sizeof(".stash"))
 
 struct stash_head {
-	uint8_t id[STASH_ID_BYTES]; /* a hash of the descriptor */
+	uint8_t id[STASH_ID_BYTES]; /* descid_of() the descriptor */
 	uint64_t desc_bytes, nr_pages;
 	uint64_t captured_ns;	/* when the image was taken */
 	uint64_t granted_bytes; /* of the directory's bound, while in use */

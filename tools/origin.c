@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/desc.h"
+#include "common/descid.h"
 #include "common/io.h"
 #include "common/lap.h"
 #include "common/workset.h"
@@ -101,6 +102,18 @@ static int local_alive(void *arg)
 	struct origin *origin = arg;
 
 	return keeper_alive(origin->keeper);
+}
+
+/*
+ * From now on this image is meant, and none that has its name later: renewing
+ * that, or recording into it, would be wrong.  A key says as much already.
+ */
+static void mean_this(struct origin *origin)
+{
+	static const uint8_t no_key[WIRE_KEY_BYTES];
+
+	if (!memcmp(origin->wire.key, no_key, sizeof(no_key)))
+		descid_of(origin->desc, origin->desc_bytes, origin->wire.key);
 }
 
 /* Ask something about this origin's image that needs no answer but yes. */
@@ -299,6 +312,7 @@ static int open_remote(struct origin *origin, char *why)
 	origin->desc = opened.desc;
 	origin->desc_bytes = opened.desc_bytes;
 	origin->lease_s = opened.lease_s;
+	mean_this(origin);
 	origin->descriptor_ns = lap_ns(&since);
 	r = desc_decode(origin->desc, origin->desc_bytes, &origin->image);
 	if (r)

@@ -6,7 +6,7 @@ import subprocess
 
 MAGIC = 0x5346544D
 HELLO, PREPARE, OPEN, READ, RELEASE, LIST, STATUS, RENEW = range(1, 9)
-VERSION, NONE, MUNGE, PSK = 4, 0, 1, 2
+VERSION, NONE, MUNGE, PSK = 5, 0, 1, 2
 URGENT = 2
 MEMORY, MAPPED = 0, 2  # MAPPED + n: the n-th mapped file
 

@@ -29,7 +29,7 @@ port = int(port)
 def credential(server=f"{host}:{port}"):
     return subprocess.run(
         ["munge", "--socket", munge_socket, "--ttl", "60", "--string",
-         f"mitosis hello 4 to tcp {server}"],
+         f"mitosis hello 5 to tcp {server}"],
         check=True, stdout=subprocess.PIPE).stdout.strip()
 
 

@@ -40,7 +40,7 @@ def connect():
         return mtfs.Client(mtfs.Tls(where, *words[2:]), sec=mtfs.PSK)
     shown = subprocess.run(
         ["munge", "--socket", words[2], "--ttl", "60", "--string",
-         f"mitosis hello 4 to tcp {words[0]}:{words[1]}"],
+         f"mitosis hello 5 to tcp {words[0]}:{words[1]}"],
         check=True, stdout=subprocess.PIPE).stdout.strip()
     return mtfs.Client(where, shown)
 

@@ -92,9 +92,9 @@ static void test_header_refusals(void **state)
 
 static void test_hello(void **state)
 {
-	const struct wire_hello hello = {4,	 0x05060708, 0x1ccd,
+	const struct wire_hello hello = {5,	 0x05060708, 0x1ccd,
 					 0x0102, 3,	     {'c', 'r', 'e'}};
-	const uint8_t want[] = {4, 0, 0, 0, 8, 7, 6,   5,   0xcd, 0x1c,
+	const uint8_t want[] = {5, 0, 0, 0, 8, 7, 6,   5,   0xcd, 0x1c,
 				2, 1, 3, 0, 0, 0, 'c', 'r', 'e'};
 	struct wire_hello back = {0};
 
@@ -108,7 +108,7 @@ static void test_hello(void **state)
 /* The longest there is; nothing with "none"; no length that lies. */
 static void test_hello_credentials(void **state)
 {
-	struct wire_hello hello = {.version = 4, .sec = WIRE_SEC_MUNGE}, back;
+	struct wire_hello hello = {.version = 5, .sec = WIRE_SEC_MUNGE}, back;
 	size_t len;
 
 	hello.cred_bytes = WIRE_CRED_MAX;
@@ -133,19 +133,19 @@ static void test_hello_credentials(void **state)
 static void test_hello_versions(void **state)
 {
 	const uint8_t v1[] = {1, 0, 0, 0, 0, 0, 16, 0};
-	const uint8_t v5[40] = {5};
+	const uint8_t v9[40] = {9};
 	const uint8_t v0[16] = {0};
 	struct wire_hello back;
 
 	assert_int_equal(wire_get_hello(v1, sizeof(v1), &back),
 			 -EPROTONOSUPPORT);
 	assert_int_equal(wire_hello_version(v1, sizeof(v1)), 1);
-	assert_int_equal(wire_get_hello(v5, sizeof(v5), &back),
+	assert_int_equal(wire_get_hello(v9, sizeof(v9), &back),
 			 -EPROTONOSUPPORT);
-	assert_int_equal(wire_hello_version(v5, sizeof(v5)), 5);
+	assert_int_equal(wire_hello_version(v9, sizeof(v9)), 9);
 	assert_int_equal(wire_get_hello(v0, sizeof(v0), &back), -EPROTO);
-	assert_int_equal(wire_get_hello(v5, 3, &back), -EPROTO);
-	assert_int_equal(wire_hello_version(v5, 3), 0);
+	assert_int_equal(wire_get_hello(v9, 3, &back), -EPROTO);
+	assert_int_equal(wire_hello_version(v9, 3), 0);
 }
 
 /* FAR stands for a body that is elsewhere: on good replies alone. */

@@ -57,13 +57,16 @@ static int claim(const char *name, const struct peer *owner,
 	return registry_claim(registry, &wanted, ret, &why);
 }
 
+/* No two images have the same descriptor. */
 static struct registry_image *make(const char *name, const struct peer *owner)
 {
 	static struct page_source source;
+	static char desc[] = "desc0";
 	const struct registry_content content = {
-		.source = &source, .desc = "desc", .desc_bytes = 4};
+		.source = &source, .desc = desc, .desc_bytes = 5};
 	struct registry_image *image = NULL;
 
+	desc[4]++;
 	assert_int_equal(0, claim(name, owner, &image));
 	assert_int_equal(0, registry_publish(image, &content));
 	return image;
@@ -129,6 +132,43 @@ static void key_of_an_earlier_image_is_stale_even_for_its_owner(void **state)
 	make("a", &alice);
 	assert_int_equal(-ESTALE, find("a", &old, &alice));
 	assert_int_equal(-EACCES, find("a", &old, &bob));
+}
+
+/* Ask for "a" as @peer, by the id of @image. */
+static int find_by_id(const struct registry_image *image,
+		      const struct peer *peer)
+{
+	struct registry_image shown = *image;
+
+	memcpy(shown.key, image->id, sizeof(shown.key));
+	return find("a", &shown, peer);
+}
+
+static void an_id_allows_nothing(void **state)
+{
+	const struct registry_image *image = make("a", &alice);
+
+	assert_int_equal(0, find_by_id(image, &alice));
+	assert_int_equal(0, find_by_id(image, &root));
+	assert_int_equal(-EACCES, find_by_id(image, &bob));
+	assert_int_equal(-EACCES, find_by_id(image, &nobody));
+}
+
+/* A mount of an image that was released must not keep its successor. */
+static void id_of_an_earlier_image_renews_nothing(void **state)
+{
+	struct registry_image *image = make("a", &alice), *next;
+	const struct registry_image old = *image;
+
+	registry_end(image);
+	next = make("a", &alice);
+	next->deadline_ns = 1;
+	assert_int_equal(-ESTALE, find_by_id(&old, &alice));
+	assert_int_equal(-ESTALE, find_by_id(&old, &root));
+	assert_int_equal(-EACCES, find_by_id(&old, &bob));
+	assert_int_equal(1, next->deadline_ns);
+	assert_int_equal(0, find("a", NULL, &alice)); /* by name: mitosisctl */
+	assert_true(next->deadline_ns > 1);
 }
 
 static void keys_are_not_the_same_twice(void **state)
@@ -293,6 +333,8 @@ int main(void)
 		CASE(unknown_peer_is_not_root),
 		CASE(wrong_key_is_refused_in_every_byte),
 		CASE(key_of_an_earlier_image_is_stale_even_for_its_owner),
+		CASE(an_id_allows_nothing),
+		CASE(id_of_an_earlier_image_renews_nothing),
 		CASE(keys_are_not_the_same_twice),
 		CASE(name_is_taken_until_the_image_ends),
 		CASE(made_names_avoid_given_ones),

@@ -145,7 +145,7 @@ static void credential_for_elsewhere_is_refused(void **state)
 	struct wire_hello hello = make();
 
 	server = address("10.7.0.2", 7373);
-	refused(&hello, "'mitosis hello 4 to tcp 10.7.0.1:7373'");
+	refused(&hello, "'mitosis hello 5 to tcp 10.7.0.1:7373'");
 	server = address("10.7.0.1", 7373);
 	hello = make();
 	server.sin_port = htons(7374);
@@ -326,14 +326,14 @@ static void payload_names_the_end(void **state)
 
 	assert_int_equal(1, inet_pton(AF_INET6, "fd00::1", &in6.sin6_addr));
 	sec_payload(&six, text);
-	assert_string_equal("mitosis hello 4 to rdma [fd00::1]:80", text);
+	assert_string_equal("mitosis hello 5 to rdma [fd00::1]:80", text);
 	/* An IPv4 peer of an IPv6 socket is the same peer. */
 	assert_int_equal(
 		1, inet_pton(AF_INET6, "::ffff:10.1.2.3", &in6.sin6_addr));
 	sec_payload(&six, text);
-	assert_string_equal("mitosis hello 4 to rdma 10.1.2.3:80", text);
+	assert_string_equal("mitosis hello 5 to rdma 10.1.2.3:80", text);
 	sec_payload(&local, text);
-	assert_string_equal("mitosis hello 4 to tcp this host", text);
+	assert_string_equal("mitosis hello 5 to tcp this host", text);
 }
 
 static void settings_are_checked(void **state)

@@ -325,7 +325,7 @@ static void version_1_is_told_so(void **state)
 	raw_ask(fd, header, hello);
 	header = raw_get(fd, &body);
 	assert_int_equal(-EPROTONOSUPPORT, header.status);
-	assert_non_null(strstr((char *)body, "version 4, not 1"));
+	assert_non_null(strstr((char *)body, "version 5, not 1"));
 	free(body);
 	raw_assert_dropped(fd);
 }
