@@ -108,7 +108,7 @@ class Program(unittest.TestCase):
                                      [line(5.0), line(1.0, phase="load")])
         self.assertEqual(status, 1)
         self.assertIn("worse: fork c-9m tcp mitosisfs work: 5.00 times fork, "
-                      "was 2.00: 2.50 times as much, 1.5 is allowed\n", said)
+                      "was 2.00: 2.50 times as much, 2 is allowed\n", said)
         self.assertIn("2 ratios compared, 1 worse", said)
         self.assertEqual(len(said.splitlines()), 2)
 
