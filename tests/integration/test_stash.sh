@@ -140,6 +140,15 @@ look
 [ "$(counter bytes_read)" = 0 ] || fail "not made good"
 drop
 
+# As after a boot: only what is on the disk.
+sync
+echo 3 >/proc/sys/vm/drop_caches
+mount_image "$source" "$opts,mode=cow"
+look
+[ "$(counter stash_bad_pages)" = 0 ] || fail "what was written is not on the disk"
+[ "$(counter bytes_read)" = 0 ] || fail "from the disk not all is there"
+drop
+
 # Cut short, while nobody has it and while somebody does.
 truncate -s 9000000 "$file"
 mount_image "$source" "$opts"

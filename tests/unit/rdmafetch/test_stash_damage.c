@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -125,6 +126,73 @@ static void pages_without_their_index_are_not_here(void **state)
 	stash = open_usual();
 	assert_int_equal(all_here(stash), NR_PAGES / 2);
 	assert_true(blocks_of(file_path()) < NR_PAGES / 2 * PAGE_BYTES + 50000);
+	stash_close(stash);
+}
+
+static void read_file(uint64_t at, void *bytes, size_t len)
+{
+	int fd = open(file_path(), O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, bytes, len, (off_t)at), len);
+	(void)close(fd);
+}
+
+/* Any bytes, of which none has the sum of a page. */
+static void write_garbage(uint64_t at, size_t len)
+{
+	uint8_t *bytes = malloc(len);
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (uint8_t)(i * 167 + (i >> 8) * 13 + 1);
+	write_file(at, bytes, len);
+	free(bytes);
+}
+
+/* What a disk may hold of a write in whose middle the power went. */
+static void garbage_in_the_middle_is_noticed(void **state)
+{
+	struct stash *stash = open_usual();
+
+	put_all(stash);
+	stash_close(stash);
+	write_garbage(stash_data_at(NR_PAGES, 300) + 512, 100 * PAGE_BYTES);
+	stash = open_usual();
+	assert_int_equal(all_here(stash), NR_PAGES - 101);
+	assert_int_equal(stats_of(stash).bad_pages, 101);
+	put_all(stash);
+	assert_int_equal(all_here(stash), NR_PAGES);
+	stash_close(stash);
+
+	/* From the index on, over what was used, into the pages. */
+	write_garbage(stash_entry_at(1000),
+		      stash_data_at(NR_PAGES, 20) - stash_entry_at(1000));
+	stash = open_usual();
+	assert_int_equal(all_here(stash), 1000 - 20);
+	put_all(stash);
+	assert_int_equal(all_here(stash), NR_PAGES);
+	stash_close(stash);
+}
+
+/* Of an index that reached the disk only in part the rest is as it was. */
+static void an_old_index_is_as_good_as_it_was(void **state)
+{
+	struct stash *stash = open_usual();
+	uint64_t old[NR_PAGES];
+
+	put(stash, SOLID, 200);
+	stash_close(stash);
+	read_file(stash_entry_at(0), old, sizeof(old));
+	stash = open_usual();
+	put_all(stash);
+	stash_close(stash);
+	write_file(stash_entry_at(0), old, sizeof(old));
+	stash = open_usual();
+	assert_int_equal(all_here(stash), 200);
+	assert_int_equal(stats_of(stash).bad_pages, 0);
+	put_all(stash);
+	assert_int_equal(all_here(stash), NR_PAGES);
 	stash_close(stash);
 }
 
@@ -269,6 +337,8 @@ int main(void)
 		TEST(an_index_without_its_pages_is_noticed),
 		TEST(pages_without_their_index_are_not_here),
 		TEST(pages_that_changed_places_are_noticed),
+		TEST(garbage_in_the_middle_is_noticed),
+		TEST(an_old_index_is_as_good_as_it_was),
 		TEST(a_truncated_file_is_noticed),
 		TEST(a_file_that_shrinks_while_it_is_open_too),
 		TEST(a_damaged_head_begins_anew),
