@@ -104,7 +104,9 @@ static int is_cached(const struct tree_node *node)
 /* Who was interrupted while the file was opened does not close it. */
 static void opened(const struct ops_context *ops, int replied)
 {
-	if (replied == -ENOENT && use_end(ops->use) && ops->unused)
+	if (replied != -ENOENT)
+		fetch_pages_opened(ops->fetch);
+	else if (use_end(ops->use) && ops->unused)
 		ops->unused(ops->unused_arg);
 }
 
@@ -156,15 +158,18 @@ static void ops_release(fuse_req_t req, fuse_ino_t ino,
 {
 	const struct ops_context *ops = context(req);
 	const struct tree_node *node = tree_get(ops->tree, ino);
+	bool is_pages = reading_is_all_pages(ops->tree, node);
 
 	if (node && node->kind == TREE_LIVE)
 		live_release(file);
 	(void)fuse_reply_err(req, 0);
-	if (reading_is_all_pages(ops->tree, node) && !use_end(ops->use))
+	if (is_pages)
+		fetch_pages_closed(ops->fetch);
+	if (is_pages && !use_end(ops->use))
 		return;
 	if (node && ops->dropper && is_cached(node))
 		dropper_drop(ops->dropper, ino);
-	if (reading_is_all_pages(ops->tree, node) && ops->unused)
+	if (is_pages && ops->unused)
 		ops->unused(ops->unused_arg);
 }
 

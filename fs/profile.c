@@ -17,7 +17,7 @@ struct row {
 	uint64_t value;
 };
 
-#define ROWS 12
+#define ROWS 14
 
 /* The sizes, and what each phase of the mount took. */
 static void fill(const struct status_origin *origin,
@@ -40,6 +40,8 @@ static void fill(const struct status_origin *origin,
 		 (foreseen->joined_pages + foreseen->passed_pages +
 		  foreseen->seen_pages) *
 			 PAGE_KB},
+		{"likely_kb", stats->likely_pages * PAGE_KB},
+		{"likely_used_kb", stats->likely_used_pages * PAGE_KB},
 	};
 
 	for (int i = 0; i < ROWS; i++)

@@ -30,6 +30,7 @@
 #include "fs/warm.h"
 #include "rdmafetch/fetch.h"
 #include "rdmafetch/order.h"
+#include "rdmafetch/supply.h"
 
 /* One page cache store at a time, small enough for a kernel pipe buffer. */
 #define STORE_BYTES (64ul << 10)
@@ -103,6 +104,9 @@ static int open_fetch(struct session *session,
 		.image = image->image,
 		.policy = options->modes.policy,
 		.prefetch_pages = options->modes.prefetch_pages,
+		.supply_from_ns = options->modes.policy == &prefetch_auto
+					  ? SUPPLY_FROM_NS
+					  : 0,
 		.timeout_ms = (int)options->timeo_ds * 100,
 		.tries = options->retrans + 1,
 		.hard = options->hard,

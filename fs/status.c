@@ -212,6 +212,8 @@ static const struct {
 	{"pages_shared_in_flight", offsetof(struct fetch_stats, shared_pages)},
 	{"reads_prefetch", offsetof(struct fetch_stats, prefetch_reads)},
 	{"pages_prefetch", offsetof(struct fetch_stats, prefetch_pages)},
+	{"pages_likely", offsetof(struct fetch_stats, likely_pages)},
+	{"pages_likely_used", offsetof(struct fetch_stats, likely_used_pages)},
 	{"pages_here", offsetof(struct fetch_stats, here_pages)},
 	{"pages_faulted", offsetof(struct fetch_stats, faulted_pages)},
 	{"bytes_read", offsetof(struct fetch_stats, read_bytes)},

@@ -68,6 +68,8 @@ static void tell_policy(struct fetch *fetch, struct round *round)
 	if (round->object != SOURCE_MEMORY || round->is_told)
 		return;
 	round->is_told = true;
+	if (round->is_fault)
+		supply_touched(fetch->supply, round->asked);
 	hold_demanded(fetch->hold, round->asked, round->is_fault);
 }
 
@@ -373,6 +375,7 @@ void fetch_close(struct fetch *fetch)
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 	ahead_close(fetch->ahead);
 	hold_close(fetch->hold);
+	supply_close(fetch->supply);
 	pump_done(&fetch->pump);
 	pageset_free(fetch->here);
 	pageset_free(fetch->faulted);
@@ -396,6 +399,19 @@ static int open_hold(struct fetch *fetch)
 	};
 
 	return hold_open(&fetch->pump, &options, &fetch->hold);
+}
+
+static int open_supply(struct fetch *fetch)
+{
+	const struct supply_options options = {
+		.image = fetch->options.image,
+		.here = fetch->here,
+		.foreseen = fetch->foreseen,
+		.stash = fetch->options.stash,
+		.from_ns = fetch->options.supply_from_ns,
+	};
+
+	return supply_open(&fetch->pump, &options, &fetch->supply);
 }
 
 int fetch_open(struct transport *transport, const struct fetch_options *options,
@@ -427,6 +443,8 @@ int fetch_open(struct transport *transport, const struct fetch_options *options,
 		err = foreseen_new(options->image, &fetch->foreseen);
 	if (!err)
 		err = open_hold(fetch);
+	if (!err)
+		err = open_supply(fetch);
 	if (err) {
 		fetch->pump.transport = NULL; /* stays the caller's */
 		fetch_close(fetch);

@@ -40,6 +40,7 @@ struct fetch_options {
 	const struct prefetch_policy *policy; /* NULL: prefetch_off */
 	uint32_t prefetch_pages;	      /* the most of one suggestion */
 	uint32_t hold_pages;		      /* as hold_options.pool_pages */
+	uint64_t supply_from_ns;	      /* as supply_options.from_ns */
 	int timeout_ms; /* of one try; soft mounts: timeo */
 	unsigned tries; /* 1 + retrans */
 	/*
@@ -81,6 +82,8 @@ struct fetch_stats {
 	uint64_t shared_pages;	 /* of those, found already in flight */
 	uint64_t prefetch_reads, prefetch_pages;
 	struct foreseen_stats foreseen; /* what became of these */
+	uint64_t likely_pages;		/* of prefetch_pages: see supply.h */
+	uint64_t likely_used_pages;	/* of these, that faults took */
 	uint64_t here_pages;		/* different ones, by fault or ahead */
 	uint64_t faulted_pages;		/* different ones, by fault */
 	struct timing read_took;	/* reads of the transport */
@@ -127,9 +130,9 @@ int fetch_fault(struct fetch *fetch, uint64_t raddr, void *buf,
 
 /*
  * The same of either kind, with no copy of what lies in prefetch buffers: the
- * answer is @ret->iov, of which some is @wanted->buf.  Good until fetch_return(),
- * which must come soon and before fetch_close(): what is lent keeps its place.
- * After an error nothing is lent.
+ * answer is @ret->iov, of which some is @wanted->buf.  Good until
+ * fetch_return(), which must come soon and before fetch_close(): what is lent
+ * keeps its place. After an error nothing is lent.
  */
 int fetch_lend(struct fetch *fetch, const struct piece *wanted, bool is_fault,
 	       struct loan *ret);
@@ -158,6 +161,13 @@ void fetch_release_buffer(struct fetch *fetch, void *buf);
  * when the queue is full, -EOPNOTSUPP without a sink.
  */
 int fetch_ahead(struct fetch *fetch, uint64_t first_page, uint64_t nr_pages);
+
+/*
+ * One more has the pages open that children map, or one less: while somebody
+ * has, what a child will look at is brought, see supply.h.
+ */
+void fetch_pages_opened(struct fetch *fetch);
+void fetch_pages_closed(struct fetch *fetch);
 
 /*
  * A child that has ended had these pages mapped: those that had come ahead were

@@ -7,6 +7,7 @@
 void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 {
 	const struct pump_stats *pump = &fetch->pump.stats;
+	struct supply_stats supply;
 
 	(void)pthread_mutex_lock(&fetch->pump.lock);
 	*ret_stats = fetch->stats;
@@ -25,6 +26,11 @@ void fetch_get_stats(struct fetch *fetch, struct fetch_stats *ret_stats)
 	ret_stats->foreseen = foreseen_get_stats(fetch->foreseen);
 	hold_get_stats(fetch->hold, &ret_stats->prefetch_reads,
 		       &ret_stats->prefetch_pages);
+	supply_get_stats(fetch->supply, &supply);
+	ret_stats->prefetch_reads += supply.reads;
+	ret_stats->prefetch_pages += supply.pages;
+	ret_stats->likely_pages = supply.pages;
+	ret_stats->likely_used_pages = supply.used_pages;
 	if (fetch->ahead)
 		ahead_get_stats(fetch->ahead, ret_stats);
 	stash_get_stats(fetch->options.stash, &ret_stats->stash);
@@ -59,5 +65,19 @@ void fetch_note_seen(struct fetch *fetch, uint64_t first_page,
 
 	(void)pthread_mutex_lock(&fetch->pump.lock);
 	foreseen_seen(fetch->foreseen, run);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+}
+
+void fetch_pages_opened(struct fetch *fetch)
+{
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	supply_begin(fetch->supply);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
+}
+
+void fetch_pages_closed(struct fetch *fetch)
+{
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	supply_end(fetch->supply);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }

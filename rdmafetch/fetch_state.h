@@ -15,6 +15,7 @@
 #include "rdmafetch/hold.h"
 #include "rdmafetch/pageset.h"
 #include "rdmafetch/pump.h"
+#include "rdmafetch/supply.h"
 
 struct fetch {
 	struct pump pump;
@@ -23,6 +24,7 @@ struct fetch {
 		start_lock;  /* of the prefetch thread; before pump.lock */
 	struct ahead *ahead; /* NULL until it is started */
 	struct hold *hold;
+	struct supply *supply;
 	struct foreseen *foreseen;
 	struct pageset *here;	  /* where the sink puts pages */
 	struct pageset *faulted;  /* of these, by fetch_fault() */

@@ -22,7 +22,7 @@
 
 #include "rdmafetch/waiter.h"
 
-#define INFLIGHT_MAX 512u
+#define INFLIGHT_MAX 2048u
 
 struct flight;
 struct pageset;

@@ -122,7 +122,7 @@ static void auto_begin(struct prefetch_state *state, uint64_t end_page,
 {
 	seq_restart(state, end_page);
 	state->nr_faults = 1;
-	if (max < AUTO_FAR_PAGES)
+	if (max < AUTO_FAR_PAGES || state->is_reader)
 		return;
 	state->window_pages = max / 4;
 	one_run(plan, end_page, state->window_pages);

@@ -38,6 +38,7 @@ struct prefetch_state {
 	uint32_t window_pages;
 	/* Set by the caller: see prefetch_luck_is_bad(), prefetch_is_near(). */
 	bool is_doubtful, is_near;
+	bool is_reader; /* the same: no faults, and there may be very many */
 	uint32_t nr_faults; /* of auto: in a row */
 	/* of stride */
 	int64_t deltas[PREFETCH_DELTAS_MAX]; /* a ring, pages */

@@ -39,6 +39,14 @@ static void add_own(struct fetch *fetch, struct round *round,
 	landing_queue(&fetch->pump, flight);
 }
 
+/* Whose it is they know themselves. */
+static void tell_joined(struct fetch *fetch, const struct flight *flight,
+			struct prefetch_run run, bool is_fault)
+{
+	hold_joined(fetch->hold, flight, run, is_fault);
+	supply_joined(fetch->supply, flight, run, is_fault);
+}
+
 /* Only what is kept outlives its arrival. */
 static bool may_lend(const struct round *round, const struct flight *flight)
 {
@@ -62,7 +70,7 @@ static void add_shared(struct fetch *fetch, struct round *round,
 	round->nr_lent += part->is_lent;
 	fetch->stats.shared_pages += page_of(page_ceil(piece->len_bytes));
 	if (flight->kept)
-		hold_joined(fetch->hold, flight,
+		tell_joined(fetch, flight,
 			    run_of(piece->raddr, piece->len_bytes),
 			    round->is_fault);
 	if (flight->state == FLIGHT_HELD) {

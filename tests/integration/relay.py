@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A link to a daemon that can be cut.  Arguments: PORT, of the daemon, and BYTES, or
-none: the link breaks by itself, for good, when so many went through.
+"""A link to a daemon that can be cut.  Arguments: PORT, of the daemon; BYTES, or
+none: the link breaks by itself, for good, when so many went through ("inf": never);
+MS, or none: so many milliseconds all takes, each way.
 
 Prints the port it listens on, and "ready".  SIGUSR1: the link breaks and nobody
 answers any more.  SIGUSR2: it is there again, at the same port.  One word is
@@ -12,13 +13,16 @@ import sys
 
 
 class Relay:
-    def __init__(self, target, room):
+    def __init__(self, target, room=float("inf"), delay_ms=0):
         self.target, self.port, self.room = target, 0, room
+        self.delay_s = delay_ms / 1000
         self.server, self.writers = None, set()
 
     async def pump(self, reader, writer):
         try:
             while chunk := await reader.read(1 << 16):
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
                 writer.write(chunk)
                 await writer.drain()
                 self.room -= len(chunk)
@@ -55,8 +59,8 @@ class Relay:
 
 
 async def main():
-    room = float(sys.argv[2]) if len(sys.argv) > 2 else float("inf")
-    relay, wishes = Relay(int(sys.argv[1]), room), asyncio.Queue()
+    relay = Relay(int(sys.argv[1]), *map(float, sys.argv[2:]))
+    wishes = asyncio.Queue()
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         asyncio.get_running_loop().add_signal_handler(
             number, wishes.put_nowait, number)

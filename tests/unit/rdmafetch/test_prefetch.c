@@ -125,6 +125,18 @@ static void what_is_near_is_told_by_its_fastest_read(void **state)
 	assert_false(prefetch_is_near(600000));
 }
 
+/* Of many small files each has a first read and no second one. */
+static void auto_waits_for_the_second_read_of_a_tool(void **state)
+{
+	struct prefetch_state s = {.is_reader = true};
+	struct prefetch_plan plan;
+
+	prefetch_auto.next(&s, (struct prefetch_run){100, 32}, 512, &plan);
+	assert_int_equal(plan.nr, 0);
+	prefetch_auto.next(&s, (struct prefetch_run){132, 32}, 512, &plan);
+	assert_int_equal(plan.nr, 1);
+}
+
 /* What was foreseen in vain before is not worth much now. */
 static void auto_is_shy_where_it_was_wrong(void **state)
 {
@@ -443,6 +455,7 @@ int main(void)
 		cmocka_unit_test(auto_begins_at_once_where_it_is_far),
 		cmocka_unit_test(auto_waits_for_a_long_stream_where_it_is_near),
 		cmocka_unit_test(what_is_near_is_told_by_its_fastest_read),
+		cmocka_unit_test(auto_waits_for_the_second_read_of_a_tool),
 		cmocka_unit_test(auto_is_shy_where_it_was_wrong),
 		cmocka_unit_test(luck_is_bad_when_most_was_in_vain),
 		cmocka_unit_test(reach_grows_with_latency),

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+#include "rdmafetch/likely.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "common/page.h"
+
+/* Of a stack, from where it stands: farther up are callers of long ago. */
+#define STACK_PAGES 64u
+/* Of code, before and behind where a thread stands. */
+#define CODE_PAGES 32u
+#define RUNS_EACH  3u /* of a thread */
+
+#define LIVE_MAX    16u /* files that threads stand in */
+#define TOUCHED_MAX 64u
+
+enum class { CLASS_OWN, CLASS_CONSTANT, CLASS_UNLIKELY };
+
+struct area {
+	struct prefetch_run run;
+	uint64_t present_pages;
+	enum class class;
+};
+
+struct likely {
+	const struct image *image;
+	struct prefetch_run *stands; /* where threads stand */
+	unsigned nr_stands, at_stand;
+	struct area *areas; /* in their order */
+	unsigned nr_areas, at_area;
+	const struct image_vma *live[LIVE_MAX];
+	unsigned nr_live;
+	bool *seen; /* of each VMA: somebody was there */
+	struct prefetch_run touched[TOUCHED_MAX]; /* a ring */
+	unsigned first_touched, nr_touched;
+};
+
+/* ---- which areas ---- */
+
+static bool is_same_file(const struct image_vma *a, const struct image_vma *b)
+{
+	return a->kind == IMAGE_VMA_FILE && b->kind == IMAGE_VMA_FILE &&
+	       a->inode == b->inode && a->dev_major == b->dev_major &&
+	       a->dev_minor == b->dev_minor;
+}
+
+static bool is_live(const struct likely *likely, const struct image_vma *vma)
+{
+	for (unsigned i = 0; i < likely->nr_live; i++)
+		if (is_same_file(likely->live[i], vma))
+			return true;
+	return false;
+}
+
+static void add_live(struct likely *likely, uint64_t raddr)
+{
+	const struct image_vma *vma = image_vma_at(likely->image, raddr);
+
+	if (vma && likely->nr_live < LIVE_MAX && !is_live(likely, vma))
+		likely->live[likely->nr_live++] = vma;
+}
+
+/* The program itself, and what its threads are in. */
+static void list_live(struct likely *likely)
+{
+	const struct image *image = likely->image;
+
+	add_live(likely, image->mm.start_code);
+	for (uint32_t i = 0; i < image->nr_threads; i++)
+		add_live(likely, image->threads[i].regs[REG_RIP_]);
+}
+
+static struct prefetch_run all_of(const struct image_vma *vma)
+{
+	struct prefetch_run run = {page_of(vma->start),
+				   page_of(vma->end - vma->start)};
+
+	return run;
+}
+
+static uint64_t present_in(const struct image *image, struct prefetch_run run)
+{
+	return image_present_pages(image, run.first_page, run.nr_pages);
+}
+
+/* Of a stack only a part is likely: see list_stands(). */
+static enum class class_of(const struct likely *likely,
+			   const struct image_vma *vma,
+			   uint64_t present_pages) {
+	if (!present_pages || present_pages > LIKELY_AREA_PAGES ||
+	    vma->flags & IMAGE_VMA_RANDOM || vma->kind == IMAGE_VMA_STACK ||
+	    vma->kind == IMAGE_VMA_VDSO) return CLASS_UNLIKELY;
+	if (vma->prot & PROT_WRITE) return CLASS_OWN;
+	if (!is_live(likely, vma)) return CLASS_UNLIKELY;
+	return vma->prot & PROT_EXEC ? CLASS_OWN : CLASS_CONSTANT;
+}
+
+static int by_likelihood(const void *left, const void *right)
+{
+	const struct area *a = left, *b = right;
+
+	if (a->class != b->class)
+		return a->class < b->class ? -1 : 1;
+	if (a->present_pages != b->present_pages)
+		return a->present_pages < b->present_pages ? -1 : 1;
+	return a->run.first_page < b->run.first_page ? -1 : 1;
+}
+
+static void list_areas(struct likely *likely)
+{
+	const struct image *image = likely->image;
+
+	for (uint32_t i = 0; i < image->nr_vmas; i++) {
+		struct area *area = &likely->areas[likely->nr_areas];
+
+		area->run = all_of(&image->vmas[i]);
+		area->present_pages = present_in(image, area->run);
+		area->class =
+			class_of(likely, &image->vmas[i], area->present_pages);
+		likely->nr_areas += area->class != CLASS_UNLIKELY;
+	}
+	qsort(likely->areas, likely->nr_areas, sizeof(*likely->areas),
+	      by_likelihood);
+}
+
+/* ---- where threads stand ---- */
+
+/* [@from, @to) as far as it is in the area of @raddr. */
+static void add_stand(struct likely *likely, uint64_t raddr, uint64_t from,
+		      uint64_t to)
+{
+	const struct image_vma *vma = image_vma_at(likely->image, raddr);
+
+	if (!vma)
+		return;
+	if (from < page_of(vma->start))
+		from = page_of(vma->start);
+	if (to > page_of(vma->end))
+		to = page_of(vma->end);
+	likely->stands[likely->nr_stands++] =
+		(struct prefetch_run){from, to - from};
+}
+
+static uint64_t before(uint64_t page, uint64_t nr_pages)
+{
+	return page > nr_pages ? page - nr_pages : 0;
+}
+
+static void list_stands(struct likely *likely)
+{
+	const struct image *image = likely->image;
+
+	for (uint32_t i = 0; i < image->nr_threads; i++) {
+		const uint64_t *regs = image->threads[i].regs;
+		uint64_t sp = page_of(regs[REG_RSP_]);
+		uint64_t ip = page_of(regs[REG_RIP_]);
+		uint64_t tls = page_of(regs[REG_FS_BASE_]);
+
+		add_stand(likely, regs[REG_RSP_], sp, sp + STACK_PAGES);
+		add_stand(likely, regs[REG_RIP_], before(ip, CODE_PAGES),
+			  ip + CODE_PAGES);
+		add_stand(likely, regs[REG_FS_BASE_], before(tls, 1), tls + 1);
+	}
+}
+
+/* ---- what comes next ---- */
+
+static void push_touched(struct likely *likely, uint64_t from, uint64_t to)
+{
+	unsigned at = likely->first_touched + likely->nr_touched;
+
+	if (from >= to || likely->nr_touched == TOUCHED_MAX)
+		return;
+	likely->touched[at % TOUCHED_MAX] =
+		(struct prefetch_run){from, to - from};
+	likely->nr_touched++;
+}
+
+void likely_touched(struct likely *likely, struct prefetch_run demand)
+{
+	const struct image *image = likely->image;
+	const struct image_vma *vma =
+		image_vma_at(image, demand.first_page << PAGE_SHIFT);
+	struct prefetch_run all;
+
+	if (!vma || likely->seen[vma - image->vmas])
+		return;
+	likely->seen[vma - image->vmas] = true;
+	all = all_of(vma);
+	if (vma->flags & IMAGE_VMA_RANDOM ||
+	    present_in(image, all) > LIKELY_AREA_PAGES)
+		return;
+	push_touched(likely, demand.first_page + demand.nr_pages,
+		     all.first_page + all.nr_pages);
+	push_touched(likely, all.first_page, demand.first_page);
+}
+
+static struct prefetch_run cut(struct prefetch_run *run, uint64_t max_pages)
+{
+	struct prefetch_run head = *run;
+
+	if (head.nr_pages > max_pages)
+		head.nr_pages = max_pages;
+	run->first_page += head.nr_pages;
+	run->nr_pages -= head.nr_pages;
+	return head;
+}
+
+/* The run that is to be cut now, or NULL. */
+static struct prefetch_run *current(struct likely *likely)
+{
+	for (; likely->nr_touched; likely->nr_touched--) {
+		struct prefetch_run *run =
+			&likely->touched[likely->first_touched];
+
+		if (run->nr_pages)
+			return run;
+		likely->first_touched =
+			(likely->first_touched + 1) % TOUCHED_MAX;
+	}
+	for (; likely->at_stand < likely->nr_stands; likely->at_stand++)
+		if (likely->stands[likely->at_stand].nr_pages)
+			return &likely->stands[likely->at_stand];
+	for (; likely->at_area < likely->nr_areas; likely->at_area++)
+		if (likely->areas[likely->at_area].run.nr_pages)
+			return &likely->areas[likely->at_area].run;
+	return NULL;
+}
+
+struct prefetch_run likely_next(struct likely *likely, uint64_t max_pages)
+{
+	struct prefetch_run *run = current(likely), none = {0, 0};
+
+	return run ? cut(run, max_pages) : none;
+}
+
+/* ---- life ---- */
+
+int likely_new(const struct image *image, struct likely **ret)
+{
+	struct likely *likely = calloc(1, sizeof(*likely));
+
+	if (!likely)
+		return -ENOMEM;
+	likely->image = image;
+	likely->areas = calloc(image->nr_vmas + 1ul, sizeof(*likely->areas));
+	likely->seen = calloc(image->nr_vmas + 1ul, sizeof(*likely->seen));
+	likely->stands = calloc(RUNS_EACH * image->nr_threads + 1ul,
+				sizeof(*likely->stands));
+	if (!likely->areas || !likely->seen || !likely->stands) {
+		likely_free(likely);
+		return -ENOMEM;
+	}
+	list_live(likely);
+	list_stands(likely);
+	list_areas(likely);
+	*ret = likely;
+	return 0;
+}
+
+void likely_free(struct likely *likely)
+{
+	if (!likely)
+		return;
+	free(likely->areas);
+	free(likely->seen);
+	free(likely->stands);
+	free(likely);
+}

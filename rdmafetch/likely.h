@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * likely.h - which pages a child will look at soon: a pure policy
+ *
+ * An image alone tells much.  First comes where its threads stand: stacks,
+ * code, what the thread pointers point at.  Then, the smallest areas first,
+ * what the parent can write, for small areas are a program's own state, and the
+ * code of the files that its threads are in; then these files' constants.  A
+ * large area is data, of which nobody can guess what is wanted; and of many
+ * libraries few are used: an area of one is likely when somebody was seen in
+ * it.
+ *
+ * Threads: none of its own; the caller locks.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/image.h"
+#include "rdmafetch/prefetch.h"
+
+#define LIKELY_AREA_PAGES                                                      \
+	2048u /* what the image has of an area that is small */
+
+struct likely;
+
+/* @image, which is borrowed, before anybody has looked.  0 or -ENOMEM. */
+int likely_new(const struct image *image, struct likely **ret);
+
+/* NULL is allowed. */
+void likely_free(struct likely *likely);
+
+/*
+ * Somebody has looked at @demand.  The first time in a small area the rest of
+ * that goes before all else: what is behind, then what is before.
+ */
+void likely_touched(struct likely *likely, struct prefetch_run demand);
+
+/*
+ * The next run, of at most @max_pages.  It may have holes, and pages that were
+ * told before or that have been looked at.  nr_pages 0: nothing is likely now.
+ */
+struct prefetch_run likely_next(struct likely *likely, uint64_t max_pages);

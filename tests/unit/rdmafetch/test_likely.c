@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_likely.c - an image in, the runs that a child's start needs out
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sys/mman.h>
+
+#include "rdmafetch/likely.h"
+
+#define AT(page) ((uint64_t)(page) << 12)
+#define RW	 (PROT_READ | PROT_WRITE)
+#define RX	 (PROT_READ | PROT_EXEC)
+#define BIG	 (LIKELY_AREA_PAGES + 1)
+
+/* One area, all of it there. */
+#define AREA(first, nr, access, what, file)                                    \
+	{                                                                      \
+		.start = AT(first), .end = AT((first) + (nr)),                 \
+		.prot = (access), .kind = (what), .inode = (file)              \
+	}
+
+enum { PROGRAM = 1, LIBC, OTHER };
+
+static struct image_vma vmas[] = {
+	AREA(100, 40, RX, IMAGE_VMA_FILE, PROGRAM),
+	AREA(140, 5, PROT_READ, IMAGE_VMA_FILE, PROGRAM),
+	AREA(200, 30, RW, IMAGE_VMA_FILE, OTHER),
+	AREA(300, 20, RX, IMAGE_VMA_FILE, OTHER),
+	AREA(1000, 200, RX, IMAGE_VMA_FILE, LIBC),
+	AREA(2000, 10, RW, IMAGE_VMA_ANON, 0),
+	AREA(3000, BIG, RW, IMAGE_VMA_ANON, 0),
+	AREA(9000, 50, RW, IMAGE_VMA_ANON, 0), /* RANDOM */
+	AREA(9100, 60, RW, IMAGE_VMA_HEAP, 0), /* no pages */
+	AREA(9500, 100, RW, IMAGE_VMA_STACK, 0),
+	AREA(9700, 2, RX, IMAGE_VMA_VDSO, 0),
+};
+static struct image_run runs[] = {
+	{100, 45},   {200, 30},	 {300, 20},   {1000, 200}, {2000, 10},
+	{3000, BIG}, {9000, 50}, {9500, 100}, {9700, 2},
+};
+static struct image_thread thread = {
+	.regs = {[REG_RIP_] = AT(1010) + 5,
+		 [REG_RSP_] = AT(9530) + 8,
+		 [REG_FS_BASE_] = AT(2003)},
+};
+static struct image image = {
+	.vmas = vmas,
+	.nr_vmas = sizeof(vmas) / sizeof(*vmas),
+	.runs = runs,
+	.nr_runs = sizeof(runs) / sizeof(*runs),
+	.threads = &thread,
+	.nr_threads = 1,
+	.mm.start_code = AT(100),
+};
+
+static struct likely *open_it(void)
+{
+	struct likely *likely = NULL;
+
+	vmas[7].flags = IMAGE_VMA_RANDOM;
+	assert_int_equal(likely_new(&image, &likely), 0);
+	return likely;
+}
+
+static void expect(struct likely *likely, uint64_t first, uint64_t nr)
+{
+	struct prefetch_run run = likely_next(likely, 64);
+
+	assert_int_equal(run.nr_pages, nr);
+	if (nr)
+		assert_int_equal(run.first_page, first);
+}
+
+/* Stack, code, thread pointer; what is written and live code; constants. */
+static void expect_all(struct likely *likely)
+{
+	static const struct prefetch_run want[] = {
+		{9530, 64}, {1000, 42}, {2002, 2},  {2000, 10},
+		{200, 30},  {100, 40},	{1000, 64}, {1064, 64},
+		{1128, 64}, {1192, 8},	{140, 5},   {0, 0},
+	};
+
+	for (unsigned i = 0; i < sizeof(want) / sizeof(*want); i++)
+		expect(likely, want[i].first_page, want[i].nr_pages);
+}
+
+static void where_threads_stand_comes_first_then_small_areas(void **state)
+{
+	struct likely *likely = open_it();
+
+	expect_all(likely);
+	likely_free(likely);
+}
+
+static void an_area_that_was_touched_goes_before_all(void **state)
+{
+	struct likely *likely = open_it();
+	struct prefetch_run touch = {305, 4};
+
+	likely_touched(likely, touch);
+	expect(likely, 309, 11);
+	expect(likely, 300, 5);
+	likely_touched(likely, touch); /* the second time is no news */
+	expect_all(likely);
+	touch.first_page = 140; /* to its end: only what is before */
+	touch.nr_pages = 5;
+	likely_touched(likely, touch);
+	expect(likely, 0, 0);
+	likely_free(likely);
+}
+
+static void nobody_knows_about_large_and_random_areas_and_holes(void **state)
+{
+	static const uint64_t pages[] = {3005, 9001, 8000};
+	struct likely *likely = open_it();
+
+	for (unsigned i = 0; i < 3; i++)
+		likely_touched(likely, (struct prefetch_run){pages[i], 1});
+	expect_all(likely);
+	likely_free(likely);
+}
+
+static void more_touches_than_are_kept_are_let_go(void **state)
+{
+	enum { MANY = 200 };
+	static struct image_vma many[MANY];
+	static struct image_run present[MANY];
+	struct image crowd = {.vmas = many,
+			      .nr_vmas = MANY,
+			      .runs = present,
+			      .nr_runs = MANY};
+	struct likely *likely = NULL;
+	uint64_t pages = 0, nr;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		many[i] = (struct image_vma)AREA(100 + i * 10, 4, PROT_READ,
+						 IMAGE_VMA_FILE, OTHER);
+		present[i] = (struct image_run){100 + i * 10, 4};
+	}
+	assert_int_equal(likely_new(&crowd, &likely), 0);
+	for (unsigned i = 0; i < MANY; i++)
+		likely_touched(likely, (struct prefetch_run){101 + i * 10, 1});
+	while ((nr = likely_next(likely, 64).nr_pages))
+		pages += nr;
+	assert_in_range(pages, 3 * 32, 3 * MANY);
+	likely_free(likely);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			where_threads_stand_comes_first_then_small_areas),
+		cmocka_unit_test(an_area_that_was_touched_goes_before_all),
+		cmocka_unit_test(
+			nobody_knows_about_large_and_random_areas_and_holes),
+		cmocka_unit_test(more_touches_than_are_kept_are_let_go),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
