@@ -60,6 +60,13 @@ static void nap(void)
 	(void)nanosleep(&ms, NULL);
 }
 
+/* Time for what should not be. */
+static void nap_long(void)
+{
+	for (unsigned i = 0; i < 50; i++)
+		nap();
+}
+
 static void wait_likely(struct fetch *fetch, uint64_t nr_pages)
 {
 	for (unsigned i = 0; i < 10000; i++, nap())
@@ -135,6 +142,7 @@ static void expect_no_stream(struct fetch *fetch, struct gate *gate)
 	gate_let(gate, GATE_ALL, 0);
 	look_twice(fetch);
 	check_from(fetch, 2, 34);
+	nap_long();
 	assert_int_equal(gate_nr(gate), 6);
 	assert_int_equal(reader_stats(fetch).likely_pages, 0);
 	fetch_close(fetch);
@@ -205,6 +213,7 @@ static void what_nobody_took_goes_with_the_last_user(void **state)
 	/* Then it is read as any other page, with a new user too. */
 	fetch_pages_opened(fetch);
 	reader_check(fetch, BASE_PAGE + 64, 8);
+	nap_long();
 	assert_int_equal(gate_nr(gate), nr_reads + 1);
 	fetch_pages_closed(fetch);
 	fetch_close(fetch);
