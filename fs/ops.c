@@ -101,12 +101,20 @@ static int is_cached(const struct tree_node *node)
 	return node->kind != TREE_LIVE && node->kind != TREE_MEM;
 }
 
+/* Before the answer: it may be closed before we go on. */
+static void opening(const struct ops_context *ops)
+{
+	use_begin(ops->use);
+	fetch_pages_opened(ops->fetch);
+}
+
 /* Who was interrupted while the file was opened does not close it. */
 static void opened(const struct ops_context *ops, int replied)
 {
 	if (replied != -ENOENT)
-		fetch_pages_opened(ops->fetch);
-	else if (use_end(ops->use) && ops->unused)
+		return;
+	fetch_pages_closed(ops->fetch);
+	if (use_end(ops->use) && ops->unused)
 		ops->unused(ops->unused_arg);
 }
 
@@ -120,7 +128,7 @@ static void open_warm(fuse_req_t req)
 		(void)fuse_reply_err(req, ENOENT);
 		return;
 	}
-	use_begin(ops->use);
+	opening(ops);
 	opened(ops, passthrough_reply_open(req, id));
 }
 
@@ -149,7 +157,7 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino,
 		(void)fuse_reply_open(req, file);
 		return;
 	}
-	use_begin(ops->use);
+	opening(ops);
 	opened(ops, fuse_reply_open(req, file));
 }
 

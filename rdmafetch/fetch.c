@@ -169,6 +169,12 @@ static void note_fault(struct fetch *fetch, struct prefetch_run run)
 				  (uint32_t)run.nr_pages);
 }
 
+static void leave(struct fetch *fetch)
+{
+	if (--fetch->nr_callers == 0)
+		(void)pthread_cond_broadcast(&fetch->no_callers);
+}
+
 static void end(struct fetch *fetch, const struct round *round,
 		const uint64_t range[2], uint64_t took_ns, int err)
 {
@@ -181,8 +187,9 @@ static void end(struct fetch *fetch, const struct round *round,
 	if (err || round->how == LATENCY_FETCHED)
 		fetch->is_stale = err == -ESTALE;
 	fetch->stats.demand_errors += err && err != -ENOTCONN;
-	if (--fetch->nr_callers == 0)
-		(void)pthread_cond_broadcast(&fetch->no_callers);
+	/* Who has pages lent to him is here until he has given them back. */
+	if (!round->loan || !round->loan->nr_flights)
+		leave(fetch);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
 
@@ -261,6 +268,7 @@ void fetch_return(struct fetch *fetch, struct loan *loan)
 		return;
 	(void)pthread_mutex_lock(&fetch->pump.lock);
 	loan_return(loan, &fetch->pump);
+	leave(fetch);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
 
@@ -374,8 +382,9 @@ void fetch_close(struct fetch *fetch)
 		(void)pthread_cond_wait(&fetch->no_callers, &fetch->pump.lock);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 	ahead_close(fetch->ahead);
-	hold_close(fetch->hold);
+	/* Its thread looks at the table, in which are what hold has kept. */
 	supply_close(fetch->supply);
+	hold_close(fetch->hold);
 	pump_done(&fetch->pump);
 	pageset_free(fetch->here);
 	pageset_free(fetch->faulted);

@@ -131,8 +131,8 @@ int fetch_fault(struct fetch *fetch, uint64_t raddr, void *buf,
 /*
  * The same of either kind, with no copy of what lies in prefetch buffers: the
  * answer is @ret->iov, of which some is @wanted->buf.  Good until
- * fetch_return(), which must come soon and before fetch_close(): what is lent
- * keeps its place. After an error nothing is lent.
+ * fetch_return(), which must come soon: what is lent keeps its place, and
+ * fetch_close() waits for it.  After an error nothing is lent.
  */
 int fetch_lend(struct fetch *fetch, const struct piece *wanted, bool is_fault,
 	       struct loan *ret);

@@ -209,6 +209,24 @@ static struct prefetch_run cut(struct prefetch_run *run, uint64_t max_pages)
 	return head;
 }
 
+/*
+ * Go to the first page of @run that the image has, if there is one: an area may
+ * be large, and what is in it small.
+ */
+static bool find_present(const struct likely *likely, struct prefetch_run *run)
+{
+	uint64_t end = run->first_page + run->nr_pages;
+	const struct image_run *next =
+		image_run_after(likely->image, run->first_page);
+
+	if (!run->nr_pages || !next || next->first_page >= end)
+		return false;
+	if (next->first_page > run->first_page)
+		run->first_page = next->first_page;
+	run->nr_pages = end - run->first_page;
+	return true;
+}
+
 /* The run that is to be cut now, or NULL. */
 static struct prefetch_run *current(struct likely *likely)
 {
@@ -216,16 +234,16 @@ static struct prefetch_run *current(struct likely *likely)
 		struct prefetch_run *run =
 			&likely->touched[likely->first_touched];
 
-		if (run->nr_pages)
+		if (find_present(likely, run))
 			return run;
 		likely->first_touched =
 			(likely->first_touched + 1) % TOUCHED_MAX;
 	}
 	for (; likely->at_stand < likely->nr_stands; likely->at_stand++)
-		if (likely->stands[likely->at_stand].nr_pages)
+		if (find_present(likely, &likely->stands[likely->at_stand]))
 			return &likely->stands[likely->at_stand];
 	for (; likely->at_area < likely->nr_areas; likely->at_area++)
-		if (likely->areas[likely->at_area].run.nr_pages)
+		if (find_present(likely, &likely->areas[likely->at_area].run))
 			return &likely->areas[likely->at_area].run;
 	return NULL;
 }

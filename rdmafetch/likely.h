@@ -37,7 +37,9 @@ void likely_free(struct likely *likely);
 void likely_touched(struct likely *likely, struct prefetch_run demand);
 
 /*
- * The next run, of at most @max_pages.  It may have holes, and pages that were
- * told before or that have been looked at.  nr_pages 0: nothing is likely now.
+ * The next run, of at most @max_pages, which begins with a page that the image
+ * has: as many calls as it has such runs.  It may have holes, and pages that
+ * were told before or that have been looked at.  nr_pages 0: nothing is likely
+ * now.
  */
 struct prefetch_run likely_next(struct likely *likely, uint64_t max_pages);

@@ -46,6 +46,7 @@ struct supply {
 	int nr_users;
 	bool is_called, is_ending, is_closing;
 	bool has_thread, is_over, is_idle;
+	bool is_woken; /* since the thread has begun to look */
 };
 
 static uint64_t pages_of(const struct slot *slot)
@@ -60,6 +61,7 @@ static uint64_t all_used(const struct slot *slot)
 
 static void wake(struct supply *supply)
 {
+	supply->is_woken = true;
 	if (supply->is_idle)
 		(void)pthread_cond_signal(&supply->waiter.wake);
 }
@@ -301,7 +303,7 @@ static void *supply_main(void *arg)
 
 	(void)pthread_mutex_lock(&pump->lock);
 	for (;;) {
-		supply->waiter.ready = false;
+		supply->waiter.ready = supply->is_woken = false;
 		work(supply);
 		if (supply->is_closing && !supply->likely)
 			break;
@@ -309,6 +311,8 @@ static void *supply_main(void *arg)
 			pump_watch(pump, &supply->waiter);
 			continue;
 		}
+		if (supply->is_woken) /* while the lock was let go */
+			continue;
 		supply->is_idle = true;
 		(void)pthread_cond_wait(&supply->waiter.wake, &pump->lock);
 		supply->is_idle = false;

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -346,6 +347,45 @@ static void what_is_lent_keeps_its_place(void **state)
 	fetch_close(fetch);
 }
 
+struct closer {
+	struct fetch *fetch;
+	atomic_bool is_done;
+};
+
+static void *close_it(void *arg)
+{
+	struct closer *closer = arg;
+
+	fetch_close(closer->fetch);
+	atomic_store(&closer->is_done, true);
+	return NULL;
+}
+
+/* The thread that answers with it may end after all others. */
+static void close_waits_for_what_is_lent(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 1);
+	const struct timespec while_ = {.tv_nsec = 50000000};
+	char buf[PAGE_BYTES];
+	const struct piece wanted = {BASE + PAGE_BYTES, sizeof(buf), buf};
+	struct gate *gate;
+	struct closer closer = {reader_open_gate(&options, true, &gate), false};
+	struct loan loan;
+	pthread_t thread;
+
+	gate_let(gate, GATE_ALL, 0);
+	reader_check(closer.fetch, BASE_PAGE, 1);
+	wait_foreseen(closer.fetch, gate, 1);
+	assert_int_equal(fetch_lend(closer.fetch, &wanted, true, &loan), 0);
+	assert_int_equal(loan.nr_flights, 1);
+	assert_int_equal(pthread_create(&thread, NULL, close_it, &closer), 0);
+	(void)nanosleep(&while_, NULL);
+	assert_false(atomic_load(&closer.is_done));
+	assert_true(reader_pages_right(BASE_PAGE + 1, loan.iov[0].iov_base, 1));
+	fetch_return(closer.fetch, &loan);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static void close_does_not_wait_for_a_silent_far_end(void **state)
 {
 	struct fetch_options options = usual(&prefetch_next, 64);
@@ -415,6 +455,7 @@ int main(void)
 		cmocka_unit_test(what_is_here_by_faults_is_foreseen_for_a_tool),
 		cmocka_unit_test(what_is_held_is_lent),
 		cmocka_unit_test(what_is_lent_keeps_its_place),
+		cmocka_unit_test(close_waits_for_what_is_lent),
 		cmocka_unit_test(close_does_not_wait_for_a_silent_far_end),
 		cmocka_unit_test(many_threads_get_right_bytes),
 		cmocka_unit_test(many_threads_survive_breaks),

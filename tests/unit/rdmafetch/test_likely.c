@@ -126,6 +126,30 @@ static void nobody_knows_about_large_and_random_areas_and_holes(void **state)
 	likely_free(likely);
 }
 
+/* An area may be as large as the address space, and have three pages. */
+static void holes_are_passed_over_at_once(void **state)
+{
+	static struct image_vma sparse[] = {
+		AREA(0x1000, 1ull << 32, RW, IMAGE_VMA_ANON, 0),
+	};
+	static struct image_run far[] = {
+		{0x2000, 1}, {0x40000000, 1}, {0xf0000000, 1}};
+	const struct image image_of_it = {
+		.vmas = sparse, .nr_vmas = 1, .runs = far, .nr_runs = 3};
+	struct likely *likely = NULL;
+
+	assert_int_equal(likely_new(&image_of_it, &likely), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(likely_next(likely, 64).first_page,
+				 far[i].first_page);
+	expect(likely, 0, 0);
+	likely_touched(likely, (struct prefetch_run){0x40000000, 1});
+	expect(likely, 0xf0000000, 64);
+	expect(likely, 0x2000, 64);
+	expect(likely, 0, 0);
+	likely_free(likely);
+}
+
 static void more_touches_than_are_kept_are_let_go(void **state)
 {
 	enum { MANY = 200 };
@@ -160,6 +184,7 @@ int main(void)
 		cmocka_unit_test(an_area_that_was_touched_goes_before_all),
 		cmocka_unit_test(
 			nobody_knows_about_large_and_random_areas_and_holes),
+		cmocka_unit_test(holes_are_passed_over_at_once),
 		cmocka_unit_test(more_touches_than_are_kept_are_let_go),
 	};
 

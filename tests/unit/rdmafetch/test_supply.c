@@ -22,11 +22,8 @@
 #include "tests/contract/gate.h"
 #include "tests/unit/rdmafetch/reader.h"
 
-/*
- * The area of single pages is the smaller one, and first: two runs of it, for
- * the first has less than a window.
- */
-#define WINDOW_READS 63u
+/* The area of single pages is the smaller one, and first: one run of it. */
+#define WINDOW_READS 32u
 
 static struct image_vma vmas[] = {
 	{.start = BASE,
@@ -219,6 +216,24 @@ static void what_nobody_took_goes_with_the_last_user(void **state)
 	fetch_close(fetch);
 }
 
+/* What a policy foresaw is held still, and in one table with the stream. */
+static void all_ends_with_the_fetch(void **state)
+{
+	struct fetch_options options = usual();
+	struct gate *gate;
+	struct fetch *fetch;
+
+	options.policy = &prefetch_next;
+	options.prefetch_pages = 8;
+	fetch = reader_open_gate(&options, true, &gate);
+	gate_let(gate, GATE_ALL, 0);
+	look_twice(fetch);
+	fetch_pages_opened(fetch);
+	wait_likely(fetch, 300);
+	assert_true(reader_stats(fetch).prefetch_pages > 0);
+	fetch_close(fetch);
+}
+
 /* A tool takes a copy and leaves the page. */
 static void reads_of_tools_leave_pages_to_faults(void **state)
 {
@@ -302,6 +317,7 @@ int main(void)
 		cmocka_unit_test(nothing_comes_where_it_is_not_wanted),
 		cmocka_unit_test(a_window_is_under_way_and_demand_goes_first),
 		cmocka_unit_test(what_nobody_took_goes_with_the_last_user),
+		cmocka_unit_test(all_ends_with_the_fetch),
 		cmocka_unit_test(reads_of_tools_leave_pages_to_faults),
 		cmocka_unit_test(what_did_not_come_is_left_to_demand),
 		cmocka_unit_test(many_threads_get_right_bytes),
