@@ -205,16 +205,18 @@ static int wait_ms(struct serve *serve)
 {
 	uint64_t now_ns = io_monotonic_ns();
 	int least_ms = -1;
+	bool has_cut = false;
 
 	for (unsigned i = 0; i < serve->nr_clients; i++) {
 		int ms = serve_client_wait_ms(serve->clients[i], now_ns);
 
+		has_cut |= !ms;
 		if (!ms)
 			serve_client_cut(serve->clients[i]);
 		else if (ms > 0 && (least_ms < 0 || ms < least_ms))
 			least_ms = ms;
 	}
-	return least_ms;
+	return has_cut ? 0 : least_ms; /* part() with it first */
 }
 
 /* No child may come or go before all have been looked at. */

@@ -233,7 +233,8 @@ static void look_at(struct serve_children *children, struct serve_child *child)
 		has_ended(children, child);
 	}
 	/* Its init may have ended since it said so, or be about to. */
-	if (charge->empty && child->told && charge->pid && !child->killed)
+	if (charge->empty && child->told && charge->pid && !child->killed &&
+	    !charge->killed)
 		worlds_give(child->image->worlds, charge_take_world(charge));
 	if (is_over(child))
 		free_place(child);

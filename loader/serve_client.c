@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 
 #define PATIENCE_NS  10000000000ull /* from connection to request: 10 s */
 #define NS_PER_MS    1000000ull
+#define ROOM_MS	     100       /* once: who has not read by then is cut off */
 #define UNREAD_BYTES (4 << 20) /* what a thousand children have to tell */
 
 static bool is_ours(int sock)
@@ -151,9 +153,26 @@ int serve_client_choose(struct serve_client *client, const struct load *base,
 	return error;
 }
 
+/* Where make_room() got little, a client that reads may be behind. */
+static bool await_room(int sock)
+{
+	struct pollfd room = {.fd = sock, .events = POLLOUT};
+
+	return poll(&room, 1, ROOM_MS) == 1 && room.revents == POLLOUT;
+}
+
 static void tell(struct serve_client *client, struct ask_message *message)
 {
-	if (client->sock >= 0 && ask_send(client->sock, message))
+	int error;
+
+	if (client->sock < 0)
+		return;
+	error = ask_send(client->sock, message);
+	/* With a body the head may have gone. */
+	if (error == -EAGAIN && !message->head.body_bytes &&
+	    await_room(client->sock))
+		error = ask_send(client->sock, message);
+	if (error)
 		serve_client_cut(client);
 }
 

@@ -19,15 +19,18 @@
 #include "parent/lending.h"
 #include "parent/pages.h"
 
+#define ANSWER_MS 1000
+
 /* The copied areas are runs of an image, so there cannot be more of them. */
 #define SHARED_RUNS_MAX IMAGE_RUNS_MAX
 
 struct keeper {
 	pid_t pid;
 	int sock;
-	int twin_pidfd;	  /* or -1 */
-	int lender_pidfd; /* or -1 */
-	uint32_t lends;	  /* ranges that were asked for and not answered */
+	int twin_pidfd;	   /* or -1 */
+	int lender_pidfd;  /* or -1 */
+	uint32_t lends;	   /* ranges that were asked for and not answered */
+	bool has_answered; /* its target runs on */
 	struct keeper_result result;
 };
 
@@ -176,6 +179,7 @@ int keeper_finish(struct keeper *keeper,
 				    .runs_fd = -1};
 	int rc = receive(keeper, &delivery);
 
+	keeper->has_answered = true;
 	if (rc)
 		return refuse(ret_why, rc, "its keeper died");
 	if (delivery.answer.error) {
@@ -265,9 +269,24 @@ int keeper_lends(const struct keeper *keeper)
 	return keeper->lends != 0;
 }
 
+/*
+ * In the pause seccomp is lifted from the target, and comes back with our death
+ * while it still makes calls for us.  So the keeper has a moment to come to its
+ * answer, or its end: then the target runs on.
+ */
+static void await_answer(const struct keeper *keeper)
+{
+	struct pollfd answer = {.fd = keeper->sock, .events = POLLIN};
+
+	if (!keeper->has_answered)
+		(void)poll(&answer, 1, ANSWER_MS);
+}
+
 /* Without a twin, or before it was named, the keeper's own end must do. */
 int keeper_kill(struct keeper *keeper)
 {
+	await_answer(keeper);
+	keeper->has_answered = true;
 	(void)kill(keeper->pid, SIGKILL);
 	return keeper->twin_pidfd >= 0 ? keeper->twin_pidfd : keeper->sock;
 }
@@ -286,6 +305,7 @@ void keeper_release(struct keeper *keeper)
 {
 	if (!keeper)
 		return;
+	await_answer(keeper);
 	(void)kill(keeper->pid, SIGKILL);
 	while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
 		;

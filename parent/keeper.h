@@ -97,6 +97,9 @@ int keeper_lends(const struct keeper *keeper);
  * more memory it has.  No page can be read from here on.  keeper_release()
  * blocks the less once the descriptor that this returns is readable; it stays
  * the keeper's.
+ *
+ * Both wait first, a second at most, for a keeper that has not answered: a
+ * target under seccomp may die with who dies in its pause.
  */
 int keeper_kill(struct keeper *keeper);
 
