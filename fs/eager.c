@@ -47,8 +47,9 @@ static uint64_t here_pages(const struct eager *eager)
 }
 
 /*
- * Whether nothing has come for longer than a read waits, for want of a
- * connection: what is asked for ahead is asked for again for ever.
+ * Whether the far end has no such image any more, or nothing has come for
+ * longer than a read waits, for want of a connection: what is asked for ahead
+ * is asked for again for ever.
  */
 static bool is_lost(struct eager *eager)
 {
@@ -57,9 +58,11 @@ static bool is_lost(struct eager *eager)
 	uint64_t now = io_monotonic_ns();
 	int err;
 
+	fetch_get_stats(options->fetch, &stats);
+	if (stats.is_gone)
+		return true;
 	if (!options->patience_ns)
 		return false;
-	fetch_get_stats(options->fetch, &stats);
 	if (stats.prefetch_pages != eager->come_pages) {
 		eager->come_pages = stats.prefetch_pages;
 		eager->come_ns = now;

@@ -27,7 +27,7 @@
 #define RUNS_MAX   64u
 
 /* Flights lost to breaks in a row, after which the rest is left to demand. */
-#define LOSSES_MAX 64u
+#define LOSSES_MAX (4 * LOTS * LOT_PIECES) /* a break takes all of one turn */
 #define RETRY_S	   1 /* between attempts to reach a lost far end */
 
 struct run_queue {

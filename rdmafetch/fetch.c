@@ -184,6 +184,10 @@ static void end(struct fetch *fetch, const struct round *round,
 		hist_add(&fetch->latency.by[round->how], took_ns);
 	if (round->is_fault && !err)
 		note_fault(fetch, run_of(range[0], range[1] - range[0]));
+	/* What has come of it nobody keeps. */
+	if (round->is_fault && err)
+		(void)pageset_del(fetch->here,
+				  run_of(range[0], range[1] - range[0]));
 	if (err || round->how == LATENCY_FETCHED)
 		fetch->is_stale = err == -ESTALE;
 	fetch->stats.demand_errors += err && err != -ENOTCONN;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_faults.c - what is noted of demand reads: time, and the working set
+ * test_faults.c - what is noted of demand reads: time, the working set,
+ * and what is here
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +15,7 @@
 #include "common/source.h"
 #include "rdmafetch/fetch.h"
 #include "rdmafetch/null.h"
+#include "tests/contract/gate.h"
 #include "tests/unit/rdmafetch/reader.h"
 
 static struct fetch *open_over(const struct null_options *faults)
@@ -81,11 +84,38 @@ static void latency_is_counted_for_memory(void **state)
 	fetch_close(fetch);
 }
 
+/* Who asked keeps none of it, so the page that came must come again. */
+static void of_a_fault_that_fails_nothing_is_here(void **state)
+{
+	enum { FROM = 255, TO = 515 }; /* a page, a hole, a page */
+	static char buf[(TO - FROM) * PAGE_BYTES];
+	const struct fetch_options options = {
+		.image = &reader_image, .timeout_ms = 10000, .tries = 1};
+	struct gate *gate;
+	struct fetch *fetch;
+
+	fetch = reader_open_gate(&options, true, &gate);
+	gate_let(gate, 1, 0);
+	gate_let(gate, 1, -EFAULT);
+	assert_int_not_equal(
+		fetch_fault(fetch, BASE + FROM * PAGE_BYTES, buf, sizeof(buf)),
+		0);
+	assert_int_equal(gate_nr(gate), 2);
+	assert_int_equal(reader_stats(fetch).here_pages, 0);
+	gate_let(gate, GATE_ALL, 0);
+	assert_int_equal(
+		fetch_fault(fetch, BASE + FROM * PAGE_BYTES, buf, sizeof(buf)),
+		0);
+	assert_int_equal(reader_stats(fetch).here_pages, 2);
+	fetch_close(fetch);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_working_set_is_in_order_of_faults),
 		cmocka_unit_test(latency_is_counted_for_memory),
+		cmocka_unit_test(of_a_fault_that_fails_nothing_is_here),
 	};
 
 	reader_setup();
