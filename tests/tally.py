@@ -16,8 +16,11 @@ NONE = re.compile(r"1\.\.0 # SKIP *(.*)$")
 
 def reason(test):
     """The last line that a skipped test printed."""
-    lines = [line for line in test.get("stdout", "").splitlines() if line]
-    return lines[-1] if lines else "no reason given"
+    for stream in "stdout", "stderr":
+        lines = [line for line in test.get(stream, "").splitlines() if line]
+        if lines:
+            return lines[-1]
+    return "no reason given"
 
 
 def name(test):
