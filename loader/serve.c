@@ -283,13 +283,13 @@ static void end_children(struct serve *serve)
 
 static void done(struct serve *serve)
 {
+	serve_children_done(&serve->children);
 	for (unsigned i = 0; i < serve->nr_clients; i++)
 		serve_client_free(serve->clients[i]);
 	for (unsigned i = 0; serve->images && i < serve->options->nr_loads; i++)
 		serve_image_close(&serve->images[i]);
 	cleanup_close(&serve->signals);
 	free(serve->images);
-	serve_children_done(&serve->children);
 	free(serve->clients);
 	free(serve->polls);
 	free(serve->room);

@@ -315,7 +315,11 @@ int serve_children_init(struct serve_children *children, unsigned max)
 	return children->places ? 0 : -ENOMEM;
 }
 
+/* What children without an init have left running may be there still. */
 void serve_children_done(struct serve_children *children)
 {
+	for (unsigned i = 0; children->places && i < children->nr_places; i++)
+		if (!is_free(&children->places[i]))
+			charge_done(&children->places[i].charge);
 	free(children->places);
 }

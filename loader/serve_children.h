@@ -35,7 +35,7 @@ struct serve_children {
 /* 0 or -ENOMEM; serve_children_done() either way. */
 int serve_children_init(struct serve_children *children, unsigned max);
 
-/* All must have ended. */
+/* All have ended, but for what those without an init have left running. */
 void serve_children_done(struct serve_children *children);
 
 /*

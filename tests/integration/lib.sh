@@ -121,23 +121,28 @@ show_logs() {
 	done
 }
 
-# The number of a connection that has ended is soon another test's.
-is_anothers() {
-	awk -v number="0:$1" -v dir="$dir/" \
-		'$3 == number && index($5, dir) != 1 { found = 1 }
-		END { exit !found }' /proc/self/mountinfo
+# A connection's number is another test's as soon as it has ended, between two lines
+# of this too; the inode of its folder is not.
+born() {
+	stat -c %i "/sys/fs/fuse/connections/$1" 2>/dev/null || echo gone
+}
+
+# note_connection MAJOR:MINOR: what "mountpoint -d" says of a mount made here.
+fuse_connections=()
+note_connection() {
+	[ -n "$1" ] || fail "it is not mounted"
+	fuse_connections+=("${1#*:}:$(born "${1#*:}")")
 }
 
 # Break the FUSE connections of mounts made here, if any process still hangs.
-fuse_connections=()
 abort_fuse() {
-	local number
+	local one
 	[ -n "$(ours)" ] || return 0
 	sleep 0.3
 	[ -n "$(ours)" ] || return 0
-	for number in "${fuse_connections[@]}"; do
-		! is_anothers "$number" || continue
-		echo 1 >"/sys/fs/fuse/connections/$number/abort"
+	for one in "${fuse_connections[@]}"; do
+		[ "$(born "${one%:*}")" = "${one#*:}" ] || continue
+		echo 1 >"/sys/fs/fuse/connections/${one%:*}/abort"
 	done 2>/dev/null
 }
 
@@ -202,7 +207,7 @@ mount_image() {
 	local options=${2-}${2:+${MITOSIS_MOUNT:+,}}${MITOSIS_MOUNT-}
 	mkdir -p "$mnt"
 	"$tools/mitosisfs" "$1" "$mnt" ${options:+-o "$options"}
-	fuse_connections+=("$(mountpoint -d "$mnt" | cut -d: -f2)")
+	note_connection "$(mountpoint -d "$mnt")"
 }
 
 # The way of a test is TRANSPORT-MEMORY, such as tcp-own.  Transport served is local,

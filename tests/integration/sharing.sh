@@ -64,7 +64,7 @@ at() {
 	mkdir -p "$2"
 	"$tools/mitosisfs" "127.0.0.1:/image/$1" "$2" \
 		-o "port=$port,proto=tcp${3:+,$3}"
-	fuse_connections+=("$(mountpoint -d "$2" | cut -d: -f2)")
+	note_connection "$(mountpoint -d "$2")"
 }
 
 look() {

@@ -75,7 +75,7 @@ umount "$mnt"
 # eager=wait: all is here when the mount returns; progress was told as JSON.
 mkdir -p "$mnt"
 "$tools/mitosisfs" "$source" "$mnt" -o "$proto,mode=eager,eager=wait" 2>wait.txt
-fuse_connections+=("$(mountpoint -d "$mnt" | cut -d: -f2)")
+note_connection "$(mountpoint -d "$mnt")"
 is_complete || fail "eager=wait returns early"
 [ "$(counter pages_here)" = "$(counter pages_present)" ] || fail "not all is here"
 [ "$(counter bytes_read)" = $(($(counter pages_present) * 4096)) ] ||

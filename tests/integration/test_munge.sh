@@ -130,7 +130,7 @@ install -d -o $nobody -g $nobody "$dir/mnt"
 "${on_b[@]}" setpriv --reuid $nobody --regid $nobody --clear-groups \
 	"$tools/mitosisfs" "$server:/pid/${pids[$nobody]}" "$dir/mnt" \
 	-o "port=$port,sec=munge,munge_socket=$dir/munge-b/socket"
-fuse_connections+=("$(as $nobody mountpoint -d "$dir/mnt" | cut -d: -f2)")
+note_connection "$(as $nobody mountpoint -d "$dir/mnt")"
 as $nobody /usr/bin/python3 - "$here" "$dir/mnt/image/vma" \
 	"${addrs[$nobody]}" $nobody $mib <<'END'
 import os, sys

@@ -188,7 +188,7 @@ END
 
 by_mount() {
 	mount_by "$1"
-	fuse_connections+=("$(as $nobody mountpoint -d "$dir/mnt" | cut -d: -f2)")
+	note_connection "$(as $nobody mountpoint -d "$dir/mnt")"
 	area_is_right
 	as $nobody cat "$dir/mnt/status" >"$dir/status"
 	as $nobody fusermount3 -u "$dir/mnt"
@@ -202,7 +202,7 @@ grep -q '^transport: tcp (why: sec=psk: what goes over RDMA is not inside TLS)' 
 
 # A connection that is cut is made anew, by the key again.
 mount_by "sec=psk,psk_file=$dir/nobodys"
-fuse_connections+=("$(as $nobody mountpoint -d "$dir/mnt" | cut -d: -f2)")
+note_connection "$(as $nobody mountpoint -d "$dir/mnt")"
 cut=$("${on_b[@]}" ss -HKtn state established "dport = :$port" | wc -l)
 area_is_right
 [ "$(as $nobody sed -n 's/^reconnects: //p' "$dir/mnt/status")" = "$cut" ] ||
@@ -211,7 +211,7 @@ as $nobody fusermount3 -u "$dir/mnt"
 
 # A line that is taken out lets nobody in; who is in stays in.
 mount_by "sec=psk,psk_file=$dir/nobodys"
-fuse_connections+=("$(as $nobody mountpoint -d "$dir/mnt" | cut -d: -f2)")
+note_connection "$(as $nobody mountpoint -d "$dir/mnt")"
 cp "$dir/keys" "$dir/all"
 sed -i "/^$name:/d" "$dir/keys"
 turned_away "has not got this key" remote $nobody "${by_key[@]}" list
@@ -234,7 +234,7 @@ by_plain_mount() {
 	"${on_a[@]}" setpriv --reuid $nobody --regid $nobody --clear-groups \
 		"$tools/mitosisfs" "127.0.0.1:/pid/$parent" "$dir/mnt" \
 		-o "port=$port"
-	fuse_connections+=("$(as $nobody mountpoint -d "$dir/mnt" | cut -d: -f2)")
+	note_connection "$(as $nobody mountpoint -d "$dir/mnt")"
 	area_is_right
 	as $nobody fusermount3 -u "$dir/mnt"
 }

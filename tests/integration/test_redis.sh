@@ -11,7 +11,7 @@ need_tools mitosisfs mitosis-load mitosisd
 need_programs redis-server redis-cli nsenter unshare
 
 keys=100000
-redis_port=$(shuf -n 1 -i 30000-39999)
+redis_port=$(shuf -n 1 -i 20000-29999) # no client's by chance
 
 # The commands that set every key, in redis's own protocol.
 refill() {

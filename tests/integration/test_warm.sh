@@ -131,7 +131,7 @@ ctl status | grep -E "^$mnt +$source +ready +eager +warm " >/dev/null || fail "$
 # The bytes, beside a mount that brings them as they are looked at.
 mkdir plain
 "$tools/mitosisfs" "$source" "$dir/plain" -o "$proto,mode=prefetch"
-fuse_connections+=("$(mountpoint -d "$dir/plain" | cut -d: -f2)")
+note_connection "$(mountpoint -d "$dir/plain")"
 mounts --socket "$socket" | grep -x "plain ready prefetch cold mode=prefetch" \
 	>/dev/null ||
 	fail "mitosisctl status: $(mounts --socket "$socket")"
@@ -179,7 +179,7 @@ XDG_RUNTIME_DIR=$dir mounts | grep -x "mnt dead None None None" >/dev/null ||
 # the child's pid namespace, so that one ends later.
 mkdir grand
 "$tools/mitosisfs" "local:/pid/$(cat child1.pid)" "$dir/grand"
-fuse_connections+=("$(mountpoint -d "$dir/grand" | cut -d: -f2)")
+note_connection "$(mountpoint -d "$dir/grand")"
 start grandchild "$tools/mitosis-load" "$dir/grand/image"
 grandchild=$pid
 random_pause 100

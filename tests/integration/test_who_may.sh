@@ -123,7 +123,7 @@ closed() {
 mkdir "$dir/mnt"
 chown $owner "$dir/mnt"
 mounted() {
-	fuse_connections+=("$("$@" mountpoint -d "$dir/mnt" | cut -d: -f2)")
+	note_connection "$("$@" mountpoint -d "$dir/mnt")"
 	# What is in files/ has the modes of the parent's host, in a closed folder.
 	if grep -v '^.r-[-x]------ ' "$dir/mnt.list" |
 		grep -vF " $dir/mnt/files/"; then
