@@ -76,8 +76,9 @@ checkpoint() {
 	used=$(($(du -s --block-size=1 "$1/image" | cut -f1)))
 	echo "$1: $present present, $moved moved, $used used"
 	[ "$present" -ge $((200 << 20)) ] || fail "no 200 MiB"
-	# exe is a file of its own, beside its pages in areas.
-	most=$((present + $(stat -Lc %s /usr/bin/python3) + 65536))
+	# exe is a file of its own, beside its pages in areas.  On a machine that is
+	# very slow a few pages that were foreseen give way, and come twice.
+	most=$((present + $(stat -Lc %s /usr/bin/python3) + (1 << 20)))
 	[ "$moved" -ge "$present" ] && [ "$moved" -le $most ] ||
 		fail "$1: $moved bytes moved"
 	# xfs gives a growing file more than is written, holes included.
