@@ -200,6 +200,17 @@ expect_exit() {
 	[ $status = "$2" ] || fail "$3 ended with $status, not $2"
 }
 
+# The pid of the mitosisfs that serves $mnt.
+server_pid() {
+	local pid
+	for pid in $(ours); do
+		if [ "$(cat "/proc/$pid/comm")" = mitosisfs ] &&
+			grep -qazxF "$mnt" "/proc/$pid/cmdline"; then
+			echo "$pid"
+		fi
+	done 2>/dev/null
+}
+
 # Mount an image at $mnt: mount_image SOURCE [OPTIONS], and those of
 # MITOSIS_MOUNT: what else all mounts shall have.
 mnt=$dir/mnt

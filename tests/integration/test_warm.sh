@@ -67,17 +67,6 @@ for name in os.listdir(plain):
 print(nr // 4096)
 END
 
-# The pid of the mitosisfs that serves $mnt.
-server_pid() {
-	local pid
-	for pid in $(ours); do
-		if [ "$(cat "/proc/$pid/comm")" = mitosisfs ] &&
-			grep -qazxF "$mnt" "/proc/$pid/cmdline"; then
-			echo "$pid"
-		fi
-	done 2>/dev/null
-}
-
 tier() {
 	sed -n 's/^tier: //p' "$mnt/status"
 }

@@ -28,17 +28,6 @@ while not os.path.exists(f"{sys.argv[1]}/go"):
 os.write(1, b"ok\n" if look() == right else b"wrong\n")
 END
 
-# The pid of the mitosisfs that serves $mnt.
-server_pid() {
-	local pid
-	for pid in $(ours); do
-		if [ "$(cat "/proc/$pid/comm")" = mitosisfs ] &&
-			grep -qazxF "$mnt" "/proc/$pid/cmdline"; then
-			echo "$pid"
-		fi
-	done 2>/dev/null
-}
-
 # Unmount, and wait for its end: or there would be two.
 unmount() {
 	local pid
