@@ -327,9 +327,16 @@ counter() {
 	awk -v name="$1:" '$1 == name { print $2 }' "$mnt/status"
 }
 
-# How often this host's page cache was dropped.
-drops() {
-	awk '$1 == "drop_pagecache" { print $2 }' /proc/vmstat
+# How many pages this host's page cache had lost and took in again: kernels
+# reclaim cold ones though memory is free (DAMON), and pages of files that were
+# read a moment ago may lie among these.  Of a cache that was dropped whole no
+# count is kept: that is a great many.
+lost_pages() {
+	# Counted by each CPU for itself, and summed once a second or when asked.
+	cat /proc/sys/vm/stat_refresh >/dev/null 2>&1 || sleep 1.5
+	awk '$1 == "workingset_refault_file" { n += $2 }
+	$1 == "drop_pagecache" { n += $2 * 1000000000 }
+	END { printf "%d", n }' /proc/vmstat
 }
 
 # refused WORDS COMMAND...: it fails, and says one line with these words.

@@ -76,15 +76,13 @@ is_traced first "7 pages in 5 runs" || fail "the second child was recorded"
 # Brought before anybody asks, and nothing else; then nobody needs to.
 mount_image "127.0.0.1:/image/first" "$proto,readahead=4,prefetch=trace"
 wait_for 20 is_replayed
-dropped=$(drops)
+lost=$(lost_pages)
 [ "$(counter pages_prefetch)" = 7 ] || fail "$(counter pages_prefetch) pages came"
 [ "$(counter reads_demand)" = 0 ] || fail "somebody asked"
 /usr/bin/python3 touch.py "$mnt/image/.space" "$base" "${pages[@]}"
-if [ "$(drops)" != "$dropped" ]; then
-	echo "note: somebody dropped this host's page cache: not judged"
-elif [ "$(counter bytes_read)" != $((7 * 4096)) ]; then
-	fail "the trace's pages were fetched again: $(counter bytes_read)"
-fi
+came=$(counter bytes_read)
+[ "$came" -le $(((7 + $(lost_pages) - lost) * 4096)) ] ||
+	fail "the trace's pages were fetched again: $came"
 umount "$mnt"
 
 # A child's own, from its first instruction to its end.
@@ -105,13 +103,13 @@ wait_for 20 is_child_traced
 umount "$mnt"
 mount_image "127.0.0.1:/image/second" "$proto,readahead=4,prefetch=trace"
 wait_for 20 is_replayed
-dropped=$(drops)
+lost=$(lost_pages)
 start again "$tools/mitosis-load" "$mnt/image"
 expect_exit "$pid" 0 "the next child"
 has_line again.out ok || fail "the next child did not say ok"
-if [ "$(drops)" = "$dropped" ] && [ "$(counter reads_demand)" -ge "$asked" ]; then
-	fail "the next child asked $(counter reads_demand) times, the first $asked"
-fi
+asked_again=$(counter reads_demand)
+[ "$asked_again" -lt $((asked + $(lost_pages) - lost)) ] ||
+	fail "the next child asked $asked_again times, the first $asked"
 umount "$mnt"
 
 # Who may not read the image may not know its traces.
