@@ -107,6 +107,7 @@ static int open_fetch(struct session *session,
 		.supply_from_ns = options->modes.policy == &prefetch_auto
 					  ? SUPPLY_FROM_NS
 					  : 0,
+		.nil_ns = image->nil_ns,
 		.timeout_ms = (int)options->timeo_ds * 100,
 		.tries = options->retrans + 1,
 		.hard = options->hard,

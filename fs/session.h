@@ -29,6 +29,7 @@ struct session_image {
 	size_t desc_bytes;
 	struct transport
 		*transport; /* the session's once session_open succeeds */
+	uint64_t nil_ns;    /* as fetch_options.nil_ns */
 	int (*reopen)(void *arg, struct transport **ret);
 	void *reopen_arg;
 	struct status_origin origin;

@@ -436,6 +436,7 @@ int fetch_open(struct transport *transport, const struct fetch_options *options,
 		.reopen = options->reopen,
 		.reopen_arg = options->reopen_arg,
 		.hard = options->hard,
+		.nil_ns = options->nil_ns,
 	};
 	struct fetch *fetch = calloc(1, sizeof(*fetch));
 	int err;

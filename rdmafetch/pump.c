@@ -325,6 +325,7 @@ int pump_init(struct pump *pump, struct transport *transport,
 	pump->options = *options;
 	if (!pump->options.tries)
 		pump->options.tries = 1;
+	pump->stats.least_ns = options->nil_ns;
 	pump->transport = transport;
 	pump->kick_fd = -1;
 	TAILQ_INIT(&pump->queue);

@@ -2,7 +2,8 @@
 /*
  * pump.h - flights through a transport that may break and be made anew
  *
- * Above: fetch.c (demand), hold.c and ahead.c (prefetch).  Below: one transport.
+ * Above: fetch.c (demand), hold.c and ahead.c (prefetch).  Below: one
+ * transport.
  *
  * There is no thread of its own.  Of the threads that wait, one leads: it
  * reaps for all, watches deadlines, and rebuilds a broken connection.  A lone
@@ -36,6 +37,11 @@ struct pump_options {
 	int (*reopen)(void *arg, struct transport **ret); /* or NULL */
 	void *reopen_arg;
 	bool hard; /* reads do not wait for a connection: -ENOTCONN */
+	/*
+	 * What a call takes at best, without anything to bring; 0: not known.
+	 * The first reads find both ends asleep and say little about the link.
+	 */
+	uint64_t nil_ns;
 };
 
 #define PUMP_BUFFERS_MAX 96u /* of the threads there may be, and to spare */
@@ -49,7 +55,7 @@ struct pump_buffer {
 struct pump_stats {
 	uint64_t read_bytes, retries, reconnects, timeouts, errors;
 	struct timing read_took; /* of good reads, their last try */
-	uint64_t least_ns;	 /* of these; 0: none yet */
+	uint64_t least_ns; /* of these, and of options.nil_ns; 0: none yet */
 };
 
 struct pump {

@@ -185,16 +185,17 @@ static void start_run(struct supply *supply, struct prefetch_run run)
 }
 
 /*
- * The first reads may have been slow by chance: a faster one later ends the
+ * What was measured may have been slow by chance: a faster read later ends the
  * stream.
  */
 static bool is_far(const struct supply *supply)
 {
-	const struct pump_stats *stats = &supply->pump->stats;
+	const struct pump *pump = supply->pump;
 	uint64_t from_ns = supply->options.from_ns;
 
-	return from_ns && timing_total(&stats->read_took) >= 2 &&
-	       stats->least_ns >= from_ns;
+	if (!pump->options.nil_ns && timing_total(&pump->stats.read_took) < 2)
+		return false;
+	return from_ns && pump->stats.least_ns >= from_ns;
 }
 
 /* What keeps the link busy: more would only be in the way of demand. */

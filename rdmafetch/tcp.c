@@ -460,7 +460,10 @@ int tcp_open_on(struct tcp_control *control, const struct wire_image *image,
 	int err = tcp_control_image(control, image, &handle, &opened, why);
 	struct stream stream;
 
+	if (!err)
+		err = tcp_control_ping(control, &opened.nil_ns, why);
 	if (err) {
+		free(opened.desc);
 		tcp_control_close(control);
 		return err;
 	}

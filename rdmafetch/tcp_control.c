@@ -17,6 +17,7 @@
 #define NS_PER_MS   1000000ull
 #define PIECE_BYTES (1u << 20)
 #define PIECE_NS    1000000000ull /* more time for each further piece */
+#define PINGS	    4u
 
 struct tcp_control {
 	struct stream stream; /* closed after a connection error */
@@ -216,6 +217,25 @@ int tcp_control_open(const struct tcp_address *address,
 	char why[WIRE_WHY_MAX + 1];
 
 	return tcp_control_hello(address, ret, why);
+}
+
+int tcp_control_ping(struct tcp_control *control, uint64_t *ret_ns, char *why)
+{
+	uint64_t least_ns = UINT64_MAX;
+
+	for (unsigned i = 0; i < PINGS; i++) {
+		uint64_t start_ns = io_monotonic_ns(), took_ns;
+		int err = tcp_control_call(control, WIRE_NIL, NULL, 0, NULL,
+					   NULL, why);
+
+		if (err)
+			return err;
+		took_ns = io_monotonic_ns() - start_ns;
+		if (took_ns < least_ns)
+			least_ns = took_ns;
+	}
+	*ret_ns = least_ns;
+	return 0;
 }
 
 int tcp_control_image(struct tcp_control *control,

@@ -74,6 +74,7 @@ struct tcp_opened {
 	void *desc; /* the encoded descriptor, the caller's to free() */
 	size_t desc_bytes;
 	uint32_t lease_s; /* renew (WIRE_RENEW) before this ends */
+	uint64_t nil_ns;  /* of an empty call, at best; 0: not known */
 };
 
 /*
@@ -83,6 +84,13 @@ struct tcp_opened {
 int tcp_control_image(struct tcp_control *control,
 		      const struct wire_image *image, uint32_t *ret_handle,
 		      struct tcp_opened *ret_opened, char *why);
+
+/*
+ * How long an empty call takes, at best: what stands between the two ends, with
+ * no page to copy and nobody else to wait for.  A few calls, one by one, for
+ * the first ones find everything asleep.  Errors as tcp_control_call().
+ */
+int tcp_control_ping(struct tcp_control *control, uint64_t *ret_ns, char *why);
 
 /* Take the stream out of @control, which ends: the caller's to close. */
 struct stream tcp_control_steal(struct tcp_control *control);

@@ -37,6 +37,7 @@ struct origin {
 	struct wire_image wire;
 	int is_ours; /* prepared for this mount, to be released with it */
 	uint32_t lease_s;
+	uint64_t nil_ns; /* as tcp_opened.nil_ns */
 	pthread_t renewer;
 	int has_renewer, must_end, is_gone; /* under lock */
 	pthread_mutex_t lock;
@@ -289,7 +290,7 @@ static int open_remote(struct origin *origin, char *why)
 {
 	const struct parse_source *source = &origin->options->source;
 	struct reach_failure failure;
-	struct tcp_opened opened;
+	struct tcp_opened opened = {0};
 	int r = reach_init(&origin->reach, origin->options);
 	uint64_t since = io_monotonic_ns();
 
@@ -312,6 +313,7 @@ static int open_remote(struct origin *origin, char *why)
 	origin->desc = opened.desc;
 	origin->desc_bytes = opened.desc_bytes;
 	origin->lease_s = opened.lease_s;
+	origin->nil_ns = opened.nil_ns;
 	mean_this(origin);
 	origin->descriptor_ns = lap_ns(&since);
 	r = desc_decode(origin->desc, origin->desc_bytes, &origin->image);
@@ -369,6 +371,7 @@ void origin_image(struct origin *origin, struct session_image *ret_image)
 		.desc = origin->desc,
 		.desc_bytes = origin->desc_bytes,
 		.transport = steal_ptr(&origin->transport),
+		.nil_ns = origin->nil_ns,
 		.reopen = is_local ? NULL : reopen,
 		.reopen_arg = origin,
 		.trace = origin->trace.nr ? &origin->trace : NULL,

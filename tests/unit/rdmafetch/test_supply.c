@@ -160,10 +160,32 @@ static void nothing_comes_where_it_is_not_wanted(void **state)
 	fetch = reader_open_gate(&options, true, &gate);
 	fetch_pages_opened(fetch);
 	expect_no_stream(fetch, gate); /* the link is short */
+	options = usual();
+	options.supply_from_ns = 2000; /* any read takes longer */
+	options.nil_ns = 1000;
+	fetch = reader_open_gate(&options, true, &gate);
+	fetch_pages_opened(fetch);
+	expect_no_stream(fetch, gate); /* an empty call was faster than reads */
 	options.supply_from_ns = 0;
 	fetch = reader_open_gate(&options, true, &gate);
 	fetch_pages_opened(fetch);
 	expect_no_stream(fetch, gate); /* never */
+}
+
+/* An empty call has told it: what is likely need not wait for two reads. */
+static void what_is_known_to_be_far_is_streamed_at_once(void **state)
+{
+	struct fetch_options options = usual();
+	struct gate *gate;
+	struct fetch *fetch;
+
+	options.nil_ns = 600000;
+	fetch = reader_open_gate(&options, true, &gate);
+	gate_let(gate, GATE_ALL, 0);
+	fetch_pages_opened(fetch);
+	wait_likely(fetch, 1);
+	fetch_pages_closed(fetch);
+	fetch_close(fetch);
 }
 
 /* The stream has its window under way, and goes on only as that arrives. */
@@ -315,6 +337,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_likely_comes_once),
 		cmocka_unit_test(nothing_comes_where_it_is_not_wanted),
+		cmocka_unit_test(what_is_known_to_be_far_is_streamed_at_once),
 		cmocka_unit_test(a_window_is_under_way_and_demand_goes_first),
 		cmocka_unit_test(what_nobody_took_goes_with_the_last_user),
 		cmocka_unit_test(all_ends_with_the_fetch),

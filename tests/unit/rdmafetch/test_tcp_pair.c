@@ -58,6 +58,7 @@ static struct transport *open_ok(const struct fake_daemon *daemon, bool is_unix)
 	assert_int_equal(tcp_open(&address, &image, &transport, &opened, why),
 			 0);
 	assert_int_equal(opened.desc_bytes, FAKE_DESC_BYTES);
+	assert_in_range(opened.nil_ns, 1, PATIENCE * 1000000ull);
 	for (size_t i = 0; i < FAKE_DESC_BYTES; i += 4093)
 		assert_int_equal(((uint8_t *)opened.desc)[i],
 				 fake_desc_byte(i));
