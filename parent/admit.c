@@ -7,11 +7,19 @@
 #include <linux/kcmp.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/io.h"
 #include "common/parse.h"
+
+#define LAST_PID_PATH "/proc/sys/kernel/ns_last_pid"
+
+/* What may have been on its way into the world when the look began. */
+#define UNBORN_MAX 64
+#define ROUNDS_MAX 64 /* of newcomers, each of which may have made more */
 
 static bool has_program(pid_t pid)
 {
@@ -42,14 +50,11 @@ static pid_t find_sharer(pid_t pid)
 	return 0;
 }
 
-static int check_sharers(pid_t pid, struct refusal *why)
+static int refuse_sharer(pid_t pid, pid_t sharer, struct refusal *why)
 {
-	const pid_t sharer = find_sharer(pid);
 	struct procfs_status status;
 	int32_t parent = 0;
 
-	if (!sharer)
-		return 0;
 	if (procfs_status(sharer, 0, &status) == 0) {
 		parent = status.ppid;
 		procfs_status_free(&status);
@@ -61,6 +66,13 @@ static int check_sharers(pid_t pid, struct refusal *why)
 			      sharer);
 	return refuse(why, -EOPNOTSUPP, "it shares its memory with process %d",
 		      sharer);
+}
+
+static int check_sharers(pid_t pid, struct refusal *why)
+{
+	const pid_t sharer = find_sharer(pid);
+
+	return sharer ? refuse_sharer(pid, sharer, why) : 0;
 }
 
 static int check_status(pid_t pid, const struct procfs_status *status,
@@ -105,4 +117,54 @@ int admit_check(pid_t pid, struct procfs_status *ret_status,
 	}
 	*ret_status = status;
 	return 0;
+}
+
+/* The pid that the kernel gave last. */
+static int last_pid(pid_t *ret_pid)
+{
+	CLEANUP_FREE char *text = NULL;
+	size_t len;
+	int rc = io_slurp_at(AT_FDCWD, LAST_PID_PATH, 32, &text, &len);
+
+	if (rc == 0)
+		*ret_pid = (pid_t)strtol(text, NULL, 10);
+	return rc;
+}
+
+/* As find_sharer(), of who got a pid behind @from, and up to @to. */
+static pid_t find_newcomer(pid_t pid, pid_t from, pid_t to)
+{
+	if (to < from) /* the pids began anew */
+		return find_sharer(pid);
+	for (pid_t other = from + 1; other <= to; other++)
+		if (other != pid && shares_memory(pid, other))
+			return other;
+	return 0;
+}
+
+/*
+ * A sharer that makes another and ends may never be where the look is.  But
+ * each one's pid is new: when the kernel gave none since, nobody is left.
+ */
+int admit_alone(pid_t pid, struct refusal *why)
+{
+	pid_t seen, last, sharer;
+	int rc = last_pid(&seen);
+
+	rc = rc ? rc : check_sharers(pid, why);
+	if (rc)
+		return rc;
+	seen = seen > UNBORN_MAX ? seen - UNBORN_MAX : 0;
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		rc = last_pid(&last);
+		if (rc || last == seen)
+			return rc;
+		sharer = find_newcomer(pid, seen, last);
+		if (sharer)
+			return refuse_sharer(pid, sharer, why);
+		seen = last;
+	}
+	return refuse(why, -EBUSY,
+		      "processes are made here faster than they can be looked "
+		      "at; try again");
 }

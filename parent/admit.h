@@ -2,8 +2,8 @@
 /*
  * admit.h - processes that are refused before anything of theirs is touched
  *
- * Above: snapshot.c.  Looks only at /proc and asks kcmp(2); nothing is stopped.
- * What can change before the pause is looked at again there.
+ * Above: snapshot.c, pause.c.  Looks only at /proc and asks kcmp(2); nothing is
+ * stopped.  What can change before the pause is looked at again there.
  */
 #pragma once
 
@@ -24,3 +24,13 @@
  */
 int admit_check(pid_t pid, struct procfs_status *ret_status,
 		struct refusal *why);
+
+/*
+ * Whether @pid, all of whose threads stand still, has its memory for itself:
+ * nobody else can run in it, nor beget who does, until they go on.
+ *
+ * Takes a few us for each process of the host: for where it must be known.
+ * Returns 0, or with words in @why -EBUSY or -EOPNOTSUPP as admit_check(), -EBUSY
+ * also when new processes come without end; or -errno of /proc.
+ */
+int admit_alone(pid_t pid, struct refusal *why);

@@ -14,6 +14,7 @@
 #include "common/io.h"
 #include "common/lap.h"
 #include "common/trace.h"
+#include "parent/admit.h"
 #include "parent/capture.h"
 #include "parent/errand.h"
 #include "parent/forkless.h"
@@ -208,6 +209,21 @@ static int run_errand(struct pause *pause)
 	return rc ? refuse_twin(rc, pause->why) : 0;
 }
 
+/*
+ * Who else runs in its memory could change what its threads run for us, with
+ * no seccomp to judge them: there must be nobody.  Where the main thread is not
+ * under it there is nothing to win by that, whatever the other threads are:
+ * who has the memory has the main thread.
+ */
+static int lift_seccomp(struct pause *pause)
+{
+	int rc = 0;
+
+	if (pause->plan->seccomp || tracee_has_filter(pause->plan->pid))
+		rc = admit_alone(pause->plan->pid, pause->why);
+	return rc ? rc : seize_lift_seccomp(&pause->seized, pause->why);
+}
+
 /* All that needs the target stopped; it leaves no thread changed. */
 static int stand_still(struct pause *pause)
 {
@@ -219,7 +235,7 @@ static int stand_still(struct pause *pause)
 	int back = 0;
 
 	phase_ns[IMAGE_PHASE_READ] = lap_ns(&since);
-	rc = rc ? rc : seize_lift_seccomp(&pause->seized, pause->why);
+	rc = rc ? rc : lift_seccomp(pause);
 	rc = rc ? rc : borrow(pause);
 	rc = rc ? rc : run_errand(pause);
 	if (pause->result.graft.base)

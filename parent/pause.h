@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -29,6 +30,7 @@ struct pause_plan {
 	pid_t pid;
 	int mem_fd; /* /proc/PID/mem, read and write */
 	int timeout_ms;
+	bool seccomp; /* its main thread was under it before */
 	uint64_t caught; /* signals not to be done with: bit 0 is 1 */
 	struct gadgets gadgets;
 	const struct image_vma *vmas;

@@ -181,6 +181,7 @@ static int pause_and_finish(struct before *before, struct snapshot *snapshot,
 		.timeout_ms = options->stop_timeout_ms > 0
 				      ? options->stop_timeout_ms
 				      : DEFAULT_STOP_MS,
+		.seccomp = before->status.seccomp,
 		.caught = caught(before),
 		.gadgets = before->gadgets,
 		.vmas = before->vmas,

@@ -67,6 +67,13 @@ int tracee_get_xstate(pid_t tid, void *buf, uint32_t cap_bytes,
 	return 0;
 }
 
+bool tracee_has_filter(pid_t tid)
+{
+	return ptrace(PTRACE_SECCOMP_GET_FILTER, tid, (void *)0, (void *)0) >=
+		       0 ||
+	       errno == EMEDIUMTYPE;
+}
+
 int tracee_resume(pid_t tid, bool syscall_stops)
 {
 	return call(syscall_stops ? PTRACE_SYSCALL : PTRACE_CONT, tid, 0, 0);

@@ -54,6 +54,12 @@ int tracee_set_sigmask(pid_t tid, uint64_t mask);
 int tracee_get_xstate(pid_t tid, void *buf, uint32_t cap_bytes,
 		      uint32_t *ret_bytes);
 
+/*
+ * Whether a seccomp filter judges @tid.  Only who may suspend it
+ * (PTRACE_O_SUSPEND_SECCOMP) is told; strict mode is no filter.
+ */
+bool tracee_has_filter(pid_t tid);
+
 /* Run on; with @syscall_stops also to the next edge of a system call. */
 int tracee_resume(pid_t tid, bool syscall_stops);
 
