@@ -89,6 +89,7 @@ int daemon_open(const struct daemon_options *options,
 		return error;
 	}
 	loop_add_timer(daemon->loop, &daemon->leases);
+	spare_begin(&daemon->spare, daemon->loop);
 	*ret_daemon = daemon;
 	return 0;
 }
@@ -147,6 +148,7 @@ void daemon_close(struct daemon *daemon)
 	daemon->verbs = NULL;
 	registry_free(daemon->registry);
 	prepare_wait(daemon);
+	spare_end(&daemon->spare);
 	loop_close(daemon->loop);
 	free(daemon);
 }

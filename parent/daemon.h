@@ -25,6 +25,7 @@
 #include "parent/identity.h"
 #include "parent/registry.h"
 #include "parent/snapshot.h"
+#include "parent/spare.h"
 #include "parent/strangers.h"
 #include "rdmafetch/loop.h"
 #include "rdmafetch/tcp_serve.h"
@@ -54,6 +55,7 @@ struct daemon {
 	struct exports_account exports;
 	struct logbook strangers, deeds; /* who was turned away; images */
 	struct loop_timer leases;
+	struct spare spare; /* the keeper of the next image */
 	struct loop_watch *stop_watch;
 	uint64_t started_ns;
 	uint64_t prepared, refused, ended; /* images, ever */

@@ -205,15 +205,18 @@ static void hold(int sock, const struct snapshot *snapshot)
 	lender_close(&lender);
 }
 
-_Noreturn void holder_run(int sock, const struct keeper_request *request)
+_Noreturn void holder_run(int sock)
 {
+	struct keeper_request request;
 	struct snapshot *snapshot = NULL;
 	struct parcel parcel = {0};
 	int rc;
 
 	sock = leave_parent(sock);
 	harden();
-	rc = take(request, &snapshot, &parcel.answer.why);
+	if (io_read_all(sock, &request, sizeof(request)))
+		_exit(0); /* nobody wants it any more */
+	rc = take(&request, &snapshot, &parcel.answer.why);
 	rc = rc ? rc : pack(&parcel, snapshot);
 	parcel.answer.error = rc;
 	if (rc)

@@ -5,6 +5,7 @@
  * Above: keeper.c, which forks it and reads the answers.  Over the socket:
  *
  *     keeper.c                                  holder.c
+ *       struct keeper_request ---------->
  *       <-------- struct holder_answer, descriptors of enum holder_fd
  *       struct lending_ask ------------->   (one at a time)
  *       <-------- struct lending_answer    parent/lending.h
@@ -38,9 +39,9 @@ struct holder_answer {
 };
 
 /*
- * Take the snapshot that @request asks for, answer on @sock, and hold it, and
- * lend its memory when asked, until the far end closes or the twin dies.  Never
- * returns.  To be called in a process of its own; all descriptors but @sock are
- * closed.
+ * Make ready, wait for the request on @sock, take the snapshot, answer, hold
+ * it, and lend its memory when asked, until the far end closes or the twin
+ * dies.  Never returns.  To be called in a process of its own; all descriptors
+ * but @sock are closed.
  */
-_Noreturn void holder_run(int sock, const struct keeper_request *request);
+_Noreturn void holder_run(int sock);

@@ -30,7 +30,7 @@ struct keeper {
 	int twin_pidfd;	   /* or -1 */
 	int lender_pidfd;  /* or -1 */
 	uint32_t lends;	   /* ranges that were asked for and not answered */
-	bool has_answered; /* its target runs on */
+	bool has_answered; /* or was not asked: its target runs on */
 	struct keeper_result result;
 };
 
@@ -51,14 +51,14 @@ static void delivery_close(struct delivery *delivery)
 			(void)close(fds[i]);
 }
 
-static void run_child(const int socks[2], const struct keeper_request *request)
+static void run_child(const int socks[2])
 {
 	/* What the parent's threads held when it forked is of no concern. */
 	(void)close(socks[0]);
-	holder_run(socks[1], request);
+	holder_run(socks[1]);
 }
 
-int keeper_start(const struct keeper_request *request, struct keeper **ret)
+int keeper_spare(struct keeper **ret)
 {
 	CLEANUP_FREE struct keeper *keeper = calloc(1, sizeof(*keeper));
 	int socks[2];
@@ -78,10 +78,34 @@ int keeper_start(const struct keeper_request *request, struct keeper **ret)
 		return error;
 	}
 	if (keeper->pid == 0)
-		run_child(socks, request);
+		run_child(socks);
 	(void)close(socks[1]);
+	keeper->has_answered = true; /* nobody asked yet */
 	*ret = steal_ptr(&keeper);
 	return 0;
+}
+
+int keeper_ask(struct keeper *spare, const struct keeper_request *request)
+{
+	int rc = io_send_fds(spare->sock, request, sizeof(*request), NULL, 0);
+
+	spare->has_answered = rc != 0;
+	return rc;
+}
+
+int keeper_start(const struct keeper_request *request, struct keeper **ret)
+{
+	struct keeper *keeper;
+	int rc = keeper_spare(&keeper);
+
+	if (rc)
+		return rc;
+	rc = keeper_ask(keeper, request);
+	if (rc)
+		keeper_release(keeper);
+	else
+		*ret = keeper;
+	return rc;
 }
 
 int keeper_fd(const struct keeper *keeper)

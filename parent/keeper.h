@@ -8,7 +8,8 @@
  * stops anything.
  *
  *     mitosisd / mitosisfs              keeper                  target
- *       keeper_start() -------fork------> snapshot_take() ------> (pause)
+ *       keeper_spare() -------fork------> makes itself ready, waits
+ *       keeper_ask() --------send-------> snapshot_take() ------> (pause)
  *       poll(keeper_fd) <---sendmsg------ descriptor, mem, shared, exe
  *       keeper_finish()                   waits for requests, and the end
  *       keeper_lend() ------sendmsg-----> the snapshot's memory is registered
@@ -47,7 +48,19 @@ struct keeper_result {
 	uint32_t nr_shared_runs;
 };
 
-/* Fork the keeper; returns at once.  0 or -errno of fork and friends. */
+/*
+ * Fork a keeper before there is work for it, which a fork makes wait; it ends
+ * when it is released, or with its maker.  0 or -errno of fork and friends.
+ */
+int keeper_spare(struct keeper **ret);
+
+/*
+ * Give @spare, which had none yet, its work.  Returns at once: 0, or -errno of
+ * sendmsg(2) when it is dead, and then it can only be released.
+ */
+int keeper_ask(struct keeper *spare, const struct keeper_request *request);
+
+/* Both at once.  0 or -errno of fork and friends. */
 int keeper_start(const struct keeper_request *request, struct keeper **ret);
 
 /*

@@ -326,7 +326,7 @@ static int start_keeper(struct prepared *prep)
 
 	prep->tries++;
 	TRACE(prepare__begin, request.pid, prep->tries);
-	error = keeper_start(&request, &prep->keeper);
+	error = spare_start(&prep->daemon->spare, &request, &prep->keeper);
 	if (error)
 		return refuse(&prep->why, error,
 			      "cannot start a process for the snapshot: %s",

@@ -22,7 +22,7 @@ struct keeper {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct keeper *keepers[KEEPERS_MAX];
 static struct keeper_request last;
-static int nr_starts, nr_busy;
+static int nr_starts, nr_busy, nr_spares, nr_asked;
 
 uint64_t fake_keeper_word(pid_t pid, uint64_t raddr)
 {
@@ -52,18 +52,20 @@ static void put(struct keeper *keeper, struct keeper *instead_of)
 	(void)pthread_mutex_unlock(&lock);
 }
 
-int keeper_start(const struct keeper_request *request, struct keeper **ret)
+int keeper_spare(struct keeper **ret)
 {
-	struct keeper *keeper;
+	struct keeper *keeper = calloc(1, sizeof(*keeper));
 
-	(void)pthread_mutex_lock(&lock);
-	last = *request;
-	nr_starts++;
-	(void)pthread_mutex_unlock(&lock);
-	if (request->pid == FAKE_NO_FORK)
-		return -EAGAIN;
-	keeper = calloc(1, sizeof(*keeper));
 	assert(keeper && !pipe(keeper->ends));
+	(void)pthread_mutex_lock(&lock);
+	nr_spares++;
+	(void)pthread_mutex_unlock(&lock);
+	*ret = keeper;
+	return 0;
+}
+
+static void begin(struct keeper *keeper, const struct keeper_request *request)
+{
 	keeper->pid = request->pid;
 	keeper->source.read = fake_read;
 	keeper->image = image_new();
@@ -73,6 +75,37 @@ int keeper_start(const struct keeper_request *request, struct keeper **ret)
 	if (request->pid != FAKE_SLOW)
 		assert(write(keeper->ends[1], "x", 1) == 1);
 	put(keeper, NULL);
+}
+
+static void count(const struct keeper_request *request, int asked)
+{
+	(void)pthread_mutex_lock(&lock);
+	last = *request;
+	nr_starts++;
+	nr_asked += asked;
+	(void)pthread_mutex_unlock(&lock);
+}
+
+int keeper_ask(struct keeper *spare, const struct keeper_request *request)
+{
+	if (request->pid == FAKE_NO_FORK)
+		return -EPIPE;
+	count(request, 1);
+	begin(spare, request);
+	return 0;
+}
+
+int keeper_start(const struct keeper_request *request, struct keeper **ret)
+{
+	struct keeper *keeper = calloc(1, sizeof(*keeper));
+
+	count(request, 0);
+	if (request->pid == FAKE_NO_FORK) {
+		free(keeper);
+		return -EAGAIN;
+	}
+	assert(keeper && !pipe(keeper->ends));
+	begin(keeper, request);
 	*ret = keeper;
 	return 0;
 }
@@ -180,6 +213,17 @@ int fake_keeper_starts(void)
 
 	(void)pthread_mutex_lock(&lock);
 	nr = nr_starts;
+	(void)pthread_mutex_unlock(&lock);
+	return nr;
+}
+
+int fake_keeper_spares(int *ret_asked)
+{
+	int nr;
+
+	(void)pthread_mutex_lock(&lock);
+	nr = nr_spares;
+	*ret_asked = nr_asked;
 	(void)pthread_mutex_unlock(&lock);
 	return nr;
 }

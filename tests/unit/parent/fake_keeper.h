@@ -15,7 +15,7 @@
 enum fake_pid {
 	FAKE_REFUSED = 1, /* -EPERM, "already traced" */
 	FAKE_SLOW,	  /* never ready */
-	FAKE_NO_FORK,	  /* keeper_start() fails */
+	FAKE_NO_FORK,	  /* keeper_start() fails, a spare is dead */
 	FAKE_BUSY,	  /* -EBUSY, always */
 	FAKE_BUSY_ONCE,	  /* -EBUSY, then good */
 	FAKE_GOOD = 100,  /* this and above */
@@ -31,6 +31,9 @@ int fake_keeper_count(void);
 
 /* Keepers started, ever. */
 int fake_keeper_starts(void);
+
+/* Spares made, ever; *@ret_asked: those that were asked for an image. */
+int fake_keeper_spares(int *ret_asked);
 
 /* Of the last request. */
 struct keeper_request fake_keeper_last(void);

@@ -261,6 +261,30 @@ static void busy_process_is_asked_again(void **state)
 	(void)close(fd);
 }
 
+/* The daemon of this test has made one when it began. */
+static void an_image_has_a_keeper_that_waited(void **state)
+{
+	int fd = dial(), before, asked, spares;
+
+	do {
+		spares = fake_keeper_spares(&before);
+		(void)poll(NULL, 0, 300); /* and what is on its way */
+	} while (fake_keeper_spares(&asked) != spares || asked != before);
+	prepare(fd, 4711, "a");
+	(void)fake_keeper_spares(&asked);
+	assert_int_equal(before + 1, asked);
+	/* At once again: no spare is there, and none is waited for. */
+	prepare(fd, 4712, "b");
+	assert_int_equal(spares, fake_keeper_spares(&asked));
+	assert_int_equal(before + 1, asked);
+	while (fake_keeper_spares(&asked) == spares)
+		(void)poll(NULL, 0, 5);
+	prepare(fd, 4713, "c");
+	assert_int_equal(spares + 1, fake_keeper_spares(&asked));
+	assert_int_equal(before + 2, asked);
+	(void)close(fd);
+}
+
 static void busy_process_is_given_up_in_the_end(void **state)
 {
 	char why[WIRE_WHY_MAX + 1];
@@ -504,6 +528,7 @@ int main(void)
 		CASE(handle_means_nothing_on_another_connection),
 		CASE(refusals_come_with_words),
 		CASE(busy_process_is_asked_again),
+		CASE(an_image_has_a_keeper_that_waited),
 		CASE(busy_process_is_given_up_in_the_end),
 		CASE(release_between_two_tries_ends_it),
 		CASE(wrong_key_does_not_open),

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/io.h"
 #include "parent/keeper.h"
 #include "tests/unit/parent/target.h"
 
@@ -267,6 +268,55 @@ static void delivers_the_target(void **state)
 	}
 }
 
+/* The one child of ours that is not @not_this. */
+static pid_t other_child(pid_t not_this)
+{
+	FILE *file = fopen("/proc/thread-self/children", "re");
+	int pid = 0;
+
+	assert_non_null(file);
+	while (fscanf(file, "%d", &pid) == 1 && pid == not_this)
+		;
+	(void)fclose(file);
+	assert_int_not_equal(pid, not_this);
+	return pid;
+}
+
+static void spare_waits_for_its_work(void **state)
+{
+	pid_t pid = start(model);
+	const struct keeper_request request = {pid, 0, 0, {2000, 1 << 20}};
+	struct pollfd early = {.events = POLLIN};
+	struct keeper *spare;
+
+	(void)state;
+	assert_int_equal(keeper_spare(&spare), 0);
+	early.fd = keeper_fd(spare);
+	assert_int_equal(poll(&early, 1, 50), 0);
+	assert_int_equal(keeper_ask(spare, &request), 0);
+	check_memory(finish(spare));
+	keeper_release(spare);
+	end(pid);
+}
+
+/* Nothing is under way that its end would have to wait for. */
+static void spare_ends_at_once(void **state)
+{
+	const uint64_t start_ns = io_monotonic_ns();
+	const struct keeper_request request = {getpid(), 0, 0, {2000, 1 << 20}};
+	struct keeper *spare;
+
+	(void)state;
+	assert_int_equal(keeper_spare(&spare), 0);
+	keeper_release(spare);
+	assert_int_equal(keeper_spare(&spare), 0);
+	assert_int_equal(kill(other_child(0), SIGKILL), 0);
+	assert_int_equal(waitid(P_ALL, 0, NULL, WEXITED | WNOWAIT), 0);
+	assert_int_equal(keeper_ask(spare, &request), -EPIPE);
+	keeper_release(spare);
+	assert_true(io_monotonic_ns() - start_ns < 900000000);
+}
+
 static void as_nobody(int ready_fd)
 {
 	(void)!setresgid(NOBODY, NOBODY, NOBODY);
@@ -409,6 +459,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(delivers_the_target),
+		cmocka_unit_test(spare_waits_for_its_work),
+		cmocka_unit_test(spare_ends_at_once),
 		cmocka_unit_test(asks_the_kernel),
 		cmocka_unit_test(says_why_not),
 		cmocka_unit_test(dies_with_its_user),
