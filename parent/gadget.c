@@ -7,9 +7,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "common/cleanup.h"
-
-#define CHUNK_BYTES    (256u << 10)
+#define CHUNK_BYTES    (16u << 10) /* each page of it is faulted in */
 #define SEQUENCE_MAX   9u
 #define MAX_SCAN_BYTES (512ul << 20) /* of one target; then it has none */
 
@@ -95,12 +93,10 @@ static bool is_gone(int mem_fd, const struct image_vma *vmas, uint32_t nr)
 int gadgets_find(int mem_fd, const struct image_vma *vmas, uint32_t nr,
 		 struct gadgets *ret_gadgets, struct refusal *why)
 {
-	CLEANUP_FREE uint8_t *chunk = malloc(CHUNK_BYTES);
+	uint8_t chunk[CHUNK_BYTES];
 	struct gadgets gadgets = {0};
 	uint64_t budget = MAX_SCAN_BYTES;
 
-	if (!chunk)
-		return -ENOMEM;
 	for (int pass = 0; pass < 3; pass++) {
 		for (uint32_t i = 0; i < nr && !complete(&gadgets); i++) {
 			uint64_t bytes = vmas[i].end - vmas[i].start;

@@ -37,7 +37,7 @@ void gadgets_scan(struct gadgets *gadgets, const uint8_t *code, size_t len,
  * @mem_fd is /proc/PID/mem.
  *
  * Returns 0, or with words in @why -EOPNOTSUPP, or -ESRCH when the process has
- * ended, or -ENOMEM.
+ * ended.
  */
 int gadgets_find(int mem_fd, const struct image_vma *vmas, uint32_t nr,
 		 struct gadgets *ret_gadgets, struct refusal *why);
