@@ -10,13 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/cleanup.h"
 #include "parent/probe.h"
 
 /* Files held at once: well below any limit of descriptors. */
 #define BATCH 128u
 
-static bool may_read(int fd)
+bool access_may_read(int fd)
 {
 	return fd >= 0 && syscall(SYS_faccessat2, fd, "", R_OK,
 				  AT_EMPTY_PATH | AT_EACCESS) == 0;
@@ -30,22 +29,10 @@ static void hold(pid_t twin, const struct image_vma **areas, uint32_t nr,
 			fds[i] = -1;
 }
 
-/* Root, and who asks for himself, are asked as we are. */
-static bool is_us(const struct mapped_ask *ask)
+bool access_is_ours(const struct mapped_ask *ask)
 {
 	return ask->uid == 0 ||
 	       (ask->uid == geteuid() && ask->gid == getegid());
-}
-
-static void ask_as_us(const struct mapped_ask *ask,
-		      const struct image_vma **areas, uint32_t nr, bool *may)
-{
-	for (uint32_t i = 0; i < nr; i++) {
-		CLEANUP_CLOSE int fd = -1;
-
-		hold(ask->twin, &areas[i], 1, &fd);
-		may[i] = may_read(fd);
-	}
 }
 
 static _Noreturn void run_child(const struct mapped_ask *ask,
@@ -57,7 +44,7 @@ static _Noreturn void run_child(const struct mapped_ask *ask,
 	hold(ask->twin, areas, nr, fds);
 	if (probe_become(ask->uid, ask->gid) == 0)
 		for (uint32_t i = 0; i < nr; i++)
-			may[i] = may_read(fds[i]);
+			may[i] = access_may_read(fds[i]);
 	_exit(0);
 }
 
@@ -86,10 +73,6 @@ int access_ask(const struct mapped_ask *ask, const struct image_vma **areas,
 	if (!may)
 		return -ENOMEM;
 	*ret_may = may;
-	if (is_us(ask)) {
-		ask_as_us(ask, areas, nr, may);
-		return 0;
-	}
 	shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)

@@ -193,14 +193,14 @@ static bool is_our_space(int fd, const char *name)
 	return fstatfs(fd, &fs) ? errno == ENOTCONN : fs.f_type == FUSE_MAGIC;
 }
 
-static int fill(pid_t twin, const struct image_vma *vma,
+static int fill(const struct mapped_ask *ask, const struct image_vma *vma,
 		struct image_mapped *mapped)
 {
 	CLEANUP_CLOSE int fd = -1;
 	struct stat st;
 	size_t len = strlen(vma->name);
 
-	if (mapped_open(twin, vma, O_PATH, &fd) || fstat(fd, &st) ||
+	if (mapped_open(ask->twin, vma, O_PATH, &fd) || fstat(fd, &st) ||
 	    !S_ISREG(st.st_mode) || is_our_space(fd, vma->name))
 		return -ENOENT;
 	*mapped = (struct image_mapped){
@@ -209,8 +209,10 @@ static int fill(pid_t twin, const struct image_vma *vma,
 		.mtime_ns = mtime_of(&st),
 		.mode = st.st_mode & 0777,
 	};
-	if (is_deleted(twin, vma)) {
-		mapped->flags = IMAGE_MAPPED_DELETED;
+	if (access_is_ours(ask) && !access_may_read(fd))
+		mapped->flags = IMAGE_MAPPED_CLOSED;
+	if (is_deleted(ask->twin, vma)) {
+		mapped->flags |= IMAGE_MAPPED_DELETED;
 		len -= strlen(deleted);
 	}
 	mapped->path = strndup(vma->name, len);
@@ -229,7 +231,7 @@ static int fill_all(const struct mapped_ask *ask,
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < nr; i++) {
-		int rc = fill(ask->twin, areas[i], &image->mapped[kept]);
+		int rc = fill(ask, areas[i], &image->mapped[kept]);
 
 		if (rc == -ENOMEM)
 			return rc;
@@ -256,7 +258,9 @@ int mapped_scan(const struct mapped_ask *ask, struct image *image)
 	if (!image->mapped)
 		return -ENOMEM;
 	rc = fill_all(ask, areas, nr, image);
-	rc = rc ? rc : access_ask(ask, areas, image->nr_mapped, &may);
+	if (rc || access_is_ours(ask))
+		return rc;
+	rc = access_ask(ask, areas, image->nr_mapped, &may);
 	if (rc)
 		return rc;
 	for (uint32_t i = 0; i < image->nr_mapped; i++)

@@ -206,6 +206,7 @@ static void look_as_nobody(void)
 	pid_t pid;
 	int fd;
 
+	assert_int_equal(chown(path_of(ODD), NOBODY, NOBODY), 0);
 	be_nobody();
 	pid = start(map_all);
 	image = scan(pid, NOBODY);
@@ -218,6 +219,11 @@ static void look_as_nobody(void)
 			    O_RDONLY, &fd),
 		0);
 	(void)close(fd);
+	image_free(image);
+	/* Mapped when it was open to him. */
+	assert_int_equal(chmod(path_of(ODD), 0), 0);
+	image = scan(pid, NOBODY);
+	assert_int_equal(find(image, ODD)->flags, IMAGE_MAPPED_CLOSED);
 	image_free(image);
 	end(pid);
 }
