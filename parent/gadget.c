@@ -2,10 +2,14 @@
 #include "parent/gadget.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
+
+#include "common/cleanup.h"
+#include "parent/vmas.h"
 
 #define CHUNK_BYTES    (16u << 10) /* each page of it is faulted in */
 #define SEQUENCE_MAX   9u
@@ -78,6 +82,78 @@ static int rank(const struct image_vma *vma)
 	return vma->kind == IMAGE_VMA_FILE ? 1 : 2;
 }
 
+/* Offsets in the file where this process has both; inode 0: not known. */
+static struct {
+	uint64_t inode, syscall_ret, sigreturn;
+	uint32_t dev_major, dev_minor;
+} learnt;
+
+static const struct image_vma *area_at(const struct image_vma *vmas,
+				       uint32_t nr, uint64_t raddr)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		if (vmas[i].start <= raddr && raddr < vmas[i].end)
+			return &vmas[i];
+	return NULL;
+}
+
+static uint64_t offset_of(const struct image_vma *vma, uint64_t raddr)
+{
+	return raddr - vma->start + vma->offset_bytes;
+}
+
+void gadgets_learn(void)
+{
+	CLEANUP_CLOSE int mem_fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	const struct image_vma *code, *back;
+	struct image_vma *vmas = NULL;
+	struct gadgets gadgets;
+	uint32_t nr = 0;
+
+	if (mem_fd < 0 || vmas_read(getpid(), &vmas, &nr, NULL) ||
+	    gadgets_find(mem_fd, vmas, nr, &gadgets, NULL)) {
+		vmas_free(vmas, nr);
+		return;
+	}
+	code = area_at(vmas, nr, gadgets.syscall_ret);
+	back = area_at(vmas, nr, gadgets.sigreturn);
+	if (code && code == back && code->inode) {
+		learnt.inode = code->inode;
+		learnt.dev_major = code->dev_major;
+		learnt.dev_minor = code->dev_minor;
+		learnt.syscall_ret = offset_of(code, gadgets.syscall_ret);
+		learnt.sigreturn = offset_of(code, gadgets.sigreturn);
+	}
+	vmas_free(vmas, nr);
+}
+
+/* Where @vma has the byte of the learnt file at @offset_bytes, or 0. */
+static uint64_t place_in(const struct image_vma *vma, uint64_t offset_bytes)
+{
+	uint64_t raddr = vma->start + offset_bytes - vma->offset_bytes;
+
+	return raddr >= vma->start && raddr < vma->end ? raddr : 0;
+}
+
+static bool are_where_learnt(int mem_fd, const struct image_vma *vmas,
+			     uint32_t nr, struct gadgets *ret_gadgets)
+{
+	for (uint32_t i = 0; learnt.inode && i < nr; i++) {
+		const struct image_vma *vma = &vmas[i];
+
+		if (!(vma->prot & PROT_EXEC) || vma->inode != learnt.inode ||
+		    vma->dev_major != learnt.dev_major ||
+		    vma->dev_minor != learnt.dev_minor)
+			continue;
+		*ret_gadgets =
+			(struct gadgets){place_in(vma, learnt.syscall_ret),
+					 place_in(vma, learnt.sigreturn)};
+		if (complete(ret_gadgets) && gadgets_hold(ret_gadgets, mem_fd))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Has the memory behind @mem_fd gone, because its process ended or runs another
  * program now?  Then a read finds nothing, which is no error (mem_rw() in
@@ -97,6 +173,8 @@ int gadgets_find(int mem_fd, const struct image_vma *vmas, uint32_t nr,
 	struct gadgets gadgets = {0};
 	uint64_t budget = MAX_SCAN_BYTES;
 
+	if (are_where_learnt(mem_fd, vmas, nr, ret_gadgets))
+		return 0;
 	for (int pass = 0; pass < 3; pass++) {
 		for (uint32_t i = 0; i < nr && !complete(&gadgets); i++) {
 			uint64_t bytes = vmas[i].end - vmas[i].start;

@@ -9,8 +9,9 @@
  *   syscall_ret   syscall; ret
  *   sigreturn     mov $15, %eax (or %rax); syscall
  *
- * Any thread, no state.  The target runs meanwhile, so the bytes are looked at
- * once more when it is stopped: gadgets_hold().
+ * Any thread, no state but what gadgets_learn() keeps.  The target runs
+ * meanwhile, so the bytes are looked at once more when it is stopped:
+ * gadgets_hold().
  */
 #pragma once
 
@@ -41,6 +42,13 @@ void gadgets_scan(struct gadgets *gadgets, const uint8_t *code, size_t len,
  */
 int gadgets_find(int mem_fd, const struct image_vma *vmas, uint32_t nr,
 		 struct gadgets *ret_gadgets, struct refusal *why);
+
+/*
+ * Find both in this process and keep their places in its C library: in a target
+ * that has the same file gadgets_find() looks there first.  For a process with
+ * one thread, and time.
+ */
+void gadgets_learn(void);
 
 /* True while both are where they were found. */
 bool gadgets_hold(const struct gadgets *gadgets, int mem_fd);

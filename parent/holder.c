@@ -6,6 +6,7 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "common/cleanup.h"
 #include "common/desc.h"
 #include "common/io.h"
+#include "parent/gadget.h"
 #include "parent/lender.h"
 #include "parent/lending.h"
 #include "parent/linkmap.h"
@@ -47,6 +49,13 @@ static int leave_parent(int sock)
 		(void)dup3(sock, keep, O_CLOEXEC);
 	(void)syscall(SYS_close_range, keep + 1, ~0u, 0);
 	return keep;
+}
+
+static bool is_asked(int sock)
+{
+	struct pollfd request = {.fd = sock, .events = POLLIN};
+
+	return poll(&request, 1, 0) != 0;
 }
 
 /* Nobody reads what passes through here, and the pause is not held up. */
@@ -213,6 +222,8 @@ _Noreturn void holder_run(int sock)
 	int rc;
 
 	sock = leave_parent(sock);
+	if (!is_asked(sock)) /* a spare, which has time */
+		gadgets_learn();
 	harden();
 	if (io_read_all(sock, &request, sizeof(request)))
 		_exit(0); /* nobody wants it any more */

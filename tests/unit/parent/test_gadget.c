@@ -93,6 +93,66 @@ static void finds_them_in_a_process(void **state)
 	(void)close(mem_fd);
 }
 
+static const uint8_t both[] = {0x0f, 0x05, 0xc3, 0xb8, 0x0f,
+			       0x00, 0x00, 0x00, 0x0f, 0x05};
+
+/* "A process" that is a file: its memory at BASE is @vma's file from there on.
+ */
+static void assert_found_at(int mem_fd, const struct image_vma *vma,
+			    uint64_t syscall_ret)
+{
+	struct gadgets gadgets;
+	struct refusal why;
+
+	assert_int_equal(gadgets_find(mem_fd, vma, 1, &gadgets, &why), 0);
+	assert_int_equal(gadgets.syscall_ret, syscall_ret);
+}
+
+/* The same file elsewhere: the place is asked first, and not believed. */
+static void what_was_learnt_is_looked_at_first(void **state)
+{
+	int self_fd = open("/proc/self/mem", O_RDONLY);
+	int mem_fd = memfd_create("memory", 0);
+	struct image_vma *vmas, here, there;
+	struct gadgets ours;
+	struct refusal why;
+	uint8_t bytes[16];
+	uint32_t nr, i = 0;
+
+	(void)state;
+	assert_int_equal(read_vmas(&vmas, &nr), 0);
+	assert_int_equal(gadgets_find(self_fd, vmas, nr, &ours, &why), 0);
+	while (vmas[i].end <= ours.syscall_ret)
+		i++;
+	here = there = vmas[i];
+	there.start = BASE;
+	there.end = BASE + (here.end - here.start);
+	/* What is found without having learnt is the first. */
+	assert_int_equal(pwrite(mem_fd, both, sizeof(both), BASE),
+			 sizeof(both));
+	for (int k = 0; k < 2; k++) {
+		const uint64_t at = k ? ours.sigreturn : ours.syscall_ret;
+
+		assert_int_equal(pread(self_fd, bytes, 16, (off_t)at), 16);
+		assert_int_equal(pwrite(mem_fd, bytes, 16,
+					(off_t)(BASE + at - here.start)),
+				 16);
+	}
+	assert_found_at(mem_fd, &there, BASE);
+	gadgets_learn();
+	assert_found_at(mem_fd, &there, BASE + ours.syscall_ret - here.start);
+	there.inode++;
+	assert_found_at(mem_fd, &there, BASE);
+	there.inode--;
+	assert_int_equal(pwrite(mem_fd, "\x90", 1,
+				(off_t)(BASE + ours.syscall_ret - here.start)),
+			 1);
+	assert_found_at(mem_fd, &there, BASE);
+	vmas_free(vmas, nr);
+	(void)close(self_fd);
+	(void)close(mem_fd);
+}
+
 /* A process that ended meanwhile has no code: it is gone, not strange. */
 static void an_ended_process_is_esrch(void **state)
 {
@@ -125,6 +185,7 @@ int main(void)
 		cmocka_unit_test(scan_finds_both_kinds),
 		cmocka_unit_test(scan_needs_every_byte),
 		cmocka_unit_test(finds_them_in_a_process),
+		cmocka_unit_test(what_was_learnt_is_looked_at_first),
 		cmocka_unit_test(an_ended_process_is_esrch),
 	};
 
