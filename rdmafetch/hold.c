@@ -23,21 +23,17 @@ _Static_assert(SLOT_PAGES <= 64, "slot.used has a bit for each page");
 
 struct slot {
 	struct flight flight; /* first: see slot_of() */
-	uint64_t start;	      /* in the pool, see struct hold */
+	uint64_t place;	      /* its first page in the pool */
 	uint64_t used;	      /* a bit for each page that was asked for */
 	bool busy;	      /* else used up, or failed */
 	bool is_settled;      /* its end was looked at */
 };
 
 /*
- * Slots and their places in the pool are two rings that go round together:
- *
- *     oldest                   newest
- *     [ slot ][ slot ]..[gap][ slot ]-> head
- *     tail
- *
- * A place does not go over the pool's end: the gap before it is left.  Heads
- * and tails only grow.
+ * Slots are a ring in the order of their beginnings.  Their places in the pool
+ * are the first that are free: memory that is touched for the first time costs
+ * a page fault for each page, more than bringing it does, and little memory
+ * that is used again and again stays in the CPU's caches.
  */
 struct hold {
 	struct pump *pump;
@@ -47,8 +43,8 @@ struct hold {
 	struct prefetch_luck luck;
 	struct slot slots[SLOTS];
 	uint64_t first_slot, next_slot;
-	uint64_t head; /* pages */
-	char *pool;    /* NULL before the first suggestion */
+	uint64_t *taken; /* a bit for each page of the pool */
+	char *pool;	 /* NULL before the first suggestion */
 	struct waiter waiter;
 	pthread_t thread;
 	uint64_t nr_flying, nr_reads, nr_pages; /* flying: pages */
@@ -75,6 +71,36 @@ static struct prefetch_run run_of(const struct slot *slot)
 static size_t pool_bytes(const struct hold *hold)
 {
 	return hold->options.pool_pages * PAGE_BYTES;
+}
+
+/* ---- places ---- */
+
+static void mark_place(struct hold *hold, uint64_t place, uint64_t nr_pages,
+		       bool is_taken)
+{
+	for (uint64_t page = place; page < place + nr_pages; page++)
+		if (is_taken)
+			hold->taken[page / 64] |= 1ull << page % 64;
+		else
+			hold->taken[page / 64] &= ~(1ull << page % 64);
+}
+
+/* The first place of @nr_pages that is free.  False: there is none. */
+static bool find_place(const struct hold *hold, uint64_t nr_pages,
+		       uint64_t *ret_place)
+{
+	uint64_t nr_free = 0;
+
+	for (uint64_t page = 0; page < hold->options.pool_pages; page++) {
+		bool is_taken = hold->taken[page / 64] >> page % 64 & 1;
+
+		nr_free = is_taken ? 0 : nr_free + 1;
+		if (nr_free < nr_pages)
+			continue;
+		*ret_place = page + 1 - nr_pages;
+		return true;
+	}
+	return false;
 }
 
 /* ---- the end of a slot ---- */
@@ -119,6 +145,13 @@ static void forget_unused(struct hold *hold, const struct slot *slot, bool lost)
 	}
 }
 
+/* Its place is another's from now on. */
+static void end_slot(struct hold *hold, struct slot *slot)
+{
+	slot->busy = false;
+	mark_place(hold, slot->place, pages_of(slot), false);
+}
+
 /* Note how a flight ended that did, and whether its pages are used up. */
 static void settle_slot(struct hold *hold, struct slot *slot)
 {
@@ -129,7 +162,7 @@ static void settle_slot(struct hold *hold, struct slot *slot)
 		hold->nr_flying -= pages_of(slot);
 		if (slot->flight.result) {
 			forget_unused(hold, slot, true);
-			slot->busy = false;
+			end_slot(hold, slot);
 			return;
 		}
 		hold->nr_reads++;
@@ -137,7 +170,7 @@ static void settle_slot(struct hold *hold, struct slot *slot)
 	}
 	if (slot->used == all_used(slot) && !slot->flight.pins) {
 		landing_retire(hold->pump, &slot->flight);
-		slot->busy = false;
+		end_slot(hold, slot);
 	}
 }
 
@@ -158,7 +191,7 @@ static bool drop_oldest(struct hold *hold)
 	if (slot->busy) {
 		forget_unused(hold, slot, false);
 		landing_retire(hold->pump, &slot->flight);
-		slot->busy = false;
+		end_slot(hold, slot);
 	}
 	hold->first_slot++;
 	return true;
@@ -166,32 +199,19 @@ static bool drop_oldest(struct hold *hold)
 
 /* ---- the beginning ---- */
 
-static uint64_t tail(struct hold *hold)
-{
-	if (hold->first_slot == hold->next_slot)
-		return hold->head;
-	return slot_at(hold, hold->first_slot)->start;
-}
-
 /* A slot with a place of @nr_pages, or NULL: those before it are in use. */
 static struct slot *new_slot(struct hold *hold, uint64_t nr_pages)
 {
-	uint64_t start = hold->head, pool = hold->options.pool_pages;
-	uint64_t rest = pool - start % pool;
 	struct slot *slot;
+	uint64_t place;
 
-	if (rest < nr_pages)
-		start += rest;
 	while (hold->next_slot - hold->first_slot == SLOTS ||
-	       start + nr_pages - tail(hold) > pool) {
-		if (hold->first_slot == hold->next_slot)
-			hold->head = start; /* the gap is before nobody */
-		else if (!drop_oldest(hold))
+	       !find_place(hold, nr_pages, &place))
+		if (!drop_oldest(hold))
 			return NULL;
-	}
+	mark_place(hold, place, nr_pages, true);
 	slot = slot_at(hold, hold->next_slot++);
-	slot->start = start;
-	hold->head = start + nr_pages;
+	slot->place = place;
 	return slot;
 }
 
@@ -208,8 +228,7 @@ static void start_slot(struct hold *hold, struct slot *slot,
 	flight->object = SOURCE_MEMORY;
 	flight->raddr = piece.first_page << PAGE_SHIFT;
 	flight->len_bytes = (uint32_t)(piece.nr_pages << PAGE_SHIFT);
-	flight->buf = hold->pool +
-		      slot->start % hold->options.pool_pages * PAGE_BYTES;
+	flight->buf = hold->pool + slot->place * PAGE_BYTES;
 	flight->kept = true;
 	foreseen_issued(hold->options.foreseen, piece);
 	landing_queue(hold->pump, flight);
@@ -415,14 +434,17 @@ int hold_open(struct pump *pump, const struct hold_options *options,
 
 	if (!hold)
 		return -ENOMEM;
-	if (lately_new(options->image, &hold->lately)) {
-		free(hold);
-		return -ENOMEM;
-	}
 	hold->pump = pump;
 	hold->options = *options;
 	if (!hold->options.pool_pages)
 		hold->options.pool_pages = HOLD_PAGES;
+	hold->taken =
+		calloc(hold->options.pool_pages / 64 + 1, sizeof(*hold->taken));
+	if (!hold->taken || lately_new(options->image, &hold->lately)) {
+		free(hold->taken);
+		free(hold);
+		return -ENOMEM;
+	}
 	waiter_init(&hold->waiter);
 	hold->waiter.any = true;
 	*ret = hold;
@@ -453,5 +475,6 @@ void hold_close(struct hold *hold)
 	}
 	waiter_done(&hold->waiter);
 	lately_free(hold->lately);
+	free(hold->taken);
 	free(hold);
 }

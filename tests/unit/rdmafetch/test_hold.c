@@ -253,6 +253,67 @@ static void what_a_tool_was_given_is_not_foreseen(void **state)
 	fetch_close(fetch);
 }
 
+/* How many pages of memory the foreseen reads of @gate from @first on span. */
+static uint64_t span_pages(struct gate *gate, unsigned first)
+{
+	uintptr_t low = UINTPTR_MAX, high = 0;
+
+	for (unsigned i = first; i < gate_nr(gate); i++) {
+		struct transport_read read = gate_read(gate, i);
+		uintptr_t at = (uintptr_t)read.buf;
+
+		if (read.urgent)
+			continue;
+		if (at < low)
+			low = at;
+		if (at + read.len_bytes > high)
+			high = at + read.len_bytes;
+	}
+	return low < high ? (high - low) >> PAGE_SHIFT : 0;
+}
+
+/* Memory that was touched before costs no page fault. */
+static void who_uses_all_has_the_same_memory_again(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 8);
+	struct gate *gate;
+	struct fetch *fetch = reader_open_gate(&options, true, &gate);
+
+	gate_let(gate, GATE_ALL, 0);
+	for (unsigned turn = 0; turn < 4; turn++)
+		for (uint64_t page = 0; page + 8 <= 240; page += 8)
+			read_as_tool(fetch, BASE_PAGE + page, 8);
+	assert_in_range(reader_stats(fetch).foreseen.joined_pages, 200, 1000);
+	assert_int_equal(reader_stats(fetch).foreseen.dropped_pages, 0);
+	assert_in_range(span_pages(gate, 0), 1, 64);
+	fetch_close(fetch);
+}
+
+/* What nobody has used yet keeps its memory, however that lies. */
+static void what_is_used_later_has_memory_of_its_own(void **state)
+{
+	struct fetch_options options = usual(&prefetch_next, 2);
+	struct gate *gate;
+	struct fetch *fetch;
+	unsigned before;
+
+	options.hold_pages = 170;
+	fetch = reader_open_gate(&options, true, &gate);
+	gate_let(gate, GATE_ALL, 0);
+	for (uint64_t page = 0; page < 90; page += 2)
+		read_as_tool(fetch, BASE_PAGE + page, 2);
+	for (uint64_t page = 0; page < 240; page += 3)
+		reader_check(fetch, BASE_PAGE + page, 1);
+	before = gate_nr(gate);
+	for (uint64_t page = 0; page < 240; page += 3)
+		reader_check(fetch, BASE_PAGE + page + 1, 2);
+	assert_int_equal(reader_stats(fetch).foreseen.dropped_pages, 0);
+	while (before < gate_nr(gate))
+		assert_false(gate_read(gate, before++).urgent);
+	assert_in_range(span_pages(gate, 0), 160, 170);
+	fetch_close(fetch);
+}
+
 /* Then the kernel has dropped it, or it is another file's: as the first time.
  */
 static void what_is_asked_for_again_is_foreseen_again(void **state)
@@ -451,6 +512,8 @@ int main(void)
 		cmocka_unit_test(reads_that_are_no_faults_foresee_too),
 		cmocka_unit_test(without_a_policy_reads_foresee_nothing),
 		cmocka_unit_test(what_a_tool_was_given_is_not_foreseen),
+		cmocka_unit_test(who_uses_all_has_the_same_memory_again),
+		cmocka_unit_test(what_is_used_later_has_memory_of_its_own),
 		cmocka_unit_test(what_is_asked_for_again_is_foreseen_again),
 		cmocka_unit_test(what_is_here_by_faults_is_foreseen_for_a_tool),
 		cmocka_unit_test(what_is_held_is_lent),
