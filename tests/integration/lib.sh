@@ -336,7 +336,7 @@ lost_pages() {
 	cat /proc/sys/vm/stat_refresh >/dev/null 2>&1 || sleep 1.5
 	awk '$1 == "workingset_refault_file" { n += $2 }
 	$1 == "drop_pagecache" { n += $2 * 1000000000 }
-	END { printf "%d", n }' /proc/vmstat
+	END { printf "%.0f", n }' /proc/vmstat
 }
 
 # refused WORDS COMMAND...: it fails, and says one line with these words.
