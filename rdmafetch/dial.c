@@ -214,10 +214,16 @@ static int dial_tcp(const struct tcp_address *address, uint64_t deadline_ns,
 	return err;
 }
 
+uint64_t dial_deadline_ns(const struct tcp_address *address)
+{
+	int ms = address->timeout_ms < DIAL_MS ? address->timeout_ms : DIAL_MS;
+
+	return io_monotonic_ns() + (uint64_t)ms * NS_PER_MS;
+}
+
 int dial_open(const struct tcp_address *address, int *ret_fd)
 {
-	uint64_t deadline_ns =
-		io_monotonic_ns() + (uint64_t)address->timeout_ms * NS_PER_MS;
+	uint64_t deadline_ns = dial_deadline_ns(address);
 
 	if (address->is_unix)
 		return dial_unix(address->host, deadline_ns, ret_fd);
@@ -233,6 +239,15 @@ const char *dial_advice(const struct tcp_address *address, int error)
 		       "up?";
 	if (error == -ENOENT || error == -ECONNREFUSED)
 		return "no mitosisd answers there: is it running?";
+	if (error == -ETIMEDOUT && address->is_unix)
+		return "no answer in time: is the mitosisd there stopped, or "
+		       "is it another program's socket?";
+	if (error == -ETIMEDOUT)
+		return "no answer in time: is it mitosisd's port, and does no "
+		       "firewall swallow what comes?";
+	if (error == -EPROTO)
+		return "what answers there is no mitosisd: is it the right "
+		       "port or socket?";
 	if (error == -EPROTONOSUPPORT)
 		return "the mitosisd there speaks another version of the "
 		       "protocol: use one of the same release";

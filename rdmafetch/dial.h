@@ -13,9 +13,19 @@
 struct tcp_address;
 
 /*
- * Connect to @address within its timeout; names are resolved first, which
- * blocks as long as the system's resolver does.  Each address of the name is
- * tried.  A peer that vanishes is noticed within about twice the timeout.
+ * The longest that a mitosisd may take to be reached, and to say HELLO: it does
+ * so at once, however long it takes with what is then asked of it.
+ */
+#define DIAL_MS 5000
+
+/* Until when to be reached, from now: DIAL_MS, or the timeout if that is less.
+ */
+uint64_t dial_deadline_ns(const struct tcp_address *address);
+
+/*
+ * Connect to @address within dial_deadline_ns(); names are resolved first,
+ * which blocks as long as the system's resolver does.  Each address of the name
+ * is tried.  A peer that vanishes is noticed within about twice the timeout.
  *
  * Returns 0 with the socket (blocking, close-on-exec), or
  *   -ENOENT        unknown host

@@ -8,13 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/io.h"
 #include "rdmafetch/dial.h"
 #include "rdmafetch/psk.h"
 #include "rdmafetch/tcp_control.h"
 #include "rdmafetch/tls.h"
-
-#define NS_PER_MS 1000000ull
 
 /* ---- TLS, waiting ---- */
 
@@ -85,8 +82,7 @@ static int begin_tls(const struct sec_settings *sec, struct tls **ret,
 int stream_open(const struct tcp_address *address, struct stream *ret,
 		char *why)
 {
-	uint64_t deadline_ns =
-		io_monotonic_ns() + (uint64_t)address->timeout_ms * NS_PER_MS;
+	uint64_t deadline_ns = dial_deadline_ns(address);
 	struct stream stream = {.fd = -1};
 	int r = 0;
 

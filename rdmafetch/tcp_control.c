@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "common/parse.h"
+#include "rdmafetch/dial.h"
 #include "rdmafetch/reply.h"
 
 #define NS_PER_MS   1000000ull
@@ -199,10 +200,12 @@ int tcp_control_hello(const struct tcp_address *address,
 	if (!control)
 		return -ENOMEM;
 	control->stream.fd = -1;
-	control->timeout_ms = address->timeout_ms;
+	control->timeout_ms =
+		address->timeout_ms < DIAL_MS ? address->timeout_ms : DIAL_MS;
 	err = stream_open(address, &control->stream, why);
 	if (!err)
 		err = say_hello(control, &address->sec, why);
+	control->timeout_ms = address->timeout_ms;
 	if (err) {
 		tcp_control_close(control);
 		return err;

@@ -24,8 +24,8 @@ struct tcp_address {
 	char host[PARSE_HOST_MAX + 1]; /* name or address; path when is_unix */
 	uint16_t port;
 	/*
-	 * Of connecting, and of each control call; an answer longer than a
-	 * MiB gets a second more for each.
+	 * Of each control call; an answer longer than a MiB gets a second more
+	 * for each.  To connect, and to say HELLO, take DIAL_MS each at most.
 	 */
 	int timeout_ms;
 	struct sec_settings sec; /* how to say who asks */

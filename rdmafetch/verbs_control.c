@@ -14,6 +14,8 @@
 
 /* Registering much memory takes its time: most with --pin, which copies it. */
 #define EXPORT_MS 60000
+/* To be reached and say HELLO, with what the connection manager sends again. */
+#define HELLO_MS 10000
 
 struct verbs_control {
 	struct verbs_talk talk;
@@ -69,15 +71,19 @@ int verbs_control_hello(const struct verbs_address *address,
 			struct verbs_control **ret, char *why)
 {
 	struct verbs_control *control = calloc(1, sizeof(*control));
+	struct verbs_address greeted = *address;
 	int err;
 
 	why[0] = '\0';
 	if (!control)
 		return -ENOMEM;
-	control->talk.timeout_ms = address->timeout_ms;
-	err = verbs_link_open(address, &control->talk.link);
+	if (greeted.timeout_ms > HELLO_MS)
+		greeted.timeout_ms = HELLO_MS;
+	control->talk.timeout_ms = greeted.timeout_ms;
+	err = verbs_link_open(&greeted, &control->talk.link);
 	if (!err)
 		err = say_hello(control, &address->sec, why);
+	control->talk.timeout_ms = address->timeout_ms;
 	if (err) {
 		verbs_control_close(control);
 		return err;

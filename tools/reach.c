@@ -9,6 +9,7 @@
 #include "rdmafetch/dial.h"
 #include "tools/socketpath.h"
 
+#define MS_PER_S   1000
 #define CONNECT_MS 5000
 
 /*
@@ -64,6 +65,18 @@ void reach_words(struct reach *reach, char text[STATUS_TRANSPORT_MAX + 1])
 
 /* ---- questions ---- */
 
+/* It said HELLO, and then nothing. */
+static void explain_late(const char *host,
+			 const struct reach_question *question, int error,
+			 char *why)
+{
+	if (error == -ETIMEDOUT && !why[0])
+		(void)snprintf(why, WIRE_WHY_MAX + 1,
+			       "mitosisd at %.200s has not answered for %d s: "
+			       "try again",
+			       host, question->timeout_ms / MS_PER_S);
+}
+
 static int ask_tcp(const struct reach *reach,
 		   const struct reach_question *question, void **ret_body,
 		   size_t *ret_body_bytes, char *why)
@@ -78,6 +91,8 @@ static int ask_tcp(const struct reach *reach,
 		r = tcp_control_call(control, question->type, question->body,
 				     question->body_bytes, ret_body,
 				     ret_body_bytes, why);
+	if (control)
+		explain_late(address.host, question, r, why);
 	tcp_control_close(control);
 	return explain(reach, r, why);
 }
@@ -96,6 +111,8 @@ static int ask_rdma(const struct reach *reach,
 		r = verbs_control_call(control, question->type, question->body,
 				       question->body_bytes, ret_body,
 				       ret_body_bytes, why);
+	if (control)
+		explain_late(address.host, question, r, why);
 	verbs_control_close(control);
 	return explain_rdma(reach, r, why);
 }

@@ -6,6 +6,7 @@
  * a blocking send cannot wait for a far end that waits for us.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 
 #include "common/io.h"
 #include "common/wire.h"
+#include "rdmafetch/dial.h"
 #include "tools/bench/caller_base.h"
 
 #define INPUT_BYTES (CALLER_UNDERWAY_MAX * WIRE_HEADER_BYTES)
@@ -109,6 +111,9 @@ static int connect_to(struct caller_tcp *tcp, const struct tcp_address *address,
 	struct tcp_control *control = NULL;
 	int error = tcp_control_hello(address, &control, why);
 
+	if (error && !why[0])
+		(void)snprintf(why, WIRE_WHY_MAX + 1, "%s",
+			       dial_advice(address, error));
 	if (error)
 		return error;
 	tcp->fd = tcp_control_steal(control).fd; /* rpc.c: never TLS */
