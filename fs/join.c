@@ -147,6 +147,23 @@ static int ask_difference(void *arg, int other)
 	return 1;
 }
 
+/* -EPERM is our own: see open_folder() of share_seat.c. */
+static void tell_folder(int error, char *why)
+{
+	if (error == -EPERM || error == -EACCES)
+		(void)snprintf(why, SHARE_WHY_MAX + 1,
+			       SHARE_FOLDER
+			       ": it must belong to root, with no "
+			       "right for others; this mount has "
+			       "a server and pages of its own");
+	else
+		(void)snprintf(why, SHARE_WHY_MAX + 1,
+			       SHARE_FOLDER
+			       ": %s; this mount has a server and "
+			       "pages of its own",
+			       strerror(-error));
+}
+
 int join(const struct options *options, const struct session_image *image,
 	 struct share_seat *ret_seat)
 {
@@ -166,8 +183,7 @@ int join(const struct options *options, const struct session_image *image,
 		int r = share_seat_find(&terms, ret_seat, &sock);
 
 		if (r) {
-			(void)snprintf(why, sizeof(why), SHARE_FOLDER ": %s",
-				       strerror(-r));
+			tell_folder(r, why);
 			break;
 		}
 		if (sock < 0) {

@@ -225,6 +225,28 @@ static int check_cache(const struct modes *modes, char *why)
 	return 0;
 }
 
+/* prefetch_pages= is of a policy, and only mode=prefetch has one. */
+static int check_pages(const struct modes_wish *wish, const struct modes *modes,
+		       char *why)
+{
+	if (wish->prefetch_pages == MODES_UNSET ||
+	    modes->policy != &prefetch_off)
+		return 0;
+	if (modes->kind != MODES_PREFETCH)
+		return wrong(why,
+			     "mode=%s %s: leave out prefetch_pages=%u, or use "
+			     "mode=prefetch",
+			     modes_name(modes->kind),
+			     modes->kind == MODES_COW
+				     ? "brings one page a fault"
+				     : "brings every page anyway",
+			     wish->prefetch_pages);
+	return wrong(why,
+		     "prefetch=%s brings no pages behind a fault: leave out "
+		     "prefetch_pages=%u, or use prefetch=seq",
+		     wish->prefetch, wish->prefetch_pages);
+}
+
 /* A mode says by itself how much comes: other words about that are refused. */
 static int check_contradictions(const struct modes_wish *wish,
 				const struct modes *modes, char *why)
@@ -246,13 +268,7 @@ static int check_contradictions(const struct modes_wish *wish,
 			     "mode=eager brings every page anyway: leave out "
 			     "prefetch=%s, or use mode=prefetch",
 			     wish->prefetch);
-	if (modes->policy == &prefetch_off &&
-	    wish->prefetch_pages != MODES_UNSET)
-		return wrong(why,
-			     "prefetch_pages=%u wants a policy: add "
-			     "prefetch=seq, or leave it out",
-			     wish->prefetch_pages);
-	return 0;
+	return check_pages(wish, modes, why);
 }
 
 int modes_decide(const struct modes_wish *wish, struct modes *ret_modes,

@@ -191,6 +191,15 @@ static bool named_as_helper(const char *argv0)
 	return strncmp(slash ? slash + 1 : argv0, "mount.", 6) == 0;
 }
 
+/* libfuse would say that itself, on a line of its own. */
+static bool ends_in_o(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "-o") == 0 && ++i == argc)
+			return true;
+	return false;
+}
+
 int options_parse(int argc, char **argv, struct options *options)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
@@ -208,6 +217,12 @@ int options_parse(int argc, char **argv, struct options *options)
 		.gid = OPTIONS_SELF,
 		.is_helper = named_as_helper(argv[0]),
 	};
+	if (ends_in_o(argc, argv)) {
+		(void)options_wrong(options, "%s",
+				    "-o wants options behind it: mitosisfs "
+				    "--help lists them");
+		return -EINVAL;
+	}
 	r = fuse_opt_parse(&args, options, table, take);
 	fuse_opt_free_args(&args);
 	if (r) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/options_check.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -173,6 +174,41 @@ bool options_waits(const struct options *options)
 	return options->hard || options->source.where != PARSE_LOCAL;
 }
 
+/* Whether @text begins with an IPv6 address as it is, up to @ret_rest. */
+static bool is_bare_v6(const char *text, const char **ret_rest)
+{
+	struct in6_addr parsed;
+	char address[INET6_ADDRSTRLEN] = "";
+	size_t len;
+
+	*ret_rest = strstr(text, ":/");
+	if (!*ret_rest)
+		return false;
+	len = (size_t)(*ret_rest - text);
+	if (len >= sizeof(address))
+		return false;
+	memcpy(address, text, len);
+	return inet_pton(AF_INET6, address, &parsed) == 1;
+}
+
+static int wrong_source(struct options *options)
+{
+	const char *text = options->source_text, *rest;
+	char right[INET6_ADDRSTRLEN + 80];
+
+	if (!is_bare_v6(text, &rest))
+		return options_wrong(
+			options,
+			"source '%s' is not HOST:/pid/N, HOST:/image/NAME "
+			"or local:/pid/N",
+			text);
+	(void)snprintf(right, sizeof(right), "[%.*s]%.70s", (int)(rest - text),
+		       text, rest);
+	return options_wrong(options,
+			     "an address with colons stands in brackets: %s",
+			     right);
+}
+
 int options_check(struct options *options)
 {
 	if (check_words(options))
@@ -183,11 +219,7 @@ int options_check(struct options *options)
 			"need a source and a mount point: mitosisfs "
 			"local:/pid/1234 /mnt");
 	if (parse_source(options->source_text, &options->source))
-		return options_wrong(
-			options,
-			"source '%s' is not HOST:/pid/N, HOST:/image/NAME "
-			"or local:/pid/N",
-			options->source_text);
+		return wrong_source(options);
 	if (check_modes(options))
 		return -1;
 	if (check_sharing(options))

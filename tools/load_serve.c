@@ -40,6 +40,24 @@ static int failed(const char *path, int error)
 	return error;
 }
 
+/* Something is there that remove_stale() left. */
+static int in_use(const char *path)
+{
+	struct stat file;
+
+	if (lstat(path, &file) == 0 && !S_ISSOCK(file.st_mode))
+		say_error(
+			"--serve=%s: a file that is no socket is there: "
+			"remove it, or serve at another path",
+			path);
+	else
+		say_error(
+			"--serve=%s: in use: another server listens there; "
+			"end it, or serve at another path",
+			path);
+	return -EADDRINUSE;
+}
+
 /* sd_notify(3), without its library: this program is static. */
 static void notify(const char *state)
 {
@@ -113,7 +131,8 @@ static int listen_at(struct service *service)
 	    (listen(sock, BACKLOG) < 0 || lstat(path, &service->socket) < 0))
 		error = -errno;
 	if (error)
-		return failed(path, error);
+		return error == -EADDRINUSE ? in_use(path)
+					    : failed(path, error);
 	service->listener = steal_fd(&sock);
 	return 0;
 }

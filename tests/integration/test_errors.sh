@@ -54,6 +54,8 @@ refused 'no such host|no name server' "$fs" no-host.invalid:/pid/1 "$mnt"
 refused 'is it running' "$fs" 127.0.0.1:/pid/1 "$mnt" -o port=1
 refused 'no such|not a dir|mount point' "$fs" "local:/pid/$sleeper" "$dir/none"
 refused 'option' "$fs" "local:/pid/$sleeper" "$mnt" -o no-such-option
+refused '.-o wants options' "$fs" "local:/pid/$sleeper" "$mnt" -o
+refused 'in brackets: .::1.:/pid/1' "$fs" ::1:/pid/1 "$mnt"
 refused 'port' "$fs" 127.0.0.1:/pid/1 "$mnt" -o port=70000
 start_other_version
 refused 'version' "$fs" 127.0.0.1:/pid/1 "$mnt" -o "port=$other_port"

@@ -305,7 +305,11 @@ for i in 1 2 3 4; do
 done
 
 hold last
-refused 'in use' "$tools/mitosis-load" --serve="$dir/serve.sock" "$mnt/image"
+refused 'in use: another server listens there' "$tools/mitosis-load" \
+	--serve="$dir/serve.sock" "$mnt/image"
+echo mine >plain.txt
+refused 'a file that is no socket' "$tools/mitosis-load" --serve="$dir/plain.txt" "$mnt/image"
+grep -qx mine plain.txt || fail "a file that was there is gone"
 stop_server
 expect_exit "$client" 137 "the client of a server that was ended"
 wait_for 10 gone "$(cat last.pid)"

@@ -364,6 +364,10 @@ static void wrong_words_are_named(void **state)
 	assert_refused("mitosisfs local:/pid/1 /mnt -o threads=65", "threads");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o awake=60001", "awake");
 	assert_refused("mitosisfs local:/pid/1 /mnt --frob", "--frob");
+	assert_refused("mitosisfs local:/pid/1 /mnt -o", "-o wants");
+	assert_refused("mitosisfs ::1:/pid/1 /mnt", "brackets: [::1]:/pid/1");
+	assert_refused("mitosisfs fe80::1:/image/x /mnt", "[fe80::1]:/image/x");
+	assert_refused("mitosisfs ab:cd:/pid/1 /mnt", "is not HOST:/pid/N");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo=5x", "timeo=5x");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo", "timeo");
 	assert_refused("mitosisfs local:/pid/1 /mnt -o timeo=", "timeo=");
