@@ -15,14 +15,12 @@
 #include "fs/live.h"
 #include "fs/passthrough.h"
 #include "fs/reading.h"
+#include "fs/threadbuf.h"
 #include "fs/warm.h"
 #include "fs/xattr.h"
 
 /* "For ever": the image never changes.  Seconds, as FUSE wants them. */
 #define FOREVER_S 1e9
-
-/* 128 KiB, and a page for a read that begins inside one. */
-#define BUFFER_MIN_BYTES (33 * PAGE_BYTES)
 
 static const struct ops_context *context(fuse_req_t req)
 {
@@ -189,32 +187,6 @@ static void ops_opendir(fuse_req_t req, fuse_ino_t ino,
 	(void)fuse_reply_open(req, file);
 }
 
-/*
- * A page-aligned buffer for one thread's answers, grown to what it needs.  It
- * begins with what a read of the kernel's usual read-around takes, since each
- * new one must be made known to the fetch.
- */
-static void *thread_buffer(struct fetch *fetch, size_t len_bytes)
-{
-	static _Thread_local void *buf;
-	static _Thread_local size_t have_bytes;
-	void *more;
-
-	if (len_bytes <= have_bytes)
-		return buf;
-	if (len_bytes < BUFFER_MIN_BYTES)
-		len_bytes = BUFFER_MIN_BYTES;
-	if (posix_memalign(&more, PAGE_BYTES, len_bytes))
-		return NULL;
-	if (buf)
-		fetch_release_buffer(fetch, buf);
-	free(buf);
-	fetch_prepare_buffer(fetch, more, len_bytes);
-	buf = more;
-	have_bytes = len_bytes;
-	return buf;
-}
-
 /* Leave the request to those who wait for a connection: 0, or -errno. */
 static int park(fuse_req_t req, const struct tree_node *node, uint64_t offset,
 		size_t len_bytes)
@@ -247,7 +219,7 @@ static void reply_pages(fuse_req_t req, const struct tree_node *node,
 	struct reading reading = {
 		.node = node,
 		.offset = first,
-		.buf = thread_buffer(ops->fetch, whole),
+		.buf = threadbuf_get(ops->fetch, whole),
 		.len_bytes = whole,
 	};
 	int r;
@@ -384,7 +356,7 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 {
 	const struct tree *tree = context(req)->tree;
 	const struct tree_node *dir = tree_get(tree, ino), *node;
-	struct listing listing = {req, thread_buffer(context(req)->fetch, size),
+	struct listing listing = {req, threadbuf_get(context(req)->fetch, size),
 				  size, 0, plus};
 	const char *name;
 

@@ -26,6 +26,7 @@
 #include "fs/profile.h"
 #include "fs/share_session.h"
 #include "fs/teller.h"
+#include "fs/threadbuf.h"
 #include "fs/tree.h"
 #include "fs/warm.h"
 #include "rdmafetch/fetch.h"
@@ -581,6 +582,7 @@ void session_close(struct session *session)
 	eager_close(session->origin.eager);
 	teller_close(session->teller);
 	is_gone = session->fetch && is_image_gone(session);
+	threadbuf_end();
 	fetch_close(session->fetch);
 	if (session->stashing)
 		stashing_close(session->stashing, is_gone);
