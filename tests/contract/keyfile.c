@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "common/io.h"
+#include "tests/contract/leftovers.h"
 
 void keyfile_make(const char *text, char ret_path[KEYFILE_PATH_MAX])
 {
 	int fd;
 
-	strcpy(ret_path, "/tmp/mitosis-keys.XXXXXX");
+	leftovers_remove(KEYFILE_WHAT);
+	leftovers_name(KEYFILE_WHAT, KEYFILE_PATH_MAX, ret_path);
 	fd = mkstemp(ret_path);
 	assert(fd >= 0 && !io_write_all(fd, text, strlen(text)));
 	(void)close(fd);

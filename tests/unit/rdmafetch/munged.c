@@ -20,6 +20,7 @@
 
 #include "common/io.h"
 #include "rdmafetch/sec_munge.h"
+#include "tests/contract/leftovers.h"
 
 #define PROGRAM	  "/usr/sbin/munged"
 #define KEY_BYTES 64
@@ -63,7 +64,8 @@ void munged_start(struct munged *munged, char key)
 {
 	char path[64];
 
-	strcpy(munged->dir, "/tmp/test-munged.XXXXXX");
+	leftovers_remove("test-munged");
+	leftovers_name("test-munged", sizeof(munged->dir), munged->dir);
 	assert_non_null(mkdtemp(munged->dir));
 	assert_int_equal(0, chmod(munged->dir, 0755)); /* of its socket */
 	(void)snprintf(munged->socket, sizeof(munged->socket), "%s/socket",

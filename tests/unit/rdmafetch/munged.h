@@ -11,7 +11,7 @@
 
 struct munged {
 	pid_t pid;
-	char dir[32], socket[64];
+	char dir[40], socket[64];
 };
 
 /* Whether this build and this host can; else say why in a skip. */

@@ -3,6 +3,7 @@
 #include "rdmafetch/psk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/wire.h"
 #include "tests/contract/keyfile.h"
+#include "tests/contract/leftovers.h"
 
 static char why[WIRE_WHY_MAX + 1];
 static struct psk_key key;
@@ -141,6 +144,40 @@ static void what_is_no_key_file_is_told(void **state)
 	(void)unlink(path);
 }
 
+/* A file of a process that has ended, and a folder with one in it. */
+static void leave(char file[64], char dir[64], char inner[80])
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	assert_int_equal(pid, waitpid(pid, &status, 0));
+	(void)snprintf(file, 64, "/tmp/" KEYFILE_WHAT ".%d.left", (int)pid);
+	(void)snprintf(dir, 64, "/tmp/" KEYFILE_WHAT ".%d.leftdir", (int)pid);
+	(void)snprintf(inner, 80, "%s/key", dir);
+	assert_int_equal(0, mkdir(dir, 0700));
+	(void)close(creat(inner, 0600));
+	(void)close(creat(file, 0600));
+}
+
+static void files_of_killed_tests_go_and_no_others(void **state)
+{
+	char file[64], dir[64], inner[80], path[KEYFILE_PATH_MAX];
+	char other[] = "/tmp/" KEYFILE_WHAT "-other.1.x";
+	char alive[KEYFILE_PATH_MAX];
+
+	keyfile_make("mine\n", alive);
+	leave(file, dir, inner);
+	(void)close(creat(other, 0600));
+	keyfile_make("mine\n", path);
+	assert_int_equal(0, unlink(other));
+	assert_int_equal(0, unlink(alive));
+	assert_int_equal(0, unlink(path));
+	assert_int_equal(-1, access(file, F_OK));
+	assert_int_equal(-1, access(dir, F_OK));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -150,6 +187,7 @@ int main(void)
 		cmocka_unit_test(file_must_be_its_readers_alone),
 		cmocka_unit_test(file_must_belong_to_its_reader),
 		cmocka_unit_test(what_is_no_key_file_is_told),
+		cmocka_unit_test(files_of_killed_tests_go_and_no_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
