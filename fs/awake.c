@@ -28,7 +28,7 @@
 struct awake {
 	int fd;
 	atomic_uint nr_reads;	 /* since the thread's last look */
-	atomic_bool is_watching; /* the thread looks every LOOK_NS */
+	atomic_bool is_watching; /* the thread looks, again and again */
 	pthread_mutex_t lock;	 /* of all below */
 	pthread_cond_t wake;	 /* of the thread */
 	pthread_t thread;
@@ -40,15 +40,12 @@ struct awake {
 
 static void settle(struct awake_credit *credit, uint64_t passed_ns)
 {
-	int64_t left_ns = credit->left_ns, max_ns = credit->max_ns;
-
 	if (credit->is_held)
-		left_ns -= (int64_t)passed_ns;
+		credit->left_ns -= (int64_t)passed_ns;
 	else
-		left_ns += (int64_t)passed_ns / CREDIT_SHARE;
-	if (left_ns > max_ns)
-		left_ns = max_ns;
-	credit->left_ns = left_ns > -max_ns ? left_ns : -max_ns;
+		credit->left_ns += (int64_t)passed_ns / CREDIT_SHARE;
+	if (credit->left_ns > credit->max_ns)
+		credit->left_ns = credit->max_ns;
 }
 
 bool awake_look(struct awake_credit *credit, uint64_t now_ns, bool busy)
@@ -61,6 +58,13 @@ bool awake_look(struct awake_credit *credit, uint64_t now_ns, bool busy)
 		credit->is_held =
 			busy && credit->left_ns >= credit->max_ns / BEGIN_SHARE;
 	return credit->is_held;
+}
+
+uint64_t awake_look_in_ns(const struct awake_credit *credit)
+{
+	if (!credit->is_held || credit->left_ns >= (int64_t)LOOK_NS)
+		return LOOK_NS;
+	return credit->left_ns > 0 ? (uint64_t)credit->left_ns : 0;
 }
 
 /* ---- mechanism; the lock is held ---- */
@@ -85,7 +89,8 @@ static void look(struct awake *awake, bool busy)
 
 static void sleep_until_look(struct awake *awake)
 {
-	uint64_t until_ns = io_monotonic_ns() + LOOK_NS;
+	uint64_t until_ns =
+		io_monotonic_ns() + awake_look_in_ns(&awake->credit);
 	struct timespec until = {
 		.tv_sec = (time_t)(until_ns / NS_PER_S),
 		.tv_nsec = (long)(until_ns % NS_PER_S),

@@ -25,7 +25,7 @@
 
 /* What may be used, and what is: pure.  Zeroed but for the first two. */
 struct awake_credit {
-	int64_t max_ns, left_ns; /* below 0: a look came late */
+	int64_t max_ns, left_ns; /* below 0: a look came late, to be made up */
 	uint64_t looked_ns;	 /* the time of the last look */
 	bool is_held;
 };
@@ -35,6 +35,12 @@ struct awake_credit {
  * Returns whether CPUs shall be awake from now on, as is_held has it.
  */
 bool awake_look(struct awake_credit *credit, uint64_t now_ns, bool busy);
+
+/*
+ * How long from a look to the next: faults that have ended are noticed, and a
+ * credit that ends is not overdrawn.
+ */
+uint64_t awake_look_in_ns(const struct awake_credit *credit);
 
 struct awake;
 

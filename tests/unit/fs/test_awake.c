@@ -70,6 +70,39 @@ static void all_in_all_little_is_held(void **state)
 	assert_in_range(held_ms, 250, 250 + 100000 / 16 + 20);
 }
 
+/* The same of a credit shorter than the time between looks, and of late looks.
+ */
+static void a_short_credit_is_no_longer_one(void **state)
+{
+	for (uint64_t max_ms = 1; max_ms <= 40; max_ms += 3) {
+		struct awake_credit credit = full(max_ms);
+		uint64_t at = 0, held_ns = 0, next;
+
+		while (at < 100000 * MS) {
+			bool held = awake_look(&credit, at, true);
+
+			next = at + awake_look_in_ns(&credit);
+			assert_true(next > at && next <= at + 20 * MS);
+			assert_true(!held || next - at <= max_ms * MS);
+			held_ns += held ? next - at : 0;
+			at = next;
+		}
+		assert_in_range(held_ns, max_ms * MS,
+				(100000 / 16 + 2 * max_ms) * MS);
+	}
+}
+
+static void what_a_late_look_has_cost_is_made_up(void **state)
+{
+	struct awake_credit credit = full(1);
+
+	assert_true(awake_look(&credit, 0, true));
+	assert_false(awake_look(&credit, 50 * MS, true)); /* 49 too many */
+	assert_false(awake_look(&credit, (50 + 49 * 16) * MS, true));
+	assert_int_equal(credit.left_ns, 0);
+	assert_true(awake_look(&credit, (50 + 50 * 16) * MS, true));
+}
+
 static void none_is_none(void **state)
 {
 	assert_null(awake_open(0));
@@ -122,6 +155,8 @@ int main(void)
 		cmocka_unit_test(a_long_burst_uses_its_credit_up),
 		cmocka_unit_test(credit_comes_back_and_no_more),
 		cmocka_unit_test(all_in_all_little_is_held),
+		cmocka_unit_test(a_short_credit_is_no_longer_one),
+		cmocka_unit_test(what_a_late_look_has_cost_is_made_up),
 		cmocka_unit_test(none_is_none),
 		cmocka_unit_test(the_kernel_is_asked_for_a_burst),
 	};
