@@ -27,8 +27,8 @@ struct stream {
 
 /*
  * Connect to @address, and shake hands where its sec is psk, within
- * dial_deadline_ns().  @why has WIRE_WHY_MAX + 1 bytes, and words where the reason is not
- * the connection's.
+ * dial_deadline_ns().  @why has WIRE_WHY_MAX + 1 bytes, and words where the
+ * reason is not the connection's.
  *
  * Returns 0, an error of dial_open() or psk_read(), -ENOKEY when the key file
  * has none of that name, or
