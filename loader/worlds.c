@@ -10,6 +10,8 @@
 
 #include "loader/init.h"
 
+#define AHEAD 1u /* begun while each child that may be there has one */
+
 struct worlds {
 	const struct load *load;
 	struct charge_world *idle, *dying;
@@ -23,9 +25,9 @@ struct worlds *worlds_open(const struct load *load, unsigned max)
 	if (!worlds)
 		return NULL;
 	worlds->load = load;
-	worlds->max = max;
-	worlds->idle = calloc(max, sizeof(*worlds->idle));
-	worlds->dying = calloc(max, sizeof(*worlds->dying));
+	worlds->max = max + AHEAD;
+	worlds->idle = calloc(worlds->max, sizeof(*worlds->idle));
+	worlds->dying = calloc(worlds->max, sizeof(*worlds->dying));
 	if (worlds->idle && worlds->dying)
 		return worlds;
 	worlds_close(worlds);

@@ -19,8 +19,8 @@
 
 struct worlds;
 
-/* For children of @load, which is borrowed; at most @max worlds wait.  NULL
- * without memory. */
+/* For at most @max children at once of @load, which is borrowed.  NULL without
+ * memory. */
 struct worlds *worlds_open(const struct load *load, unsigned max);
 
 /* A world for a child.  0, or -errno with words. */

@@ -335,6 +335,22 @@ wait_for 10 test -e left.done
 say "leave sleep 4321;exit 0"
 stop_server
 kill "$(left)"
+
+# ---- the worlds of one child at a time stay ----
+
+# A mount that comes in from outside ends one, so that is tried again.
+worlds_stay() {
+	local before
+	say 'exit 0'
+	before=$(pgrep -P "$server" | sort)
+	say 'exit 0'
+	say 'exit 0'
+	[ "$before" = "$(pgrep -P "$server" | sort)" ]
+}
+start_server "$way" --max=1
+wait_for 20 worlds_stay
+stop_server
+
 start_server "$way" --pid=new --max=2
 hold direct
 hold direct_too
