@@ -13,7 +13,7 @@ ln -s /bin/true bin/ninja # what is tested is not built anew
 exec 7<>gone 8< <(exec sleep 100)
 rm gone
 env PATH="$dir/bin:$PATH" TMPDIR="$dir/tmp" "$source/tools/quickstart" \
-	--no-install --build "$build" --seconds 3 >quick.out 2>quick.err \
+	--no-install --build "$build" --seconds 10 >quick.out 2>quick.err \
 	</dev/null || fail "it ended with $?"
 exec 7>&-
 kill $!
