@@ -75,8 +75,25 @@ static void cut(const struct share_session *session, int held)
 }
 
 /*
- * libfuse unmounts the path that was mounted first.  With many mounts that may
- * be another file system's by now, and ours are gone already, or out of reach.
+ * Keep our file system, mounted at @path.  A descriptor, or -errno: who is late
+ * here may find another's mount by the same path and number, as the kernel
+ * gives the number again.  Ours is gone then, and gives it away only after it
+ * is cut: so what is held while we are not cut is ours.
+ */
+static int hold(const struct share_session *session, struct fuse_session *fuse,
+		const char *path)
+{
+	CLEANUP_CLOSE int held = mounts_hold(session->dev, path);
+
+	if (held >= 0 && is_cut(fuse))
+		return -ESTALE;
+	return held < 0 ? held : steal_fd(&held);
+}
+
+/*
+ * libfuse unmounts, unless it is cut, whatever is by the path that was mounted
+ * first.  That may be another file system by now, and ours gone already, or out
+ * of reach.
  */
 void share_session_unmount(const struct share_session *session,
 			   struct fuse_session *fuse, struct share *share)
@@ -85,15 +102,16 @@ void share_session_unmount(const struct share_session *session,
 	char path[SHARE_PATH_MAX + 1];
 
 	if (!share) {
-		held = mounts_hold(session->dev, session->options->mountpoint);
+		held = hold(session, fuse, session->options->mountpoint);
 		if (held >= 0)
 			mounts_detach(session->dev);
-		fuse_session_unmount(fuse);
+		if (held >= 0 || is_cut(fuse))
+			fuse_session_unmount(fuse);
 		cut(session, held);
 		return;
 	}
 	share_path(share, path);
-	held = mounts_hold(session->dev, path);
+	held = hold(session, fuse, path);
 	share_close(share);
 	cut(session, held);
 	if (is_cut(fuse))

@@ -15,6 +15,7 @@
 #include "common/descid.h"
 #include "common/io.h"
 #include "common/lap.h"
+#include "common/quietthread.h"
 #include "common/workset.h"
 #include "parent/keeper.h"
 #include "rdmafetch/local.h"
@@ -255,12 +256,13 @@ static void *renew_loop(void *arg)
 	return NULL;
 }
 
+/* A signal that it took would not wake who waits for the session's end. */
 static int start_renewing(struct origin *origin)
 {
-	int r = pthread_create(&origin->renewer, NULL, renew_loop, origin);
+	int r = quietthread_start(&origin->renewer, renew_loop, origin);
 
 	origin->has_renewer = !r;
-	return -r;
+	return r;
 }
 
 static void local_words(void *arg, char text[STATUS_TRANSPORT_MAX + 1])

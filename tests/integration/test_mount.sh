@@ -26,6 +26,41 @@ for turn in 1 2; do
 	umount "$mnt"
 done
 cmp sum.1 sum.2 || fail "one image, two contents"
+# A mitosisfs that is late to end: by then another mount has its place, and the number
+# of its device, for the kernel gives the least that is free.  Held by a reader, its
+# file system lives on, out of sight: not its own is what it would unmount by the path.
+lates=0
+device_of() {
+	mountpoint -d "$mnt"
+}
+
+late_to_end() {
+	local mnt=$dir/late.$((++lates))
+	mount_image 127.0.0.1:/image/kept "port=$port,nosharecache"
+	late=$(server_pid) device=$(device_of)
+	[ "$1" != held ] || exec {held}<"$mnt/image/status"
+	kill -STOP "$late"
+	umount -ci ${2-} "$mnt" # asks the server nothing
+	mount_image 127.0.0.1:/image/kept "port=$port,nosharecache"
+	if [ "$1" = free ] && [ "$(device_of)" != "$device" ]; then
+		kill -9 "$late"
+		umount "$mnt"
+		return 1
+	fi
+	kill -TERM "$late"
+	kill -CONT "$late"
+	wait_for 20 gone "$late"
+	[ "$1" != held ] || exec {held}<&-
+	grep -q "^Pid:[[:space:]]*$parent$" "$mnt/image/status" ||
+		fail "$1: the mount that came after is gone"
+	umount "$mnt"
+}
+
+for _ in 1 2 3 4 5 6; do # another test may get the number
+	! late_to_end free || break
+done
+late_to_end held -l
+
 "$tools/mitosisctl" --socket "$socket" status --json |
 	/usr/bin/python3 -m json.tool >/dev/null || fail "status is not JSON"
 "$tools/mitosisctl" --socket "$socket" release kept >said
