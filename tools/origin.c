@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "common/io.h"
 #include "common/lap.h"
 #include "common/quietthread.h"
+#include "common/say.h"
 #include "common/workset.h"
 #include "parent/keeper.h"
 #include "rdmafetch/local.h"
@@ -45,6 +47,7 @@ struct origin {
 	pthread_cond_t wake;
 	struct workset trace;	/* kept there, or empty */
 	atomic_int is_recorded; /* or need not be */
+	bool is_refused; /* by the last look for a connection: reopen()'s */
 	/* of both */
 	void *desc;
 	size_t desc_bytes;
@@ -205,6 +208,17 @@ static int check_same(const struct origin *origin,
 	return 0;
 }
 
+/* Whoever reads gets an error now: why, once, for the log. */
+static int refused(struct origin *origin, const char *why)
+{
+	if (!origin->is_refused)
+		say_note("%s: no way back to the image: %s",
+			 origin->options->source_text, why);
+	origin->is_refused = true;
+	return -ESTALE;
+}
+
+/* One at a time: the fetch has one thread at a time that looks. */
 static int reopen(void *arg, struct transport **ret)
 {
 	struct origin *origin = arg;
@@ -215,9 +229,13 @@ static int reopen(void *arg, struct transport **ret)
 			   &failure);
 
 	if (r)
-		return failure.is_refusal ? -ESTALE : r;
+		return failure.is_refusal ? refused(origin, failure.why) : r;
 	r = check_same(origin, &opened);
 	free(opened.desc);
+	if (r)
+		(void)refused(origin, "another image has its name now");
+	else
+		origin->is_refused = false;
 	if (r)
 		transport->ops->close(transport);
 	else

@@ -220,6 +220,24 @@ wait "${pid_of[late]}" && fail "a page of a released image was read" || true
 wait_for 20 state_is gone
 timeout 20 umount "$mnt" || fail "umount after the end"
 
+# Why, the log has: one line, however many ask.
+"$tools/mitosisctl" --socket "$socket" prepare "$parent" --name kept >/dev/null
+"$tools/mitosisfs" -f 127.0.0.1:/image/kept "$mnt" 2>log.txt \
+	-o "port=$relay_port,proto=tcp,hard,timeo=10$more" &
+foreground=$!
+wait_for 20 mountpoint -q "$mnt"
+note_connection "$(mountpoint -d "$mnt")"
+relay_to USR1
+"$tools/mitosisctl" --socket "$socket" release kept >/dev/null
+relay_to USR2
+for i in 1 2; do
+	! timeout 60 cat "$area" >/dev/null 2>&1 || fail "released, and read"
+done
+umount "$mnt"
+expect_exit "$foreground" 0 "mitosisfs -f"
+[ "$(grep -c 'no way back to the image: no image is called kept' log.txt)" = 1 ] ||
+	fail "the log: $(cat log.txt)"
+
 # 6. Children wait too, in both kinds of memory, and go on right.
 "$tools/mitosisctl" --socket "$socket" prepare "$parent" --name kept >/dev/null
 mount_kept ,timeo=10
