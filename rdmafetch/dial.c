@@ -214,11 +214,14 @@ static int dial_tcp(const struct tcp_address *address, uint64_t deadline_ns,
 	return err;
 }
 
+int dial_ms(const struct tcp_address *address)
+{
+	return address->timeout_ms < DIAL_MS ? address->timeout_ms : DIAL_MS;
+}
+
 uint64_t dial_deadline_ns(const struct tcp_address *address)
 {
-	int ms = address->timeout_ms < DIAL_MS ? address->timeout_ms : DIAL_MS;
-
-	return io_monotonic_ns() + (uint64_t)ms * NS_PER_MS;
+	return io_monotonic_ns() + (uint64_t)dial_ms(address) * NS_PER_MS;
 }
 
 int dial_open(const struct tcp_address *address, int *ret_fd)

@@ -18,8 +18,10 @@ struct tcp_address;
  */
 #define DIAL_MS 5000
 
-/* Until when to be reached, from now: DIAL_MS, or the timeout if that is less.
- */
+/* How long each of these may take: DIAL_MS, or the timeout if that is less. */
+int dial_ms(const struct tcp_address *address);
+
+/* Until when to be reached, from now: dial_ms(). */
 uint64_t dial_deadline_ns(const struct tcp_address *address);
 
 /*

@@ -200,8 +200,7 @@ int tcp_control_hello(const struct tcp_address *address,
 	if (!control)
 		return -ENOMEM;
 	control->stream.fd = -1;
-	control->timeout_ms =
-		address->timeout_ms < DIAL_MS ? address->timeout_ms : DIAL_MS;
+	control->timeout_ms = dial_ms(address);
 	err = stream_open(address, &control->stream, why);
 	if (!err)
 		err = say_hello(control, &address->sec, why);
