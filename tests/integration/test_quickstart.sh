@@ -10,12 +10,12 @@ source=$(cd "$here/../.." && pwd)
 
 mkdir bin tmp
 ln -s /bin/true bin/ninja # what is tested is not built anew
-exec 7<>gone 8< <(exec sleep 100)
-rm gone
+exec 7<>gone 8< <(exec sleep 100) 9<>errors
+rm gone errors # nor where it says what is wrong has a name
 env PATH="$dir/bin:$PATH" TMPDIR="$dir/tmp" "$source/tools/quickstart" \
-	--no-install --build "$build" --seconds 10 >quick.out 2>quick.err \
-	</dev/null || fail "it ended with $?"
-exec 7>&-
+	--no-install --build "$build" --seconds 10 >quick.out 2>&9 \
+	</dev/null || fail "it ended with $?: $(cat /proc/$$/fd/9)"
+exec 7>&- 9>&-
 kill $!
 
 said() {
