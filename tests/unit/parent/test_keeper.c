@@ -82,12 +82,15 @@ static void set_signals(void)
 	(void)sigqueue(getpid(), SIGUSR1, value);
 }
 
+/* Of the model, and so of its twins: this test may run twice at a time. */
+static char model_name[16];
+
 static void model(int ready_fd)
 {
 	const struct timespec long_time = {1000, 0};
 	uint8_t *dontfork = area(MAP_PRIVATE, 0xdf);
 
-	(void)prctl(PR_SET_NAME, "model");
+	(void)prctl(PR_SET_NAME, model_name);
 	(void)madvise(dontfork, AREA, MADV_DONTFORK);
 	facts->dontfork_raddr = (uint64_t)dontfork;
 	facts->private_raddr = (uint64_t)area(MAP_PRIVATE, 0xaa);
@@ -205,7 +208,7 @@ static void check_process(const struct image *image)
 	assert_int_equal(image->mm.brk, facts->brk);
 	assert_int_equal(image->nr_threads, 1);
 	assert_int_equal(image->threads[0].tid, facts->pid);
-	assert_string_equal(image->threads[0].comm, "model");
+	assert_string_equal(image->threads[0].comm, model_name);
 	assert_true(image->threads[0].xstate_bytes >= 576);
 	assert_true(image->threads[0].clear_tid_addr != 0);
 	assert_true(image->threads[0].robust_list_addr != 0);
@@ -369,14 +372,14 @@ static int wait_gone(int pidfd)
 }
 
 /* The process that is called @name too, and leads a session of its own. */
-static pid_t find_twin(const char *name)
+static pid_t find_twin(void)
 {
 	char line[64], command[96];
 	FILE *out;
 	pid_t twin = 0;
 
 	(void)snprintf(command, sizeof(command),
-		       "grep -lw %s /proc/[0-9]*/comm 2>/dev/null", name);
+		       "grep -lx %s /proc/[0-9]*/comm 2>/dev/null", model_name);
 	out = popen(command, "re");
 	while (out && fgets(line, sizeof(line), out)) {
 		pid_t pid = (pid_t)strtol(line + strlen("/proc/"), NULL, 10);
@@ -411,7 +414,7 @@ static void dies_with_its_user(void **state)
 		user_main(target, fds[1]);
 	(void)close(fds[1]);
 	assert_int_equal(read(fds[0], &byte, 1), 1);
-	twin = find_twin("model");
+	twin = find_twin();
 	assert_true(twin > 0);
 	pidfd = (int)syscall(SYS_pidfd_open, twin, 0);
 	end(user);
@@ -430,7 +433,7 @@ static void tells_of_a_dead_twin(void **state)
 
 	(void)state;
 	(void)finish(keeper);
-	twin = find_twin("model");
+	twin = find_twin();
 	assert_true(twin > 0);
 	assert_int_equal(kill(twin, SIGKILL), 0);
 	for (int i = 0; i < WAIT_MS && keeper_alive(keeper); i++)
@@ -470,6 +473,7 @@ int main(void)
 
 	if (geteuid() != 0)
 		return 77; /* becoming nobody */
+	(void)snprintf(model_name, sizeof(model_name), "model-%d", getpid());
 	facts = mmap(NULL, sizeof(*facts), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
