@@ -260,6 +260,12 @@ bool prefetch_is_near(uint64_t least_ns)
 	return least_ns <= NEAR_NS;
 }
 
+bool prefetch_are_alike(uint64_t one_ns, uint64_t other_ns)
+{
+	return one_ns <= other_ns + other_ns / 3 &&
+	       other_ns <= one_ns + one_ns / 3;
+}
+
 uint32_t prefetch_reach(uint64_t least_ns, uint32_t max_pages)
 {
 	uint64_t pages = pages_worth(least_ns);

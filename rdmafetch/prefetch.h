@@ -112,6 +112,12 @@ bool prefetch_luck_is_bad(const struct prefetch_luck *luck);
 bool prefetch_is_near(uint64_t least_ns);
 
 /*
+ * Whether two calls took as long as each other: then neither found something
+ * asleep, which takes longer by far and never twice the same.
+ */
+bool prefetch_are_alike(uint64_t one_ns, uint64_t other_ns);
+
+/*
  * How many pages, of @max_pages at most, are worth having on their way when the
  * fastest read took @least_ns; 0: not known.
  */

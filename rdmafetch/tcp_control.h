@@ -88,7 +88,8 @@ int tcp_control_image(struct tcp_control *control,
 /*
  * How long an empty call takes, at best: what stands between the two ends, with
  * no page to copy and nobody else to wait for.  A few calls, one by one, for
- * the first ones find everything asleep.  Errors as tcp_control_call().
+ * the first ones find everything asleep; over a long link one, where it took as
+ * long as HELLO did.  Errors as tcp_control_call().
  */
 int tcp_control_ping(struct tcp_control *control, uint64_t *ret_ns, char *why);
 

@@ -171,6 +171,17 @@ static void luck_is_bad_when_most_was_in_vain(void **state)
 }
 
 /* As much as comes in two times the latency, and no more than is allowed. */
+/* An empty call behind HELLO, over a long link and over loopback. */
+static void calls_that_took_as_long_are_alike(void **state)
+{
+	assert_true(prefetch_are_alike(800000, 670000));
+	assert_true(prefetch_are_alike(670000, 800000));
+	assert_true(prefetch_are_alike(600000, 600000));
+	assert_false(prefetch_are_alike(117000, 48000));
+	assert_false(prefetch_are_alike(48000, 117000));
+	assert_false(prefetch_are_alike(920000, 670000));
+}
+
 static void reach_grows_with_latency(void **state)
 {
 	assert_int_equal(prefetch_reach(0, 512), 64);
@@ -458,6 +469,7 @@ int main(void)
 		cmocka_unit_test(auto_waits_for_the_second_read_of_a_tool),
 		cmocka_unit_test(auto_is_shy_where_it_was_wrong),
 		cmocka_unit_test(luck_is_bad_when_most_was_in_vain),
+		cmocka_unit_test(calls_that_took_as_long_are_alike),
 		cmocka_unit_test(reach_grows_with_latency),
 		cmocka_unit_test(seq_doubles_while_faults_run_forward),
 		cmocka_unit_test(seq_starts_small_again_after_a_jump),
