@@ -14,10 +14,16 @@
 #define CODE_PAGES 32u
 #define RUNS_EACH  3u /* of a thread */
 
+/*
+ * What the kernel reads before and behind a fault, whosever it is: half of 128
+ * KiB.  A fault at the edge of an area waits for all of that.
+ */
+#define AROUND_PAGES 16u
+
 #define LIVE_MAX    16u /* files that threads stand in */
 #define TOUCHED_MAX 64u
 
-enum class { CLASS_OWN, CLASS_CONSTANT, CLASS_UNLIKELY };
+enum class { CLASS_PROGRAM, CLASS_OWN, CLASS_CONSTANT, CLASS_UNLIKELY };
 
 struct area {
 	struct prefetch_run run;
@@ -63,6 +69,12 @@ static void add_live(struct likely *likely, uint64_t raddr)
 		likely->live[likely->nr_live++] = vma;
 }
 
+/* Its file is the first that list_live() finds. */
+static bool is_program(const struct likely *likely, const struct image_vma *vma)
+{
+	return likely->nr_live && is_same_file(likely->live[0], vma);
+}
+
 /* The program itself, and what its threads are in. */
 static void list_live(struct likely *likely)
 {
@@ -81,6 +93,20 @@ static struct prefetch_run all_of(const struct image_vma *vma)
 	return run;
 }
 
+static uint64_t before(uint64_t page, uint64_t nr_pages)
+{
+	return page > nr_pages ? page - nr_pages : 0;
+}
+
+/* With what a fault in it brings of its neighbours. */
+static struct prefetch_run around(struct prefetch_run run)
+{
+	uint64_t first = before(run.first_page, AROUND_PAGES);
+	uint64_t end = run.first_page + run.nr_pages + AROUND_PAGES;
+
+	return (struct prefetch_run){first, end - first};
+}
+
 static uint64_t present_in(const struct image *image, struct prefetch_run run)
 {
 	return image_present_pages(image, run.first_page, run.nr_pages);
@@ -93,9 +119,11 @@ static enum class class_of(const struct likely *likely,
 	if (!present_pages || present_pages > LIKELY_AREA_PAGES ||
 	    vma->flags & IMAGE_VMA_RANDOM || vma->kind == IMAGE_VMA_STACK ||
 	    vma->kind == IMAGE_VMA_VDSO) return CLASS_UNLIKELY;
+	if (vma->prot & (PROT_WRITE | PROT_EXEC) && is_program(likely, vma))
+		return CLASS_PROGRAM;
 	if (vma->prot & PROT_WRITE) return CLASS_OWN;
 	if (!is_live(likely, vma)) return CLASS_UNLIKELY;
-	return vma->prot & PROT_EXEC ? CLASS_OWN : CLASS_CONSTANT;
+	return vma->prot & PROT_EXEC ? CLASS_PROGRAM : CLASS_CONSTANT;
 }
 
 static int by_likelihood(const void *left, const void *right)
@@ -120,6 +148,7 @@ static void list_areas(struct likely *likely)
 		area->present_pages = present_in(image, area->run);
 		area->class =
 			class_of(likely, &image->vmas[i], area->present_pages);
+		area->run = around(area->run);
 		likely->nr_areas += area->class != CLASS_UNLIKELY;
 	}
 	qsort(likely->areas, likely->nr_areas, sizeof(*likely->areas),
@@ -142,11 +171,6 @@ static void add_stand(struct likely *likely, uint64_t raddr, uint64_t from,
 		to = page_of(vma->end);
 	likely->stands[likely->nr_stands++] =
 		(struct prefetch_run){from, to - from};
-}
-
-static uint64_t before(uint64_t page, uint64_t nr_pages)
-{
-	return page > nr_pages ? page - nr_pages : 0;
 }
 
 static void list_stands(struct likely *likely)
@@ -193,6 +217,7 @@ void likely_touched(struct likely *likely, struct prefetch_run demand)
 	if (vma->flags & IMAGE_VMA_RANDOM ||
 	    present_in(image, all) > LIKELY_AREA_PAGES)
 		return;
+	all = around(all);
 	push_touched(likely, demand.first_page + demand.nr_pages,
 		     all.first_page + all.nr_pages);
 	push_touched(likely, all.first_page, demand.first_page);

@@ -3,12 +3,15 @@
  * likely.h - which pages a child will look at soon: a pure policy
  *
  * An image alone tells much.  First comes where its threads stand: stacks,
- * code, what the thread pointers point at.  Then, the smallest areas first,
- * what the parent can write, for small areas are a program's own state, and the
- * code of the files that its threads are in; then these files' constants.  A
- * large area is data, of which nobody can guess what is wanted; and of many
- * libraries few are used: an area of one is likely when somebody was seen in
- * it.
+ * code, what the thread pointers point at.  Then, always the smallest areas
+ * first, the program's code and data, and the code of the files that its
+ * threads are in; what else the parent can write, for small areas are a
+ * program's own state; and constants of these files.  A large area is data, of
+ * which nobody can guess what is wanted; and of many libraries few are used: an
+ * area of one is likely when somebody was seen in it.
+ *
+ * A fault at the edge of an area brings its neighbours' pages, too, for the
+ * kernel reads around it; so they come with the area.
  *
  * Threads: none of its own; the caller locks.
  */
