@@ -20,6 +20,13 @@
  */
 #define AROUND_PAGES 16u
 
+/* So much before the first page of an area that is touched goes before what is
+ * behind it. */
+#define NEAR_PAGES 32u
+
+/* A constant area of that many pages at most is as a program's own. */
+#define SMALL_PAGES 64u
+
 #define LIVE_MAX    16u /* files that threads stand in */
 #define TOUCHED_MAX 64u
 
@@ -119,11 +126,13 @@ static enum class class_of(const struct likely *likely,
 	if (!present_pages || present_pages > LIKELY_AREA_PAGES ||
 	    vma->flags & IMAGE_VMA_RANDOM || vma->kind == IMAGE_VMA_STACK ||
 	    vma->kind == IMAGE_VMA_VDSO) return CLASS_UNLIKELY;
-	if (vma->prot & (PROT_WRITE | PROT_EXEC) && is_program(likely, vma))
-		return CLASS_PROGRAM;
+	if (vma->prot & (PROT_WRITE | PROT_EXEC) &&
+	    is_program(likely, vma)) return CLASS_PROGRAM;
 	if (vma->prot & PROT_WRITE) return CLASS_OWN;
 	if (!is_live(likely, vma)) return CLASS_UNLIKELY;
-	return vma->prot & PROT_EXEC ? CLASS_PROGRAM : CLASS_CONSTANT;
+	if (vma->prot & PROT_EXEC ||
+	    present_pages <= SMALL_PAGES) return CLASS_PROGRAM;
+	return CLASS_CONSTANT;
 }
 
 static int by_likelihood(const void *left, const void *right)
@@ -209,6 +218,7 @@ void likely_touched(struct likely *likely, struct prefetch_run demand)
 	const struct image_vma *vma =
 		image_vma_at(image, demand.first_page << PAGE_SHIFT);
 	struct prefetch_run all;
+	uint64_t near;
 
 	if (!vma || likely->seen[vma - image->vmas])
 		return;
@@ -218,9 +228,13 @@ void likely_touched(struct likely *likely, struct prefetch_run demand)
 	    present_in(image, all) > LIKELY_AREA_PAGES)
 		return;
 	all = around(all);
+	near = before(demand.first_page, NEAR_PAGES);
+	if (near < all.first_page)
+		near = all.first_page;
+	push_touched(likely, near, demand.first_page);
 	push_touched(likely, demand.first_page + demand.nr_pages,
 		     all.first_page + all.nr_pages);
-	push_touched(likely, all.first_page, demand.first_page);
+	push_touched(likely, all.first_page, near);
 }
 
 static struct prefetch_run cut(struct prefetch_run *run, uint64_t max_pages)

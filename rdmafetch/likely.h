@@ -35,7 +35,8 @@ void likely_free(struct likely *likely);
 
 /*
  * Somebody has looked at @demand.  The first time in a small area the rest of
- * that goes before all else: what is behind, then what is before.
+ * that goes before all else: what is right before, what is behind, then what is
+ * farther before.
  */
 void likely_touched(struct likely *likely, struct prefetch_run demand);
 

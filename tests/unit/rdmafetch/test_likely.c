@@ -32,6 +32,7 @@ static struct image_vma vmas[] = {
 	AREA(140, 5, PROT_READ, IMAGE_VMA_FILE, PROGRAM),
 	AREA(200, 30, RW, IMAGE_VMA_FILE, OTHER),
 	AREA(300, 20, RX, IMAGE_VMA_FILE, OTHER),
+	AREA(700, 70, PROT_READ, IMAGE_VMA_FILE, PROGRAM),
 	AREA(1000, 200, RX, IMAGE_VMA_FILE, LIBC),
 	AREA(2000, 10, RW, IMAGE_VMA_ANON, 0),
 	AREA(3000, BIG, RW, IMAGE_VMA_ANON, 0),
@@ -41,8 +42,8 @@ static struct image_vma vmas[] = {
 	AREA(9700, 2, RX, IMAGE_VMA_VDSO, 0),
 };
 static struct image_run runs[] = {
-	{100, 45},   {200, 30},	 {300, 20},   {1000, 200}, {2000, 10},
-	{3000, BIG}, {9000, 50}, {9500, 100}, {9700, 2},
+	{100, 45},  {200, 30},	 {300, 20},  {700, 70},	  {1000, 200},
+	{2000, 10}, {3000, BIG}, {9000, 50}, {9500, 100}, {9700, 2},
 };
 static struct image_thread thread = {
 	.regs = {[REG_RIP_] = AT(1010) + 5,
@@ -63,7 +64,7 @@ static struct likely *open_it(void)
 {
 	struct likely *likely = NULL;
 
-	vmas[7].flags = IMAGE_VMA_RANDOM;
+	vmas[8].flags = IMAGE_VMA_RANDOM;
 	assert_int_equal(likely_new(&image, &likely), 0);
 	return likely;
 }
@@ -78,15 +79,15 @@ static void expect(struct likely *likely, uint64_t first, uint64_t nr)
 }
 
 /*
- * Stack, code, thread pointer; the program and live code; what is written;
- * constants.  Each with 16 pages before and behind.
+ * Stack, code, thread pointer; the program and live code, with a few constants;
+ * what is written; more constants.  Each with 16 pages before and behind.
  */
 static void expect_all(struct likely *likely)
 {
 	static const struct prefetch_run want[] = {
-		{9530, 64}, {1000, 42}, {2002, 2},  {100, 56},
-		{1000, 64}, {1064, 64}, {1128, 64}, {1192, 24},
-		{2000, 26}, {200, 46},	{124, 37},  {0, 0},
+		{9530, 64}, {1000, 42}, {2002, 2},  {124, 37},	{100, 56},
+		{1000, 64}, {1064, 64}, {1128, 64}, {1192, 24}, {2000, 26},
+		{200, 46},  {700, 64},	{764, 22},  {0, 0},
 	};
 
 	for (unsigned i = 0; i < sizeof(want) / sizeof(*want); i++)
@@ -107,14 +108,22 @@ static void an_area_that_was_touched_goes_before_all(void **state)
 	struct prefetch_run touch = {305, 4};
 
 	likely_touched(likely, touch);
-	expect(likely, 309, 27);
 	expect(likely, 300, 5);
+	expect(likely, 309, 27);
 	likely_touched(likely, touch); /* the second time is no news */
 	expect_all(likely);
 	touch.first_page = 140; /* to its end: only what is before */
 	touch.nr_pages = 5;
 	likely_touched(likely, touch);
 	expect(likely, 124, 16);
+	touch.first_page = 1100; /* what is right before, behind, all before */
+	touch.nr_pages = 1;
+	likely_touched(likely, touch);
+	expect(likely, 1068, 32);
+	expect(likely, 1101, 64);
+	expect(likely, 1165, 51);
+	expect(likely, 1000, 64);
+	expect(likely, 1064, 4);
 	expect(likely, 0, 0);
 	likely_free(likely);
 }
