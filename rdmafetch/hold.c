@@ -324,12 +324,13 @@ static int start(struct hold *hold)
  */
 static void keep_inside(struct prefetch_plan *plan, const struct image_vma *vma)
 {
+	uint64_t first = vma ? page_of(vma->start) : 0;
 	uint64_t end = vma ? page_of(vma->end) : UINT64_MAX;
 
 	for (unsigned i = 0; i < plan->nr; i++) {
 		struct prefetch_run *run = &plan->runs[i];
 
-		if (run->first_page >= end)
+		if (run->first_page >= end || run->first_page < first)
 			run->nr_pages = 0;
 		else if (run->nr_pages > end - run->first_page)
 			run->nr_pages = end - run->first_page;
@@ -365,6 +366,9 @@ static void ask(struct hold *hold, struct prefetch_run demand, bool is_fault,
 	stream->is_near = prefetch_is_near(hold->pump->stats.least_ns);
 	policy->next(stream, demand, reach(hold), plan);
 	keep_inside(plan, vma);
+	/* What was not asked for is not ahead. */
+	if (vma && stream->ahead_page > page_of(vma->end))
+		stream->ahead_page = page_of(vma->end);
 	stream->last = demand;
 }
 

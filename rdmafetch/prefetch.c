@@ -5,6 +5,7 @@
 #include "rdmafetch/prefetch.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SEQ_WINDOW_MIN 4u
@@ -123,14 +124,43 @@ static void seq_next(struct prefetch_state *state, struct prefetch_run demand,
 	state->ahead_page += window;
 }
 
-/* What may become a stream begins at @end_page. */
-static void auto_begin(struct prefetch_state *state, uint64_t end_page,
+/*
+ * @demand begins a row: all of that, and all of the next one, so that the way
+ * there is over before it is asked for.
+ */
+static void auto_row(struct prefetch_state *state, struct prefetch_run demand,
+		     uint32_t max, struct prefetch_plan *plan)
+{
+	uint64_t end_page = demand.first_page + demand.nr_pages;
+	uint64_t length = (uint64_t)llabs(state->row_step), rest = 0;
+
+	if (length > max - max / 4)
+		length = max - max / 4;
+	if (length > demand.nr_pages)
+		rest = length - demand.nr_pages;
+	one_run(plan, end_page, rest < max - length ? rest : max - length);
+	plan->runs[plan->nr++] = (struct prefetch_run){
+		demand.first_page + (uint64_t)state->row_step, length};
+	state->window_pages = (uint32_t)length;
+	state->ahead_page = demand.first_page + length;
+	if (state->ahead_page < end_page)
+		state->ahead_page = end_page;
+}
+
+/* What may become a stream begins with @demand. */
+static void auto_begin(struct prefetch_state *state, struct prefetch_run demand,
 		       uint32_t max, struct prefetch_plan *plan)
 {
+	uint64_t end_page = demand.first_page + demand.nr_pages;
+
 	seq_restart(state, end_page);
 	state->nr_faults = 1;
 	if (max < AUTO_FAR_PAGES || state->is_reader)
 		return;
+	if (state->row_step) {
+		auto_row(state, demand, max, plan);
+		return;
+	}
 	state->window_pages = max / 4;
 	one_run(plan, end_page, state->window_pages);
 	state->ahead_page += state->window_pages;
@@ -151,7 +181,7 @@ static void auto_next(struct prefetch_state *state, struct prefetch_run demand,
 	if (state->is_doubtful)
 		max /= 8;
 	if (!state->next_page || !goes_on_forward(state, demand.first_page)) {
-		auto_begin(state, end_page, max, plan);
+		auto_begin(state, demand, max, plan);
 		return;
 	}
 	state->next_page = end_page;
@@ -163,6 +193,8 @@ static void auto_next(struct prefetch_state *state, struct prefetch_run demand,
 			return;
 	}
 	ahead = state->ahead_page - end_page;
+	if (state->row_step && ahead) /* what is behind a row is none of it */
+		return;
 	window = state->window_pages;
 	if (window && ahead > window - window / 4)
 		return;

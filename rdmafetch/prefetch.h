@@ -39,7 +39,9 @@ struct prefetch_state {
 	/* Set by the caller: see prefetch_luck_is_bad(), prefetch_is_near(). */
 	bool is_doubtful, is_near;
 	bool is_reader; /* the same: no faults, and there may be very many */
-	uint32_t nr_faults; /* of auto: in a row */
+	uint64_t begin_page; /* the same; 0 behind the second demand */
+	int64_t row_step;    /* the same: see rows_step() */
+	uint32_t nr_faults;  /* of auto: in a row */
 	/* of stride */
 	int64_t deltas[PREFETCH_DELTAS_MAX]; /* a ring, pages */
 	uint32_t nr_deltas;

@@ -9,12 +9,14 @@
 #pragma once
 
 #include "rdmafetch/prefetch.h"
+#include "rdmafetch/rows.h"
 
 #define STREAMS 8u
 
 /* Zeroed before first use. */
 struct streams {
 	struct prefetch_state at[STREAMS]; /* last used first */
+	struct rows rows;		   /* where they began */
 };
 
 /*

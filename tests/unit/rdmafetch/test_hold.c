@@ -500,6 +500,32 @@ static void many_threads_survive_breaks(void **state)
 	hammer(&prefetch_next, 100, 200);
 }
 
+/* What was not asked for behind the end of one is still to be asked for. */
+static void a_stream_goes_on_in_the_next_area(void **state)
+{
+	static struct image_vma areas[] = {
+		{.start = BASE, .end = BASE + (128ul << PAGE_SHIFT)},
+		{.start = BASE + (128ul << PAGE_SHIFT),
+		 .end = BASE + (256ul << PAGE_SHIFT)},
+	};
+	struct fetch_options options = usual(&prefetch_next, 8);
+	struct image image = reader_image;
+	struct gate *gate;
+	struct fetch *fetch;
+
+	image.vmas = areas;
+	image.nr_vmas = 2;
+	options.image = &image;
+	fetch = reader_open_gate(&options, true, &gate);
+	gate_let(gate, GATE_ALL, 0);
+	reader_check(fetch, BASE_PAGE + 127, 1);
+	reader_check(fetch, BASE_PAGE + 128, 1);
+	assert_true(gate_wait(gate, 3));
+	expect_read(gate, 1, 128, 1, true);
+	expect_read(gate, 2, 129, 8, false);
+	fetch_close(fetch);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -522,6 +548,7 @@ int main(void)
 		cmocka_unit_test(close_does_not_wait_for_a_silent_far_end),
 		cmocka_unit_test(many_threads_get_right_bytes),
 		cmocka_unit_test(many_threads_survive_breaks),
+		cmocka_unit_test(a_stream_goes_on_in_the_next_area),
 	};
 
 	reader_setup();
