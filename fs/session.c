@@ -116,6 +116,8 @@ static int open_fetch(struct session *session,
 		.reopen_arg = image->reopen_arg,
 		.sink = sink,
 		.sink_arg = session,
+		/* A warm file wants all pages; else the kernel has these. */
+		.sink_spares_taken = options->modes.kind != MODES_EAGER,
 		.stash = image->stashing ? image->stashing->stash : NULL,
 	};
 

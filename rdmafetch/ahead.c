@@ -19,6 +19,7 @@
 #include "rdmafetch/fetch.h"
 #include "rdmafetch/landing.h"
 #include "rdmafetch/lot.h"
+#include "rdmafetch/sinking.h"
 #include "rdmafetch/stash.h"
 #include "rdmafetch/wanted.h"
 
@@ -219,39 +220,6 @@ static void start_all(struct ahead *ahead)
 	pump_elect(ahead->pump);
 }
 
-/* With no lock: @run, of @nr pieces from @first on, to the sink and the stash.
- */
-static int sink_run(const struct ahead *ahead, const struct flight *first,
-		    unsigned nr, struct prefetch_run run)
-{
-	const struct ahead_options *options = &ahead->options;
-	int err = options->sink(options->sink_arg, run.first_page, run.nr_pages,
-				first->buf);
-
-	for (unsigned i = 0; i < nr; i++)
-		stash_put(options->stash, lot_run(&first[i]), first[i].buf);
-	return err;
-}
-
-static void put_into_sink(const struct ahead *ahead, const struct lot *lot,
-			  int *errs)
-{
-	struct prefetch_run run;
-	const char *buf;
-
-	for (unsigned i = 0, nr; i < lot->nr; i += nr) {
-		int err = 0;
-
-		nr = lot_neighbours(lot, i, &run, &buf);
-		if (nr)
-			err = sink_run(ahead, &lot->pieces[i], nr, run);
-		else
-			nr = 1;
-		for (unsigned k = i; k < i + nr; k++)
-			errs[k] = err;
-	}
-}
-
 /*
  * What the sink cannot take is not here.  Where it takes nothing any more there
  * is no use in bringing it.
@@ -296,14 +264,21 @@ static void drop_piece(struct ahead *ahead, const struct flight *flight)
  */
 static void finish_lot(struct ahead *ahead, struct lot *lot)
 {
+	const struct sinking sinking = {
+		.sink = ahead->options.sink,
+		.arg = ahead->options.sink_arg,
+		.stash = ahead->options.stash,
+	};
+	uint64_t taken[LOT_PIECES];
 	int errs[LOT_PIECES];
 
 	for (unsigned i = 0; i < lot->nr; i++)
 		if (lot->pieces[i].result)
 			drop_piece(ahead, &lot->pieces[i]);
 	lot->sinking = true;
+	memcpy(taken, lot->taken, sizeof(taken));
 	(void)pthread_mutex_unlock(&ahead->pump->lock);
-	put_into_sink(ahead, lot, errs);
+	sinking_put(&sinking, lot, taken, errs);
 	(void)pthread_mutex_lock(&ahead->pump->lock);
 	for (unsigned i = 0; i < lot->nr; i++)
 		if (!lot->pieces[i].result)
@@ -428,6 +403,16 @@ void ahead_arrived(struct ahead *ahead)
 	if (ahead && ahead->idle &&
 	    has_work(ahead)) /* stopped by a break, now mended */
 		wake_thread(ahead);
+}
+
+void ahead_joined(struct ahead *ahead, const struct flight *flight,
+		  struct prefetch_run run)
+{
+	if (!ahead || !ahead->options.spares_taken)
+		return;
+	for (unsigned i = 0; i < LOTS; i++)
+		if (lot_take(&ahead->lots[i], flight, run))
+			return;
 }
 
 int ahead_add(struct ahead *ahead, struct prefetch_run run)

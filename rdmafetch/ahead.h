@@ -45,6 +45,8 @@ struct ahead_options {
 		    const void *buf); /* as of struct fetch_options */
 	void *sink_arg;
 	struct stash *stash; /* borrowed; NULL: none */
+	/* What a fault has taken out of a flight is none of the sink's. */
+	bool spares_taken;
 };
 
 /* Start the thread.  0 or -errno; call without the lock. */
@@ -53,6 +55,10 @@ int ahead_open(struct pump *pump, const struct ahead_options *options,
 
 /* A demand read's pages arrived.  NULL is allowed. */
 void ahead_arrived(struct ahead *ahead);
+
+/* A fault takes @run out of @flight, which may be anybody's.  NULL is allowed. */
+void ahead_joined(struct ahead *ahead, const struct flight *flight,
+		  struct prefetch_run run);
 
 /* Queue @run for the threads: 0, or -EAGAIN when the queue is full. */
 int ahead_add(struct ahead *ahead, struct prefetch_run run);

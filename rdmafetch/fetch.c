@@ -293,6 +293,7 @@ static int start_ahead(struct fetch *fetch)
 		.sink = options->sink,
 		.sink_arg = options->sink_arg,
 		.stash = options->stash,
+		.spares_taken = options->sink_spares_taken,
 	};
 	struct ahead *ahead = NULL;
 	int err = 0;

@@ -69,6 +69,8 @@ struct fetch_options {
 	int (*sink)(void *arg, uint64_t first_page, uint64_t nr_pages,
 		    const void *buf);
 	void *sink_arg;
+	/* What faults have taken on its way is not for the sink. */
+	bool sink_spares_taken;
 	/*
 	 * Asked before the transport; what comes ahead goes in.  Borrowed, and
 	 * must live longer.  NULL: none.

@@ -28,6 +28,7 @@
 struct lot {
 	char *buf; /* of LOT_PAGES */
 	struct flight pieces[LOT_PIECES];
+	uint64_t taken[LOT_PIECES]; /* a bit for each page: see lot_take() */
 	unsigned nr, nr_pages;
 	bool closed;  /* nothing is added any more */
 	bool sinking; /* a thread is about it; no other may touch it */
@@ -56,11 +57,27 @@ unsigned lot_flying_pages(const struct lot *lot);
 bool lot_ended(const struct lot *lot);
 
 /*
+ * Whoever asked has the pages of @run, of @flight, for good; whether that is one
+ * of the lot's.
+ */
+bool lot_take(struct lot *lot, const struct flight *flight,
+	      struct prefetch_run run);
+
+/*
+ * The next pages of @piece that are not in @taken, from its @from-th on;
+ * nr_pages 0: none.
+ */
+struct prefetch_run lot_untaken(const struct flight *piece, uint64_t taken,
+				uint64_t from);
+
+/*
  * The pieces from @first on that arrived and follow on each other: how many,
- * their pages, and where they are.  0 when @first has not arrived.
+ * their pages, and where they are.  0 when @first has not arrived, or when
+ * something of it is in @taken, which has bits for each piece.
  */
 unsigned lot_neighbours(const struct lot *lot, unsigned first,
-			struct prefetch_run *ret_run, const char **ret_buf);
+			const uint64_t *taken, struct prefetch_run *ret_run,
+			const char **ret_buf);
 
 /* The pages of one piece. */
 struct prefetch_run lot_run(const struct flight *piece);

@@ -45,6 +45,8 @@ static void tell_joined(struct fetch *fetch, const struct flight *flight,
 {
 	hold_joined(fetch->hold, flight, run, is_fault);
 	supply_joined(fetch->supply, flight, run, is_fault);
+	if (is_fault)
+		ahead_joined(fetch->ahead, flight, run);
 }
 
 /* Only what is kept outlives its arrival. */

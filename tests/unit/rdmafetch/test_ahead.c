@@ -217,6 +217,49 @@ static void pages_under_way_are_not_prefetched(void **state)
 	assert_false(sink.wrong);
 }
 
+/* The caller has them, and asks once; a tool's copy is not kept by anybody. */
+static void check_spared(bool spares, bool is_fault)
+{
+	char page[8 * PAGE_BYTES];
+	struct fetch_options options = usual();
+	struct reader reader;
+	struct fetch *fetch;
+	struct gate *gate;
+	unsigned left = spares && is_fault ? 120 : 128;
+
+	options.sink_spares_taken = spares;
+	fetch = reader_open_gate(&options, true, &gate);
+	assert_int_equal(fetch_ahead(fetch, BASE_PAGE, 128), 0);
+	assert_true(gate_wait(gate, 2));
+	if (is_fault)
+		reader_start(&reader, fetch, BASE_PAGE + 10, 8);
+	else
+		gate_let(gate, GATE_ALL, 0);
+	while (is_fault && reader_stats(fetch).shared_pages < 8)
+		(void)sched_yield();
+	gate_let(gate, GATE_ALL, 0);
+	if (is_fault)
+		reader_end(&reader, 0);
+	else
+		assert_int_equal(fetch_read(fetch, SOURCE_MEMORY, BASE, page,
+					    sizeof(page)),
+				 0);
+	assert_true(fetch_wait_ahead(fetch, 10000));
+	fetch_close(fetch);
+	assert_false(sink.wrong);
+	assert_int_equal(sink.nr_pages, left);
+	for (unsigned i = 0; i < 128; i++)
+		assert_int_equal(sink.times[i],
+				 left == 128 || i < 10 || i >= 18);
+}
+
+static void what_a_fault_has_taken_is_not_for_the_sink(void **state)
+{
+	check_spared(true, true);
+	check_spared(true, false);
+	check_spared(false, true);
+}
+
 static void counters_tell_prefetch_from_demand(void **state)
 {
 	struct fetch_options options = usual();
@@ -528,6 +571,7 @@ int main(void)
 		cmocka_unit_test(one_thread_does_it_all_on_one_cpu),
 		cmocka_unit_test(demanded_pages_are_not_prefetched),
 		cmocka_unit_test(pages_under_way_are_not_prefetched),
+		cmocka_unit_test(what_a_fault_has_taken_is_not_for_the_sink),
 		cmocka_unit_test(counters_tell_prefetch_from_demand),
 		cmocka_unit_test(pages_that_are_demanded_again_are_waste),
 		cmocka_unit_test(times_are_counted_once_each),

@@ -11,6 +11,8 @@
 #include "common/page.h"
 #include "rdmafetch/lot.h"
 
+static const uint64_t none[LOT_PIECES];
+
 static char buf[LOT_PAGES * PAGE_BYTES]; /* nobody reads or writes it */
 
 static struct flight *add(struct lot *lot, uint64_t first, uint64_t nr)
@@ -65,7 +67,7 @@ static void a_unit_is_one_run(void **state)
 		arrive(pieces[i], 0);
 	}
 	assert_true(lot_ended(&lot));
-	assert_int_equal(lot_neighbours(&lot, 0, &run, &from), 8);
+	assert_int_equal(lot_neighbours(&lot, 0, none, &run, &from), 8);
 	assert_int_equal(run.first_page, 1024);
 	assert_int_equal(run.nr_pages, 512);
 	assert_ptr_equal(from, buf);
@@ -88,16 +90,49 @@ static void only_neighbours_that_came_are_one_run(void **state)
 	arrive(add(&lot, 16, 8), -EIO);
 	arrive(add(&lot, 24, 1), 0);
 	arrive(add(&lot, 26, 1), 0);
-	assert_int_equal(lot_neighbours(&lot, 0, &run, &from), 2);
+	assert_int_equal(lot_neighbours(&lot, 0, none, &run, &from), 2);
 	assert_int_equal(run.first_page, 10);
 	assert_int_equal(run.nr_pages, 6);
-	assert_int_equal(lot_neighbours(&lot, 2, &run, &from), 0);
-	assert_int_equal(lot_neighbours(&lot, 3, &run, &from), 1);
+	assert_int_equal(lot_neighbours(&lot, 2, none, &run, &from), 0);
+	assert_int_equal(lot_neighbours(&lot, 3, none, &run, &from), 1);
 	assert_int_equal(run.first_page, 24);
 	assert_int_equal(run.nr_pages, 1);
 	assert_ptr_equal(from, buf + 14 * PAGE_BYTES);
-	assert_int_equal(lot_neighbours(&lot, 4, &run, &from), 1);
+	assert_int_equal(lot_neighbours(&lot, 4, none, &run, &from), 1);
 	assert_int_equal(run.first_page, 26);
+}
+
+/* What a fault has taken is in no run, and its piece by itself. */
+static void what_is_taken_is_left_out(void **state)
+{
+	struct lot lot = {.buf = buf};
+	struct flight *pieces[3], other = {0};
+	struct prefetch_run run;
+	const char *from;
+
+	for (unsigned i = 0; i < 3; i++) {
+		pieces[i] = add(&lot, 64 + i * 64, 64);
+		arrive(pieces[i], 0);
+	}
+	assert_false(lot_take(&lot, &other, (struct prefetch_run){64, 1}));
+	assert_true(lot_take(&lot, pieces[1], (struct prefetch_run){130, 3}));
+	assert_true(lot_take(&lot, pieces[1], (struct prefetch_run){191, 1}));
+	assert_int_equal(lot_neighbours(&lot, 0, lot.taken, &run, &from), 1);
+	assert_int_equal(lot_neighbours(&lot, 1, lot.taken, &run, &from), 0);
+	assert_int_equal(lot_neighbours(&lot, 2, lot.taken, &run, &from), 1);
+	run = lot_untaken(pieces[1], lot.taken[1], 0);
+	assert_int_equal(run.first_page, 128);
+	assert_int_equal(run.nr_pages, 2);
+	run = lot_untaken(pieces[1], lot.taken[1], 2);
+	assert_int_equal(run.first_page, 133);
+	assert_int_equal(run.nr_pages, 58);
+	assert_int_equal(lot_untaken(pieces[1], lot.taken[1], 63).nr_pages, 0);
+	assert_true(lot_take(&lot, pieces[2], (struct prefetch_run){192, 64}));
+	assert_int_equal(lot_untaken(pieces[2], lot.taken[2], 0).nr_pages, 0);
+	lot_clear(&lot);
+	(void)add(&lot, 1000, 64);
+	assert_int_equal(lot.taken[0], 0);
+	assert_false(lot_take(&lot, pieces[1], (struct prefetch_run){130, 3}));
 }
 
 /* A piece may be as large as any: what a whole one does not fit into is full.
@@ -128,6 +163,7 @@ int main(void)
 		cmocka_unit_test(a_piece_is_in_one_unit),
 		cmocka_unit_test(a_unit_is_one_run),
 		cmocka_unit_test(only_neighbours_that_came_are_one_run),
+		cmocka_unit_test(what_is_taken_is_left_out),
 		cmocka_unit_test(small_pieces_share_a_lot),
 	};
 
