@@ -463,14 +463,14 @@ int tcp_open_on(struct tcp_control *control, const struct wire_image *image,
 	if (!err)
 		err = tcp_control_ping(control, &opened.nil_ns, why);
 	if (err) {
-		free(opened.desc);
+		tcp_opened_done(&opened);
 		tcp_control_close(control);
 		return err;
 	}
 	stream = tcp_control_steal(control);
 	err = tcp_adopt(stream, handle, ret);
 	if (err) {
-		free(opened.desc);
+		tcp_opened_done(&opened);
 		stream_close(&stream);
 		return err;
 	}

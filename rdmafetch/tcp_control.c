@@ -26,7 +26,9 @@ struct tcp_control {
 	int timeout_ms;
 	uint32_t last_id;
 	uint16_t rdma_port; /* the daemon's */
-	uint64_t hello_ns;  /* what that call took */
+	uint64_t least_ns;  /* of calls that bring little, HELLO first */
+	bool is_sure;	    /* two of them took as long as each other */
+	bool wants_trace;
 };
 
 void tcp_control_close(struct tcp_control *control)
@@ -149,6 +151,16 @@ int tcp_control_call(struct tcp_control *control, enum wire_type type,
 	return 0;
 }
 
+/* A call that brings little has ended that began at @start_ns. */
+static void note_took(struct tcp_control *control, uint64_t start_ns)
+{
+	uint64_t took_ns = io_monotonic_ns() - start_ns;
+
+	control->is_sure = prefetch_are_alike(control->least_ns, took_ns);
+	if (!control->least_ns || took_ns < control->least_ns)
+		control->least_ns = took_ns;
+}
+
 /* What this connection's HELLO says: who we are, to whom it leads. */
 static int fill_hello(const struct tcp_control *control,
 		      const struct sec_settings *sec, struct wire_hello *hello,
@@ -183,7 +195,7 @@ static int say_hello(struct tcp_control *control,
 			       &reply_bytes, why);
 	if (err)
 		return err;
-	control->hello_ns = io_monotonic_ns() - start_ns;
+	note_took(control, start_ns);
 	err = reply_get_hello(reply, reply_bytes, &hello);
 	if (!err)
 		control->rdma_port = hello.rdma_port;
@@ -228,22 +240,45 @@ int tcp_control_open(const struct tcp_address *address,
 
 int tcp_control_ping(struct tcp_control *control, uint64_t *ret_ns, char *why)
 {
-	uint64_t least_ns = control->hello_ns;
-	bool is_sure = false;
-
-	for (unsigned i = 0; i < PINGS && !is_sure; i++) {
-		uint64_t start_ns = io_monotonic_ns(), took_ns;
+	for (unsigned i = 0; i < PINGS && !control->is_sure; i++) {
+		uint64_t start_ns = io_monotonic_ns();
 		int err = tcp_control_call(control, WIRE_NIL, NULL, 0, NULL,
 					   NULL, why);
 
 		if (err)
 			return err;
-		took_ns = io_monotonic_ns() - start_ns;
-		is_sure = prefetch_are_alike(least_ns, took_ns);
-		if (took_ns < least_ns)
-			least_ns = took_ns;
+		note_took(control, start_ns);
 	}
-	*ret_ns = least_ns;
+	*ret_ns = control->least_ns;
+	return 0;
+}
+
+void tcp_opened_done(struct tcp_opened *opened)
+{
+	free(opened->desc);
+	free(opened->trace);
+}
+
+void tcp_control_want_trace(struct tcp_control *control)
+{
+	control->wants_trace = true;
+}
+
+/* Without one, or from a daemon that keeps none, the image is as good. */
+static int ask_trace(struct tcp_control *control,
+		     const struct wire_image *image,
+		     struct tcp_opened *ret_opened, char *why)
+{
+	uint8_t request[WIRE_REQUEST_MAX];
+	uint64_t start_ns = io_monotonic_ns();
+	int err = tcp_control_call(
+		control, WIRE_TRACE, request, wire_put_image(request, image),
+		&ret_opened->trace, &ret_opened->trace_bytes, why);
+
+	ret_opened->is_traced = true;
+	if (control->stream.fd < 0)
+		return err;
+	note_took(control, start_ns);
 	return 0;
 }
 
@@ -258,6 +293,9 @@ int tcp_control_image(struct tcp_control *control,
 				   wire_put_image(request, image), &reply,
 				   &bytes, why);
 
-	return err ? err
-		   : reply_take_opened(&reply, bytes, ret_handle, ret_opened);
+	if (!err)
+		err = reply_take_opened(&reply, bytes, ret_handle, ret_opened);
+	if (!err && control->wants_trace)
+		err = ask_trace(control, image, ret_opened, why);
+	return err;
 }

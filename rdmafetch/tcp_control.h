@@ -75,11 +75,24 @@ struct tcp_opened {
 	size_t desc_bytes;
 	uint32_t lease_s; /* renew (WIRE_RENEW) before this ends */
 	uint64_t nil_ns;  /* of an empty call, at best; 0: not known */
+	/* See tcp_control_want_trace(). */
+	bool is_traced;
+	void *trace; /* the caller's to free(); NULL: there is none */
+	size_t trace_bytes;
 };
+
+/* Free what is in @opened. */
+void tcp_opened_done(struct tcp_opened *opened);
+
+/*
+ * With the next image that is opened comes its trace as the daemon has sent it
+ * (WIRE_TRACE), checked by nobody yet.
+ */
+void tcp_control_want_trace(struct tcp_control *control);
 
 /*
  * Open @image on this connection: *@ret_handle names it in its READs.  Errors
- * as tcp_control_call().
+ * as tcp_control_call(); with one *@ret_opened may own memory all the same.
  */
 int tcp_control_image(struct tcp_control *control,
 		      const struct wire_image *image, uint32_t *ret_handle,
@@ -89,7 +102,7 @@ int tcp_control_image(struct tcp_control *control,
  * How long an empty call takes, at best: what stands between the two ends, with
  * no page to copy and nobody else to wait for.  A few calls, one by one, for
  * the first ones find everything asleep; over a long link one, where it took as
- * long as HELLO did.  Errors as tcp_control_call().
+ * long as HELLO did, and none when another call has.  Errors as tcp_control_call().
  */
 int tcp_control_ping(struct tcp_control *control, uint64_t *ret_ns, char *why);
 

@@ -200,7 +200,7 @@ int verbs_open(const struct verbs_origin *origin, struct transport **ret,
 	       struct tcp_opened *ret_opened, char *why)
 {
 	struct verbs_control *control = NULL;
-	struct opening opening;
+	struct opening opening = {0};
 	int err = verbs_control_hello(origin->address, &control, why);
 
 	if (err)

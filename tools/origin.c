@@ -131,7 +131,18 @@ static int call(struct origin *origin, enum wire_type type, char *why)
 	return reach_ask(&origin->reach, &question, NULL, NULL, why);
 }
 
-/* Without it the mount is as good, only slower: never a failure. */
+/*
+ * The trace that came with the image, on the same connection.  Without one the
+ * mount is as good, only slower: never a failure.
+ */
+static void take_trace(struct origin *origin, const struct tcp_opened *opened)
+{
+	if (opened->trace)
+		(void)workset_get(opened->trace, opened->trace_bytes,
+				  &origin->trace);
+}
+
+/* The same over RDMA, where it did not. */
 static void ask_trace(struct origin *origin)
 {
 	CLEANUP_FREE void *reply = NULL;
@@ -324,8 +335,10 @@ static int open_remote(struct origin *origin, char *why)
 	} else {
 		memcpy(origin->wire.name, source->name, sizeof(source->name));
 	}
+	origin->reach.wants_trace = origin->options->modes.replays;
 	r = reach_open(&origin->reach, &origin->wire, &origin->transport,
 		       &opened, &failure);
+	origin->reach.wants_trace = false;
 	if (r) {
 		memcpy(why, failure.why, sizeof(failure.why));
 		return r;
@@ -334,6 +347,8 @@ static int open_remote(struct origin *origin, char *why)
 	origin->desc_bytes = opened.desc_bytes;
 	origin->lease_s = opened.lease_s;
 	origin->nil_ns = opened.nil_ns;
+	take_trace(origin, &opened);
+	free(opened.trace);
 	mean_this(origin);
 	origin->descriptor_ns = lap_ns(&since);
 	r = desc_decode(origin->desc, origin->desc_bytes, &origin->image);
@@ -341,7 +356,7 @@ static int open_remote(struct origin *origin, char *why)
 		return r;
 	origin->decode_ns = lap_ns(&since);
 	origin->shown = origin->image;
-	if (origin->options->modes.replays)
+	if (origin->options->modes.replays && !opened.is_traced)
 		ask_trace(origin);
 	return start_renewing(origin);
 }

@@ -202,6 +202,8 @@ static int open_either(struct reach *reach, const struct wire_image *image,
 		tcp_control_close(control);
 		return 0;
 	}
+	if (!r && reach->wants_trace)
+		tcp_control_want_trace(control);
 	if (!r)
 		r = tcp_open_on(control, image, ret, ret_opened, failure->why);
 	failure->is_refusal = is_refusal(r, failure->why);

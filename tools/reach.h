@@ -28,6 +28,7 @@ struct reach {
 	struct tcp_address tcp;
 	struct verbs_address verbs;
 	struct verbs_refused *refused; /* ranges that no READ brings */
+	bool wants_trace; /* with an image that is opened over TCP */
 	pthread_mutex_t lock;
 	char words[STATUS_TRANSPORT_MAX + 1]; /* under lock */
 };

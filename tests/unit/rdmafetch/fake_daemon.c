@@ -101,6 +101,19 @@ static void give_desc(struct fake_daemon *daemon,
 				&tail);
 }
 
+/* Of "plain" there is none, as a daemon says that keeps none. */
+static void give_trace(const struct serve_ticket *ticket, const uint8_t *body,
+		       size_t body_bytes)
+{
+	struct wire_image image;
+
+	if (wire_get_image(body, body_bytes, &image) ||
+	    !strcmp(image.name, "plain"))
+		(void)serve_refuse(ticket, -EOPNOTSUPP, "no traces here");
+	else
+		(void)serve_answer(ticket, FAKE_TRACE, sizeof(FAKE_TRACE));
+}
+
 static void fake_request(void *session, const struct serve_ticket *ticket,
 			 const uint8_t *body, size_t body_bytes)
 {
@@ -121,6 +134,8 @@ static void fake_request(void *session, const struct serve_ticket *ticket,
 	}
 	if (ticket->type == WIRE_OPEN)
 		give_desc(daemon, ticket);
+	else if (ticket->type == WIRE_TRACE)
+		give_trace(ticket, body, body_bytes);
 	else
 		(void)serve_answer(ticket, NULL, 0);
 }

@@ -3,7 +3,7 @@
  * fake_daemon.h - the real serving end in a thread, with a make-believe image
  *
  * Speaks the whole protocol as far as a reader needs it: HELLO, OPEN (any name
- * but "nobody"), READ, RENEW, RELEASE.  PREPARE is answered only when the test
+ * but "nobody"), TRACE (of any but "plain"), READ, RENEW, RELEASE.  PREPARE is answered only when the test
  * says so, which shows what late answers do.  Pages are words that tell their
  * address (fake_word()), so that a wrong byte is seen.
  */
@@ -16,6 +16,7 @@
 #include "rdmafetch/verbs_serve.h"
 
 #define FAKE_DESC_BYTES (3u << 20)  /* longer than one batch */
+#define FAKE_TRACE	"what a child has seen"
 #define FAKE_BAD_RADDR	0x666000ull /* a page that reads as -EIO */
 
 struct fake_daemon;

@@ -19,6 +19,7 @@
 #include "common/source.h"
 #include "fake_daemon.h"
 #include "rdmafetch/tcp.h"
+#include "rdmafetch/tcp_control.h"
 #include "rdmafetch/tls.h"
 #include "tests/contract/keyfile.h"
 #include "tests/unit/rdmafetch/reader.h"
@@ -215,6 +216,51 @@ static void a_full_pipeline_brings_every_byte(void **state)
 	fake_daemon_stop(daemon);
 }
 
+/* Open @name with its trace, on one connection. */
+static void open_traced(const struct fake_daemon *daemon, const char *name,
+			struct tcp_opened *ret_opened)
+{
+	struct tcp_address address = address_of(daemon, false);
+	struct tcp_control *control = NULL;
+	struct transport *transport = NULL;
+	struct wire_image traced = {0};
+
+	(void)snprintf(traced.name, sizeof(traced.name), "%s", name);
+	assert_int_equal(tcp_control_hello(&address, &control, why), 0);
+	tcp_control_want_trace(control);
+	assert_int_equal(
+		tcp_open_on(control, &traced, &transport, ret_opened, why), 0);
+	assert_true(ret_opened->is_traced);
+	assert_int_equal(ret_opened->desc_bytes, FAKE_DESC_BYTES);
+	assert_int_equal(read_once(transport, SOURCE_MEMORY, BASE, PAGE_BYTES),
+			 0);
+	transport->ops->close(transport);
+}
+
+static void a_trace_comes_with_its_image(void **state)
+{
+	struct fake_daemon *daemon = start();
+	struct tcp_address address = address_of(daemon, false);
+	struct transport *transport = NULL;
+	struct tcp_opened opened;
+
+	open_traced(daemon, "any", &opened);
+	assert_int_equal(opened.trace_bytes, sizeof(FAKE_TRACE));
+	assert_string_equal(opened.trace, FAKE_TRACE);
+	tcp_opened_done(&opened);
+	open_traced(daemon, "plain", &opened);
+	assert_null(opened.trace);
+	tcp_opened_done(&opened);
+	assert_int_equal(fake_daemon_stats(daemon).accepted, 2);
+	assert_int_equal(tcp_open(&address, &image, &transport, &opened, why),
+			 0);
+	assert_false(opened.is_traced);
+	assert_null(opened.trace);
+	tcp_opened_done(&opened);
+	transport->ops->close(transport);
+	fake_daemon_stop(daemon);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -224,6 +270,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_unknown_name_is_enoent_with_words),
 		cmocka_unit_test(a_daemon_that_goes_is_eio),
 		cmocka_unit_test(a_full_pipeline_brings_every_byte),
+		cmocka_unit_test(a_trace_comes_with_its_image),
 	};
 
 	int nr_failed;
