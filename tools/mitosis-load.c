@@ -23,6 +23,7 @@
 #include "common/parse.h"
 #include "common/say.h"
 #include "config.h"
+#include "loader/early.h"
 #include "loader/load.h"
 #include "loader/phases.h"
 #include "loader/serve.h"
@@ -485,6 +486,7 @@ static int run(struct settings *settings)
 	}
 	if (settings->profiles)
 		loadprofile_begin(load, &settings->profile);
+	early_ask(load->dir); /* behind that, which counts their pages */
 	settings->supervise.ended = settings->profiles ? ended : NULL;
 	if (settings->load.nr_children > 1 && load_lay(load, &why) &&
 	    settings->verbose)

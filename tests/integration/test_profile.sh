@@ -102,7 +102,9 @@ for name in "none-shared", "some-shared":
     mine = told(name)
     # Nobody else used the mount: what its page tables had was faulted there.
     assert only(name)["working_set_kb"] <= mine["faulted_kb"], mine
-    assert mine["fault_fetched_ns"]["count"] * 4 == mine["working_set_kb"]
+    # One page at a time, but for the stack, which the loader asks for at once.
+    at_once = mine["working_set_kb"] - mine["fault_fetched_ns"]["count"] * 4
+    assert 0 <= at_once < 128, mine
     with open(name + ".status") as file:
         profile = json.load(file)["profile"]
     # Since the load began is not since the mount, but nearly.
