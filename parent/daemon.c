@@ -2,9 +2,12 @@
 /* daemon.c - see daemon.h */
 #include "parent/daemon.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/io.h"
@@ -99,6 +102,30 @@ int daemon_listen(struct daemon *daemon, int fd)
 	return tcp_serve_listen(daemon->serve, fd);
 }
 
+/* The same port, of another space: for those who want no connection. */
+static int listen_datagrams(struct daemon *daemon, const struct sockaddr *addr,
+			    uint16_t port)
+{
+	struct sockaddr_storage same = {0};
+	int error = 0;
+
+	if (!daemon->datagrams)
+		error = verbs_ud_serve_open(
+			daemon->loop, &daemon->options.serve, &session_ops,
+			daemon, &daemon->datagrams);
+	if (error)
+		return error;
+	if (addr->sa_family == AF_INET) {
+		memcpy(&same, addr, sizeof(struct sockaddr_in));
+		((struct sockaddr_in *)&same)->sin_port = htobe16(port);
+	} else {
+		memcpy(&same, addr, sizeof(struct sockaddr_in6));
+		((struct sockaddr_in6 *)&same)->sin6_port = htobe16(port);
+	}
+	return verbs_ud_serve_listen(daemon->datagrams,
+				     (struct sockaddr *)&same, &port);
+}
+
 int daemon_listen_rdma(struct daemon *daemon, const struct sockaddr *addr,
 		       uint16_t *ret_port)
 {
@@ -109,6 +136,8 @@ int daemon_listen_rdma(struct daemon *daemon, const struct sockaddr *addr,
 					 &session_ops, daemon, &daemon->verbs);
 	if (!error)
 		error = verbs_serve_listen(daemon->verbs, addr, ret_port);
+	if (!error)
+		error = listen_datagrams(daemon, addr, *ret_port);
 	if (error)
 		return error;
 	if (!daemon->rdma_port)
@@ -146,6 +175,8 @@ void daemon_close(struct daemon *daemon)
 	daemon->serve = NULL;
 	verbs_serve_close(daemon->verbs);
 	daemon->verbs = NULL;
+	verbs_ud_serve_close(daemon->datagrams);
+	daemon->datagrams = NULL;
 	registry_free(daemon->registry);
 	prepare_wait(daemon);
 	spare_end(&daemon->spare);
@@ -192,11 +223,15 @@ static void report_rdma(const struct daemon *daemon,
 void daemon_report(const struct daemon *daemon,
 		   struct report_status *ret_status)
 {
-	struct serve_stats tcp, rdma = {0}, stats;
+	struct serve_stats tcp, rdma = {0}, datagrams, stats;
 
 	tcp_serve_get_stats(daemon->serve, &tcp);
 	if (daemon->verbs)
 		verbs_serve_get_stats(daemon->verbs, &rdma);
+	if (daemon->datagrams) {
+		verbs_ud_serve_get_stats(daemon->datagrams, &datagrams);
+		rdma = sum(&rdma, &datagrams);
+	}
 	stats = sum(&tcp, &rdma);
 	*ret_status = (struct report_status){
 		.pid = getpid(),

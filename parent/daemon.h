@@ -10,6 +10,7 @@
  *           exports.c    who has rkeys of the image, until when
  *         rdmafetch/tcp_serve.c   sockets, frames, READs
  *         rdmafetch/verbs_serve.c RDMA connections, messages, READs
+ *         rdmafetch/verbs_ud_serve.c  RDMA datagrams, messages
  *           rdmafetch/loop.c      io_uring
  *
  * Threads: one, and no locks.  It blocks in the kernel only: for pages of
@@ -30,6 +31,7 @@
 #include "rdmafetch/loop.h"
 #include "rdmafetch/tcp_serve.h"
 #include "rdmafetch/verbs_serve.h"
+#include "rdmafetch/verbs_ud_serve.h"
 
 struct daemon_options {
 	struct registry_options registry;
@@ -48,6 +50,7 @@ struct daemon {
 	struct loop *loop;
 	struct tcp_serve *serve;
 	struct verbs_serve *verbs; /* NULL: no RDMA */
+	struct verbs_ud_serve *datagrams;
 	uint16_t rdma_port;
 	struct registry *registry;
 	struct prepared

@@ -22,6 +22,7 @@ struct vaccept_listener {
 
 struct verbs_accept {
 	struct loop *loop;
+	enum rdma_port_space space;
 	const struct vaccept_ops *ops;
 	void *arg;
 	struct rdma_event_channel *channel;
@@ -118,7 +119,7 @@ static int listen_at(const struct verbs_accept *accept,
 	int error;
 
 	errno = 0;
-	if (rdma_create_id(accept->channel, &id, NULL, RDMA_PS_TCP))
+	if (rdma_create_id(accept->channel, &id, NULL, accept->space))
 		return error_of_call();
 	if (rdma_bind_addr(id, (struct sockaddr *)&listener->addr) ||
 	    rdma_listen(id, BACKLOG)) {
@@ -168,7 +169,8 @@ static int open_channel(struct verbs_accept *accept)
 			  accept, &accept->watch);
 }
 
-int vaccept_open(struct loop *loop, const struct vaccept_ops *ops, void *arg,
+int vaccept_open(struct loop *loop, enum rdma_port_space space,
+		 const struct vaccept_ops *ops, void *arg,
 		 struct verbs_accept **ret)
 {
 	struct verbs_accept *accept = calloc(1, sizeof(*accept));
@@ -177,6 +179,7 @@ int vaccept_open(struct loop *loop, const struct vaccept_ops *ops, void *arg,
 	if (!accept)
 		return -ENOMEM;
 	accept->loop = loop;
+	accept->space = space;
 	accept->ops = ops;
 	accept->arg = arg;
 	error = open_channel(accept);

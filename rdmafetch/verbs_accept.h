@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verbs_accept.h - connections of the verbs server that come and go
+ * verbs_accept.h - connections of a verbs server that come and go
  *
- * Below: librdmacm.  Above: verbs_serve.c, whose functions it calls.
+ * Below: librdmacm.  Above: verbs_serve.c and verbs_ud_serve.c, whose functions
+ * it calls.
  * Threads: the thread of the loop.
  */
 #pragma once
@@ -11,7 +12,7 @@
 
 #include "rdmafetch/loop.h"
 
-/* What verbs_serve.c does about them; @arg is its own. */
+/* What the server does about them; @arg is its own. */
 struct vaccept_ops {
 	/* Somebody wants to connect.  The id is the callee's on 0; else the
 	 * peer is refused. */
@@ -27,8 +28,15 @@ struct vaccept_ops {
 
 struct verbs_accept;
 
-/* Returns 0, -ENODEV without RDMA devices, or -errno of librdmacm. */
-int vaccept_open(struct loop *loop, const struct vaccept_ops *ops, void *arg,
+/*
+ * Listeners are in the port space @space: RDMA_PS_TCP for connections,
+ * RDMA_PS_UDP for those who look for a queue pair to send datagrams to, who are
+ * @wanted and no more.
+ *
+ * Returns 0, -ENODEV without RDMA devices, or -errno of librdmacm.
+ */
+int vaccept_open(struct loop *loop, enum rdma_port_space space,
+		 const struct vaccept_ops *ops, void *arg,
 		 struct verbs_accept **ret);
 
 /* See verbs_serve_listen(). */

@@ -39,7 +39,8 @@ static int error_of(const struct rdma_cm_event *event)
 	case RDMA_CM_EVENT_REJECTED:
 		return -ECONNREFUSED;
 	case RDMA_CM_EVENT_UNREACHABLE:
-		return -ETIMEDOUT;
+		/* Of datagrams: the far end's status says that it will not. */
+		return event->status > 0 ? -ECONNREFUSED : -ETIMEDOUT;
 	case RDMA_CM_EVENT_DEVICE_REMOVAL:
 		return -ENODEV;
 	case RDMA_CM_EVENT_ADDR_ERROR:
@@ -51,9 +52,11 @@ static int error_of(const struct rdma_cm_event *event)
 	}
 }
 
-/* Wait for the event that ends a step well. */
-static int await(struct rdma_event_channel *events,
-		 enum rdma_cm_event_type wanted, uint64_t deadline_ns)
+/* Wait for the event that ends a step well; *@ret (NULL: no matter) is what it
+ * says about datagrams. */
+static int await_ud(struct rdma_event_channel *events,
+		    enum rdma_cm_event_type wanted, uint64_t deadline_ns,
+		    struct rdma_ud_param *ret)
 {
 	struct pollfd poller = {events->fd, POLLIN, 0};
 	struct rdma_cm_event *event;
@@ -70,8 +73,16 @@ static int await(struct rdma_event_channel *events,
 			return -errno;
 	}
 	err = event->event == wanted ? 0 : error_of(event);
+	if (!err && ret)
+		*ret = event->param.ud;
 	(void)rdma_ack_cm_event(event);
 	return err;
+}
+
+static int await(struct rdma_event_channel *events,
+		 enum rdma_cm_event_type wanted, uint64_t deadline_ns)
+{
+	return await_ud(events, wanted, deadline_ns, NULL);
 }
 
 bool verbs_dial_is_over(struct rdma_event_channel *events)
@@ -94,6 +105,7 @@ bool verbs_dial_is_over(struct rdma_event_channel *events)
 struct dial {
 	struct rdma_event_channel *events;
 	const struct verbs_address *address;
+	enum rdma_port_space space;
 	uint64_t deadline_ns;
 };
 
@@ -135,7 +147,7 @@ static int resolve(const struct dial *dial, struct sockaddr *source,
 	struct rdma_cm_id *id;
 	int err;
 
-	if (rdma_create_id(dial->events, &id, NULL, RDMA_PS_TCP))
+	if (rdma_create_id(dial->events, &id, NULL, dial->space))
 		return -errno;
 	err = resolve_addr(dial, id, source, target);
 	if (!err && !is_wanted(dial, id))
@@ -242,10 +254,11 @@ static int lookup(const struct verbs_address *address, struct addrinfo **ret)
 }
 
 int verbs_dial_route(struct rdma_event_channel *events,
-		     const struct verbs_address *address, uint64_t deadline_ns,
+		     const struct verbs_address *address,
+		     enum rdma_port_space space, uint64_t deadline_ns,
 		     struct rdma_cm_id **ret)
 {
-	struct dial dial = {events, address, deadline_ns};
+	struct dial dial = {events, address, space, deadline_ns};
 	struct addrinfo *all = NULL;
 	int err = lookup(address, &all);
 
@@ -280,6 +293,17 @@ int verbs_dial_connect(struct rdma_cm_id *id, uint64_t deadline_ns)
 	if (rdma_connect(id, &param))
 		return -errno;
 	return await(id->channel, RDMA_CM_EVENT_ESTABLISHED, deadline_ns);
+}
+
+int verbs_dial_find(struct rdma_cm_id *id, uint32_t qp_num,
+		    uint64_t deadline_ns, struct rdma_ud_param *ret)
+{
+	struct rdma_conn_param param = {.qp_num = qp_num};
+
+	if (rdma_connect(id, &param))
+		return -errno;
+	return await_ud(id->channel, RDMA_CM_EVENT_ESTABLISHED, deadline_ns,
+			ret);
 }
 
 /* ---- devices ---- */

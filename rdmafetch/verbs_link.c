@@ -206,8 +206,8 @@ static int connect_link(struct verbs_link *link,
 	int err = make_events(link);
 
 	if (!err)
-		err = verbs_dial_route(link->events, address, deadline_ns,
-				       &link->id);
+		err = verbs_dial_route(link->events, address, RDMA_PS_TCP,
+				       deadline_ns, &link->id);
 	if (!err)
 		err = make_queues(link);
 	if (!err)

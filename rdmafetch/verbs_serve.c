@@ -293,7 +293,8 @@ int verbs_serve_open(struct loop *loop, const struct serve_options *options,
 	serve->loop = loop;
 	error = vhouse_init(&serve->house, &serve->server, loop);
 	if (!error)
-		error = vaccept_open(loop, &accept_ops, serve, &serve->accept);
+		error = vaccept_open(loop, RDMA_PS_TCP, &accept_ops, serve,
+				     &serve->accept);
 	if (error) {
 		vhouse_done(&serve->house);
 		free(serve);

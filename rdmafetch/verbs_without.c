@@ -2,12 +2,13 @@
 /*
  * verbs_without.c - what programs built without RDMA hear
  *
- * Instead of verbs.c, verbs_control.c and verbs_dial.c.
+ * Instead of verbs.c, verbs_control.c, verbs_dial.c and verbs_ud_link.c.
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "rdmafetch/verbs.h"
+#include "rdmafetch/verbs_ud_link.h"
 
 static int without(char *why)
 {
@@ -84,4 +85,17 @@ const char *verbs_control_device(const struct verbs_control *control)
 
 void verbs_control_close(struct verbs_control *control)
 {
+}
+
+int verbs_ud_link_open(const struct verbs_address *address,
+		       struct dgram_link **ret)
+{
+	return -EOPNOTSUPP;
+}
+
+int verbs_ud_hello(const struct verbs_address *address,
+		   struct dgram_call *ret_call, char *why)
+{
+	verbs_address_explain(address, -EOPNOTSUPP, why);
+	return -EOPNOTSUPP;
 }

@@ -11,7 +11,7 @@
 struct bulk {
 	uint64_t bytes;
 	uint32_t delay_us; /* of the link, each way */
-	int keep_fd;	   /* a file to keep them in, from its start; -1: none */
+	int keep_fd; /* a file to keep them in, from its start; -1: none */
 };
 
 /*
@@ -23,5 +23,5 @@ struct bulk {
 int bulk_copy(const struct bulk *bulk, struct stats *took_ns);
 
 /* bulk_copy() to a file of the page cache, and to one buffer. */
-int bulk_copy_both(uint64_t bytes, uint32_t delay_us,
-		   struct stats *to_file_ns, struct stats *to_buffer_ns);
+int bulk_copy_both(uint64_t bytes, uint32_t delay_us, struct stats *to_file_ns,
+		   struct stats *to_buffer_ns);

@@ -16,6 +16,8 @@ int caller_open(const struct caller_options *options, struct caller **ret,
 		return caller_tcp_open(options, ret, why);
 	if (options->proto == PLACE_RDMA)
 		return caller_verbs_open(options, ret, why);
+	if (options->proto == PLACE_RDMA_UD)
+		return caller_dgram_open(options, ret, why);
 	return -EOPNOTSUPP;
 }
 

@@ -7,6 +7,7 @@
  *
  *     caller_tcp.c     over a socket
  *     caller_verbs.c   over a queue pair; caller_without.c where there is none
+ *     caller_dgram.c   by datagrams, without a connection
  */
 #pragma once
 

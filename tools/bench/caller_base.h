@@ -37,8 +37,10 @@ unsigned caller_put(struct caller *caller, uint8_t *out, uint64_t now_ns);
 int caller_take(struct caller *caller, const uint8_t *in, uint64_t now_ns,
 		struct hist *hist);
 
-/* The two kinds; as caller_open(). */
+/* The kinds; as caller_open(). */
 int caller_tcp_open(const struct caller_options *options, struct caller **ret,
 		    char *why);
 int caller_verbs_open(const struct caller_options *options, struct caller **ret,
+		      char *why);
+int caller_dgram_open(const struct caller_options *options, struct caller **ret,
 		      char *why);

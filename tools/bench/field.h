@@ -15,9 +15,9 @@
 #define FIELD_THREADS_MAX 2u
 
 struct field {
-	int fd;		   /* keeps the file in use */
-	const char *path;  /* borrowed */
-	uint64_t offset;   /* of the pages in the file */
+	int fd;		  /* keeps the file in use */
+	const char *path; /* borrowed */
+	uint64_t offset;  /* of the pages in the file */
 	uint64_t nr_pages, next_page;
 };
 

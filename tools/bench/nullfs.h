@@ -2,8 +2,8 @@
 /*
  * nullfs.h - a file system that does nothing: the floor of every FUSE fault
  *
- * One file, "null", whose pages are all the same bytes of its own memory.  It is
- * asked by the kernel, and reads its questions, exactly as mitosisfs does
+ * One file, "null", whose pages are all the same bytes of its own memory.  It
+ * is asked by the kernel, and reads its questions, exactly as mitosisfs does
  * (fs/channel.h), in a process of its own.
  */
 #pragma once

@@ -18,11 +18,12 @@ static const char *const proto_names[] = {
 	[PLACE_LOCAL] = "local",
 	[PLACE_TCP] = "tcp",
 	[PLACE_RDMA] = "rdma",
+	[PLACE_RDMA_UD] = "rdma-ud",
 };
 
 int place_proto_parse(const char *text, enum place_proto *ret_proto)
 {
-	for (int i = PLACE_LOCAL; i <= PLACE_RDMA; i++)
+	for (int i = PLACE_LOCAL; i <= PLACE_RDMA_UD; i++)
 		if (!strcmp(text, proto_names[i])) {
 			*ret_proto = (enum place_proto)i;
 			return 0;

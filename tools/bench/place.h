@@ -13,7 +13,7 @@
 #define PLACE_TEXT_MAX (PARSE_HOST_MAX + 10) /* "[HOST]:65535" and its NUL */
 
 /* What carries the messages or the pages. */
-enum place_proto { PLACE_LOCAL, PLACE_TCP, PLACE_RDMA };
+enum place_proto { PLACE_LOCAL, PLACE_TCP, PLACE_RDMA, PLACE_RDMA_UD };
 
 /* By name.  Returns 0 or -EINVAL. */
 int place_proto_parse(const char *text, enum place_proto *ret_proto);

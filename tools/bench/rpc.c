@@ -36,8 +36,8 @@ static const struct opts_entry table[] = {
 	{"connect", "HOST[:PORT]",
 	 "call the server there, or a mitosisd; may run on several hosts",
 	 OPTS_TEXT, &settings.connect, 0, 0},
-	{"proto", "NAME", "tcp or rdma (tcp)", OPTS_TEXT, &settings.proto, 0,
-	 0},
+	{"proto", "NAME", "tcp, rdma or rdma-ud (tcp)", OPTS_TEXT,
+	 &settings.proto, 0, 0},
 	{"server_running_secs", "S", "how long the server serves (80)",
 	 OPTS_SECONDS, &settings.server_s, 1, DAY_S},
 	{"server-running-secs", "S", NULL, OPTS_SECONDS, &settings.server_s, 1,
@@ -108,7 +108,8 @@ static int parse(int argc, char **argv)
 	}
 	if (place_proto_parse(settings.proto, &rpc->proto) ||
 	    rpc->proto == PLACE_LOCAL) {
-		say_error("--proto %s: tcp or rdma is wanted", settings.proto);
+		say_error("--proto %s: tcp, rdma or rdma-ud is wanted",
+			  settings.proto);
 		return -EINVAL;
 	}
 	if (place_completion_parse(settings.completion, &rpc->completion)) {

@@ -17,6 +17,7 @@
 #include "common/say.h"
 #include "rdmafetch/tcp_serve.h"
 #include "rdmafetch/verbs_serve.h"
+#include "rdmafetch/verbs_ud_serve.h"
 #include "tools/bench/rpc.h"
 
 #define NS_PER_S     1000000000ull
@@ -25,8 +26,10 @@
 
 struct rpc_server {
 	struct loop *loop;
-	struct tcp_serve *tcp;	   /* or */
-	struct verbs_serve *verbs; /* one of them */
+	/* One of them. */
+	struct tcp_serve *tcp;
+	struct verbs_serve *verbs;
+	struct verbs_ud_serve *ud;
 	struct loop_watch *stop_watch;
 	struct loop_timer end;
 	char where[PLACE_TEXT_MAX];
@@ -112,6 +115,25 @@ static int open_verbs(struct rpc_server *server,
 	return error;
 }
 
+static int open_ud(struct rpc_server *server, const struct rpc_options *options)
+{
+	const struct serve_options serve = many_clients();
+	struct sockaddr_storage addr;
+	uint16_t port;
+	int error = verbs_ud_serve_open(server->loop, &serve, &nothing_ops,
+					server, &server->ud);
+
+	if (!error)
+		error = place_resolve(&options->address, &addr);
+	if (!error)
+		error = verbs_ud_serve_listen(server->ud,
+					      (struct sockaddr *)&addr, &port);
+	if (!error)
+		(void)snprintf(server->where, sizeof(server->where), "%s:%u",
+			       options->address.host, port);
+	return error;
+}
+
 static int open_server(struct rpc_server *server,
 		       const struct rpc_options *options)
 {
@@ -121,11 +143,14 @@ static int open_server(struct rpc_server *server,
 		return error;
 	if (options->proto == PLACE_RDMA)
 		return open_verbs(server, options);
+	if (options->proto == PLACE_RDMA_UD)
+		return open_ud(server, options);
 	return open_tcp(server, options);
 }
 
 static void close_server(struct rpc_server *server)
 {
+	verbs_ud_serve_close(server->ud);
 	verbs_serve_close(server->verbs);
 	tcp_serve_close(server->tcp);
 	loop_close(server->loop);
@@ -135,7 +160,9 @@ static uint64_t answered(const struct rpc_server *server, uint64_t *ret_clients)
 {
 	struct serve_stats stats;
 
-	if (server->verbs)
+	if (server->ud)
+		verbs_ud_serve_get_stats(server->ud, &stats);
+	else if (server->verbs)
 		verbs_serve_get_stats(server->verbs, &stats);
 	else
 		tcp_serve_get_stats(server->tcp, &stats);

@@ -4,8 +4,8 @@
  * a fork()ed one, and in maps that cost the least
  *
  * The first child is alone in a fresh mount; before the second, all has been
- * read.  The floors are those of a process that has no images: a private map of a
- * file of the page cache with the same contents, and anonymous memory.
+ * read.  The floors are those of a process that has no images: a private map of
+ * a file of the page cache with the same contents, and anonymous memory.
  */
 #pragma once
 

@@ -161,7 +161,8 @@ static int parse_places(struct xfer_options *xfer)
 		say_error("--server and --connect exclude each other");
 		return -EINVAL;
 	}
-	if (place_proto_parse(settings.proto, &xfer->proto))
+	if (place_proto_parse(settings.proto, &xfer->proto) ||
+	    xfer->proto == PLACE_RDMA_UD)
 		return wrong("proto", settings.proto,
 			     "local, tcp or rdma is wanted");
 	if (xfer->proto == PLACE_LOCAL && (settings.server || settings.connect))

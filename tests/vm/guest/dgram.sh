@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# dgram.sh - clients without a connection, by RDMA datagrams: one queue pair for all,
+# who is not known gets nothing, losses do no harm, and calls are counted
+LIMIT=240
+. "$(dirname "$0")/../lib.sh"
+need_tools mitosisd mitosisctl mitosis-bench
+need_programs setpriv
+probe=$MITOSIS_BUILD/tests/vm/dgram_probe
+[ -x "$probe" ] || skip "built without RDMA"
+
+hosts_up
+munge_up
+chmod 666 /dev/infiniband/* "$munge"
+as_nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+start nobodys "${as_nobody[@]}" sleep 1000
+nobodys=$pid
+start_on A daemon "$tools/mitosisd" --socket "$dir/control.sock" --listen none \
+	--sec munge --munge-socket "$munge" --rdma="${address[A]}:7373" \
+	--ready-fd 3 3>ready
+daemon=$pid
+wait_for 60 test -s ready -o ! -e "/proc/$daemon"
+[ -s ready ] || fail "mitosisd does not start"
+ctl=("$tools/mitosisctl" --socket "$dir/control.sock")
+
+# ask MUNGE NAME: all questions, from host B.
+ask() {
+	on B timeout 100 "${as_nobody[@]}" "$probe" ask "${address[A]}" 7373 \
+		"$1" "$nobodys" "$2"
+}
+expect_said() {
+	grep -qE "^$1" "$2" || fail "not '$1' but: $(cat "$2")"
+}
+
+! ask none stranger >none.txt || fail "let in without a credential"
+expect_said 'hello: EACCES: .*sec=munge' none.txt
+ask "$munge" first >first.txt || fail "$(cat first.txt)"
+for words in 'hello: ok' 'nil: ok' 'prepare: ok' 'open: ok: [0-9]{5,} bytes' \
+	'export: EOPNOTSUPP' 'release: ok' 'open: ENOENT: no image is called first'; do
+	expect_said "$words" first.txt
+done
+
+# One queue pair, however many guests; gone with them is only what was theirs.
+pairs() {
+	rdma res show qp | grep -c "type UD .*comm mitosisd" || true
+}
+mkfifo hold
+on B "$probe" hold "${address[A]}" 7373 "$munge" 20 <hold >hold.txt &
+exec {held}>hold
+wait_for 120 grep -qx 'all: ok' hold.txt
+[ "$(grep -c '^nil: ok' hold.txt)" = 20 ] || fail "$(cat hold.txt)"
+[ "$(pairs)" = 1 ] || fail "$(pairs) queue pairs: $(rdma res show qp)"
+clients() {
+	"${ctl[@]}" status --json | grep -oE '"rdma_clients": *[0-9]+' |
+		grep -oE '[0-9]+$'
+}
+clients_are() {
+	[ "$(clients)" = "$1" ]
+}
+clients_are 20 || fail "$(clients) clients, not 20"
+! rdma res show mr | grep 'comm sleep' || fail "memory is registered for guests"
+exec {held}>&-
+wait_for 60 clients_are 0
+
+# A fifth of what the guests send is lost, and of what they hear: each call is made
+# once all the same.
+if modprobe sch_netem 2>/dev/null; then
+	for host in A B; do
+		tc -n $host qdisc add dev "${link[$host]}" root netem loss 20%
+	done
+	for turn in 1 2 3; do
+		ask "$munge" "lossy$turn" >lossy.txt || fail "$(cat lossy.txt)"
+		expect_said 'prepare: ok' lossy.txt
+		expect_said 'open: ok: [0-9]{5,} bytes' lossy.txt
+		expect_said 'release: ok' lossy.txt
+	done
+	for host in A B; do
+		tc -n $host qdisc del dev "${link[$host]}" root
+	done
+	[ "$("${ctl[@]}" status --json | grep -oE '"prepared": *[0-9]+' |
+		grep -oE '[0-9]+$')" = 4 ] || fail "a call was made twice"
+else
+	echo "without loss: this kernel has no netem"
+fi
+kill -TERM "$daemon"
+expect_exit "$daemon" 0 mitosisd
+
+start_on A calls "$tools/mitosis-bench" rpc --server --listen "${address[A]}:0" \
+	--proto rdma-ud --server_running_secs 100
+server=$pid
+wait_for 60 grep -qs ^ready calls.out
+where=$(sed -nE 's/^ready rdma-ud://p' calls.out)
+on B "$tools/mitosis-bench" rpc --connect "$where" --proto rdma-ud \
+	--thread_count 3 --requests 40 --outstanding 16 --body 64 >some.out ||
+	fail "calls by datagrams"
+grep -q '^total: 120 requests in' some.out || fail "$(cat some.out)"
+! on B "$tools/mitosis-bench" rpc --connect "$where" --proto rdma-ud \
+	--requests 1 --body 4096 >long.out 2>&1 || fail "4096 bytes fit"
+grep -q 'does not fit in a datagram' long.out || fail "$(cat long.out)"
+kill -TERM "$server"
+expect_exit "$server" 0 "the server of calls"
+wait "${reader_of[calls]}"
+grep -q '^served: 120 requests of 4 clients' calls.out || fail "$(cat calls.out)"
+
+# Nobody there: in words, in time.
+! on B timeout 60 "$tools/mitosis-bench" rpc --connect "${address[A]}:7999" \
+	--proto rdma-ud --requests 1 >gone.out 2>&1 || fail "somebody is there"
+[ "$(wc -l <gone.out)" = 1 ] || fail "$(cat gone.out)"
