@@ -272,8 +272,7 @@ static int await(struct asking *asking)
 	return error;
 }
 
-static int finish(struct asking *asking, void **ret_body,
-		  size_t *ret_body_bytes, char *why)
+static int finish(struct asking *asking, struct dgram_reply *ret, char *why)
 {
 	struct wire_header header;
 	size_t len;
@@ -286,17 +285,16 @@ static int finish(struct asking *asking, void **ret_body,
 			    len);
 		return header.status;
 	}
-	if (!ret_body)
+	if (!ret)
 		return 0;
 	memmove(asking->bytes, asking->bytes + WIRE_HEADER_BYTES, len);
-	*ret_body = steal_ptr(&asking->bytes);
-	*ret_body_bytes = len;
+	*ret = (struct dgram_reply){steal_ptr(&asking->bytes), len};
 	return 0;
 }
 
 static int ask(struct dgram_call *call, enum dgram_kind kind,
-	       const struct dgram_question *question, void **ret_body,
-	       size_t *ret_body_bytes, char *why)
+	       const struct dgram_question *question, struct dgram_reply *ret,
+	       char *why)
 {
 	CLEANUP(free_asking)
 	struct asking asking = {
@@ -312,50 +310,53 @@ static int ask(struct dgram_call *call, enum dgram_kind kind,
 	why[0] = '\0';
 	if (!error)
 		error = await(&asking);
-	return error ? error : finish(&asking, ret_body, ret_body_bytes, why);
+	return error ? error : finish(&asking, ret, why);
 }
 
 int dgram_ask(struct dgram_call *call, const struct dgram_question *question,
-	      void **ret_body, size_t *ret_body_bytes, char *why)
+	      struct dgram_reply *ret, char *why)
 {
 	if (!call->token)
 		return -ECONNRESET;
-	return ask(call, DGRAM_PACK, question, ret_body, ret_body_bytes, why);
+	return ask(call, DGRAM_PACK, question, ret, why);
 }
 
 /* ---- life ---- */
 
-static int say_hello(struct dgram_call *call, const struct sec_settings *sec,
-		     const struct sec_way *way, char *why)
+static int say_hello(struct dgram_call *call,
+		     const struct dgram_greeting *greeting, char *why)
 {
 	struct wire_hello hello = {.version = WIRE_VERSION,
 				   .read_max_bytes = WIRE_READ_MAX};
 	struct dgram_question question = {.type = WIRE_HELLO};
-	CLEANUP_FREE void *reply = NULL;
+	struct dgram_reply reply = {NULL, 0};
 	uint8_t body[WIRE_REQUEST_MAX];
-	size_t reply_bytes = 0;
-	int error = sec_make_credential(sec, way, &hello, why);
+	int error =
+		sec_make_credential(greeting->sec, greeting->way, &hello, why);
 
 	if (error)
 		return error;
 	question.body = body;
 	question.body_bytes = wire_put_hello(body, &hello);
-	error = ask(call, DGRAM_HELLO, &question, &reply, &reply_bytes, why);
-	return error ? error : reply_get_hello(reply, reply_bytes, &hello);
+	error = ask(call, DGRAM_HELLO, &question, &reply, why);
+	if (!error)
+		error = reply_get_hello(reply.body, reply.body_bytes, &hello);
+	free(reply.body);
+	return error;
 }
 
-int dgram_hello(struct dgram_link *link, const struct sec_settings *sec,
-		const struct sec_way *way, int timeout_ms,
+int dgram_hello(struct dgram_link *link, const struct dgram_greeting *greeting,
 		struct dgram_call *ret_call, char *why)
 {
-	struct dgram_call call = {.link = link, .timeout_ms = timeout_ms};
+	struct dgram_call call = {.link = link,
+				  .timeout_ms = greeting->timeout_ms};
 	int error;
 
 	/* Who takes this queue pair's number after us is not taken for us. */
 	if (getrandom(&call.last_id, sizeof(call.last_id), 0) < 0)
 		call.last_id = (uint32_t)io_monotonic_ns();
 	why[0] = '\0';
-	error = say_hello(&call, sec, way, why);
+	error = say_hello(&call, greeting, why);
 	if (!error && !call.token)
 		error = -EPROTO;
 	if (error)

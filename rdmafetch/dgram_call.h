@@ -45,9 +45,16 @@ struct dgram_call {
 	int timeout_ms; /* of each call */
 };
 
+/* Who says HELLO, to whom. */
+struct dgram_greeting {
+	const struct sec_settings *sec;
+	const struct sec_way *way; /* whom a credential is for */
+	int timeout_ms;		   /* of HELLO and of each call */
+};
+
 /*
- * Say HELLO over @link, which is *@ret_call's from here on; @way tells the
- * credential for whom it is.  @why has WIRE_WHY_MAX + 1 bytes.
+ * Say HELLO over @link, which is *@ret_call's from here on.  @why has
+ * WIRE_WHY_MAX + 1 bytes.
  *
  * Returns 0, or, and the link is closed then,
  *   -ETIMEDOUT        nobody answers
@@ -56,26 +63,30 @@ struct dgram_call {
  *   -EPROTO           what answers is no mitosisd
  *   or -errno of sec_make_credential(), of the link, or the daemon's refusal.
  */
-int dgram_hello(struct dgram_link *link, const struct sec_settings *sec,
-		const struct sec_way *way, int timeout_ms,
+int dgram_hello(struct dgram_link *link, const struct dgram_greeting *greeting,
 		struct dgram_call *ret_call, char *why);
 
-/* A question, as in tcp_control_call(). */
+/* A question, as in tcp_control_call(), and the body of its answer. */
 struct dgram_question {
 	enum wire_type type;
 	const void *body;
 	size_t body_bytes;
 };
 
+struct dgram_reply {
+	void *body; /* the caller's to free() */
+	size_t body_bytes;
+};
+
 /*
- * Ask.  *@ret_body is the caller's to free().  Returns 0, or
+ * Ask; *@ret (NULL: nobody wants it) is set on success.  Returns 0, or
  *   -EMSGSIZE    the question is longer than a datagram
  *   -ETIMEDOUT   no answer in time; whether the call was made is not known
  *   -ECONNRESET  the far end does not know us any more: HELLO again
  *   -ENOMEM, -EPROTO, -errno of the link, or, with words, the daemon's.
  */
 int dgram_ask(struct dgram_call *call, const struct dgram_question *question,
-	      void **ret_body, size_t *ret_body_bytes, char *why);
+	      struct dgram_reply *ret, char *why);
 
 /* Tell the far end and close the link.  A zeroed call is allowed. */
 void dgram_bye(struct dgram_call *call);

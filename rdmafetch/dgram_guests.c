@@ -394,17 +394,19 @@ void dgram_guests_take(struct dgram_guests *guests,
 }
 
 int dgram_guests_answer(struct dgram_guests *guests,
-			const struct serve_ticket *ticket, int status,
-			const void *body, size_t body_bytes,
-			const struct serve_tail *tail)
+			const struct serve_ticket *ticket,
+			const struct dgram_answer *answer)
 {
 	struct guest *guest = &guests->slots[ticket->client % guests->nr_slots];
+	const struct serve_tail *tail = answer->tail;
 	struct wire_header header = serve_reply_to(
-		ticket, body_bytes + (tail ? tail->len_bytes : 0), status);
+		ticket, answer->body_bytes + (tail ? tail->len_bytes : 0),
+		answer->status);
 	int error = -ENOTCONN;
 
 	if (guest->token && guest->number == ticket->client)
-		error = dgram_kept_put(&guest->kept, &header, body, tail);
+		error = dgram_kept_put(&guest->kept, &header, answer->body,
+				       tail);
 	else if (tail)
 		tail->done(tail->owner);
 	if (!error)

@@ -67,15 +67,21 @@ int dgram_guests_open(struct server *server, struct dgram_guests **ret);
 void dgram_guests_take(struct dgram_guests *guests,
 		       const struct dgram_came *came);
 
+struct dgram_answer {
+	int status;	  /* 0 or -errno */
+	const void *body; /* copied */
+	size_t body_bytes;
+	const struct serve_tail *tail; /* behind it; NULL: none */
+};
+
 /*
- * Answer the call of @ticket with @status, @body (copied) and @tail (NULL:
- * none), as server_ops.answer: tail->done() is called in any case, when the
- * answer is kept no longer.  0, -ENOTCONN: the guest has left, or -ENOMEM.
+ * Answer the call of @ticket, as server_ops.answer: tail->done() is called in
+ * any case, when the answer is kept no longer.  0, -ENOTCONN: the guest has
+ * left, or -ENOMEM.
  */
 int dgram_guests_answer(struct dgram_guests *guests,
-			const struct serve_ticket *ticket, int status,
-			const void *body, size_t body_bytes,
-			const struct serve_tail *tail);
+			const struct serve_ticket *ticket,
+			const struct dgram_answer *answer);
 
 /* Let go of who was silent too long, at @now_ns. */
 void dgram_guests_expire(struct dgram_guests *guests, uint64_t now_ns);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #define NS_PER_MS 1000000ull
 #define NR_RECVS  128u
 #define NR_SENDS  64u
+#define ALONE	  32u /* looks, after which others may run between two */
 
 struct ud_link {
 	struct dgram_link base;
@@ -96,10 +98,14 @@ static int look(struct ud_link *link, uint64_t until_ns, bool *was_away)
 {
 	struct verbs_look look =
 		verbs_spin_look(&link->spin, io_monotonic_ns(), until_ns);
+	unsigned nr_looks = 0;
 	int len = poll_once(link);
 
-	while (!len && verbs_look_again(&look, io_monotonic_ns()))
+	while (!len && verbs_look_again(&look, io_monotonic_ns())) {
+		if (++nr_looks > ALONE)
+			(void)sched_yield();
 		len = poll_once(link);
+	}
 	*was_away = look.was_away;
 	return len;
 }
@@ -297,14 +303,15 @@ int verbs_ud_hello(const struct verbs_address *address,
 		   struct dgram_call *ret_call, char *why)
 {
 	struct sec_way way = {.is_verbs = true};
+	const struct dgram_greeting greeting = {&address->sec, &way,
+						address->timeout_ms};
 	struct dgram_link *link;
 	int error = verbs_ud_link_open(address, &link);
 
 	why[0] = '\0';
 	if (!error) {
 		way.server = rdma_get_peer_addr(link_of(link)->id);
-		error = dgram_hello(link, &address->sec, &way,
-				    address->timeout_ms, ret_call, why);
+		error = dgram_hello(link, &greeting, ret_call, why);
 	}
 	if (error && !why[0])
 		verbs_address_explain(address, error, why);

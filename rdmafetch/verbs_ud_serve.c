@@ -192,15 +192,18 @@ static int ud_answer(struct server *server, const struct serve_ticket *ticket,
 		     const void *body, size_t body_bytes,
 		     const struct serve_tail *tail)
 {
-	return dgram_guests_answer(guests_of(server), ticket, 0, body,
-				   body_bytes, tail);
+	const struct dgram_answer answer = {0, body, body_bytes, tail};
+
+	return dgram_guests_answer(guests_of(server), ticket, &answer);
 }
 
 static int ud_refuse(struct server *server, const struct serve_ticket *ticket,
 		     int error, const char *why)
 {
-	return dgram_guests_answer(guests_of(server), ticket, error, why,
-				   strnlen(why, WIRE_WHY_MAX), NULL);
+	const struct dgram_answer answer = {error, why,
+					    strnlen(why, WIRE_WHY_MAX), NULL};
+
+	return dgram_guests_answer(guests_of(server), ticket, &answer);
 }
 
 static const struct server_ops ud_server_ops = {

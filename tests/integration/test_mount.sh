@@ -29,13 +29,13 @@ cmp sum.1 sum.2 || fail "one image, two contents"
 # A mitosisfs that is late to end: by then another mount has its place, and the number
 # of its device, for the kernel gives the least that is free.  Held by a reader, its
 # file system lives on, out of sight: not its own is what it would unmount by the path.
-lates=0
+nr_late=0
 device_of() {
 	mountpoint -d "$mnt"
 }
 
 late_to_end() {
-	local mnt=$dir/late.$((++lates))
+	local mnt=$dir/late.$((++nr_late))
 	mount_image 127.0.0.1:/image/kept "port=$port,nosharecache"
 	late=$(server_pid) device=$(device_of)
 	[ "$1" != held ] || exec {held}<"$mnt/image/status"

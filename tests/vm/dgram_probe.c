@@ -62,13 +62,12 @@ static int ask(struct dgram_call *call, enum wire_type type, const void *body,
 	};
 	const struct dgram_question question = {type, body, body_bytes};
 	char why[WIRE_WHY_MAX + 1] = "";
-	void *reply = NULL;
-	size_t reply_bytes = 0;
-	int error = dgram_ask(call, &question, &reply, &reply_bytes, why);
+	struct dgram_reply reply = {NULL, 0};
+	int error = dgram_ask(call, &question, &reply, why);
 
 	if (!error && type == WIRE_OPEN)
-		(void)snprintf(why, sizeof(why), "%zu bytes", reply_bytes);
-	free(reply);
+		(void)snprintf(why, sizeof(why), "%zu bytes", reply.body_bytes);
+	free(reply.body);
 	return say(names[type], error, why);
 }
 

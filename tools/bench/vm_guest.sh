@@ -17,7 +17,7 @@ serve() {
 	start_on B "$name" "$bench" "$@" --server --listen "${address[B]}:0"
 	server=$pid
 	wait_for 120 grep -qs ^ready "$name.out"
-	where=$(sed -nE 's/^ready ([a-z]+:)?//p' "$name.out")
+	where=$(sed -nE 's/^ready ([a-z-]+:)?//p' "$name.out")
 }
 
 stop() {
@@ -63,6 +63,34 @@ reads() {
 		"${sec[@]}" "$@"
 }
 
+# calls PROTO [MODE]: many empty calls a second, and what each takes.
+nr_calls=0
+calls() {
+	local proto=$1
+	serve "calls-$proto-$((++nr_calls))" rpc --proto $proto --server_running_secs 1000
+	table "empty calls, $proto, 4 clients, one call each at a time" \
+		"$bench" rpc --connect "$where" --proto $proto --thread_count 4 \
+		--client_running_secs 6 --report_interval 2
+	table "empty calls, $proto, 4 clients, 16 calls of 64 bytes each" \
+		"$bench" rpc --connect "$where" --proto $proto --thread_count 4 \
+		--client_running_secs 6 --report_interval 2 --outstanding 16 \
+		--body 64 --completion "${2:-adaptive}"
+	stop
+}
+
+# sends TITLE [OPTION...]: ib_send_bw's messages of 64 bytes, over 4 queue pairs.
+sends() {
+	local title=$1
+	shift
+	start_on B "send-bw$*" timeout 120 ib_send_bw -R -d ${device[B]} -q 4 \
+		-s 64 -n 100000 "$@"
+	server=$pid
+	sleep 2
+	table "$title" timeout 120 ib_send_bw -R -d ${device[A]} -q 4 -s 64 \
+		-n 100000 "$@" "${address[B]}"
+	wait "$server" || true
+}
+
 asleep_on A
 asleep_on B
 PATH=$dir/asleepB:$PATH serve pages-asleep transport --proto rdma --heap 32 "${sec[@]}"
@@ -81,15 +109,12 @@ for proto in rdma tcp; do
 		reads tcp adaptive tcp
 	fi
 	stop
-	serve calls-$proto rpc --proto $proto --server_running_secs 1000
-	table "empty calls, $proto, 4 clients, one call each at a time" \
-		"$bench" rpc --connect "$where" --proto $proto --thread_count 4 \
-		--client_running_secs 6 --report_interval 2
-	table "empty calls, $proto, 4 clients, 16 calls of 64 bytes each" \
-		"$bench" rpc --connect "$where" --proto $proto --thread_count 4 \
-		--client_running_secs 6 --report_interval 2 --outstanding 16 \
-		--body 64
-	stop
+	calls $proto
+done
+for mode in polling events; do
+	calls rdma-ud $mode
+	[ $mode = polling ] && sends "ib_send_bw, polling" ||
+		sends "ib_send_bw, events" -e
 done
 
 exec 2>/dev/null # nobody wants to read whom the end kills

@@ -128,15 +128,17 @@ static int answer(struct server *server, const struct serve_ticket *ticket,
 		  const void *body, size_t body_bytes,
 		  const struct serve_tail *tail)
 {
-	return dgram_guests_answer(it.guests, ticket, 0, body, body_bytes,
-				   tail);
+	return dgram_guests_answer(
+		it.guests, ticket,
+		&(struct dgram_answer){0, body, body_bytes, tail});
 }
 
 static int refuse(struct server *server, const struct serve_ticket *ticket,
 		  int error, const char *why)
 {
-	return dgram_guests_answer(it.guests, ticket, error, why, strlen(why),
-				   NULL);
+	return dgram_guests_answer(
+		it.guests, ticket,
+		&(struct dgram_answer){error, why, strlen(why), NULL});
 }
 
 static const struct server_ops ops = {.answer = answer, .refuse = refuse};
@@ -288,7 +290,9 @@ static int hello(struct dgram_call *call, char *why)
 	const struct sec_settings none = {.kind = WIRE_SEC_NONE};
 	const struct sec_way way = {.is_verbs = true};
 
-	return dgram_hello(&it.link, &none, &way, CALL_MS, call, why);
+	const struct dgram_greeting greeting = {&none, &way, CALL_MS};
+
+	return dgram_hello(&it.link, &greeting, call, why);
 }
 
 static int ask(struct dgram_call *call, enum wire_type type, char **ret,
@@ -296,10 +300,11 @@ static int ask(struct dgram_call *call, enum wire_type type, char **ret,
 {
 	const struct dgram_question question = {type, "what", 4};
 	char why[WIRE_WHY_MAX + 1];
-	void *body = NULL;
-	int error = dgram_ask(call, &question, &body, ret_bytes, why);
+	struct dgram_reply reply = {NULL, 0};
+	int error = dgram_ask(call, &question, &reply, why);
 
-	*ret = body;
+	*ret = reply.body;
+	*ret_bytes = reply.body_bytes;
 	return error;
 }
 
@@ -380,7 +385,7 @@ static void who_is_refused_hears_why(void **state)
 	assert_int_equal(hello(&call, why), 0);
 	assert_int_equal(
 		dgram_ask(&call, &(struct dgram_question){WIRE_RELEASE, "x", 1},
-			  NULL, NULL, why),
+			  NULL, why),
 		-ENOENT);
 	assert_string_equal(why, "no such image");
 	dgram_bye(&call);
@@ -424,10 +429,13 @@ static void who_hears_nothing_is_nobody(void **state)
 	char why[WIRE_WHY_MAX + 1];
 
 	it.weather.is_dead = true;
-	assert_int_equal(dgram_hello(&it.link, &(struct sec_settings){0},
-				     &(struct sec_way){.is_verbs = true}, 30,
-				     &call, why),
-			 -ETIMEDOUT);
+	assert_int_equal(
+		dgram_hello(&it.link,
+			    &(struct dgram_greeting){
+				    &(struct sec_settings){0},
+				    &(struct sec_way){.is_verbs = true}, 30},
+			    &call, why),
+		-ETIMEDOUT);
 	it.weather.is_dead = false;
 	it.bytes_up = it.bytes_down = 0;
 	for (int i = 0; i < 1000; i++) {
@@ -482,6 +490,31 @@ static void tokens_are_not_to_be_stolen(void **state)
 	dgram_bye(&again);
 }
 
+/* A call that comes late, when the next one was answered already. */
+static void what_is_late_is_not_made_again(void **state)
+{
+	struct dgram_call call;
+	char why[WIRE_WHY_MAX + 1], *body;
+	struct datagram first;
+	size_t len;
+
+	assert_int_equal(hello(&call, why), 0);
+	assert_int_equal(ask(&call, WIRE_PREPARE, &body, &len), 0);
+	free(body);
+	first = it.sent_last;
+	assert_int_equal(ask(&call, WIRE_PREPARE, &body, &len), 0);
+	free(body);
+	give(&first);
+	assert_int_equal(it.nr_calls, 2);
+	give(&it.sent_last);
+	assert_int_equal(it.nr_calls, 2);
+	it.down.nr = 0;
+	assert_int_equal(ask(&call, WIRE_PREPARE, &body, &len), 0);
+	assert_memory_equal(body, "call 3", 6);
+	free(body);
+	dgram_bye(&call);
+}
+
 static void a_full_house_says_so(void **state)
 {
 	struct dgram_call calls[5];
@@ -516,6 +549,7 @@ int main(void)
 		TEST(a_dead_link_has_an_end),
 		TEST(who_hears_nothing_is_nobody),
 		TEST(tokens_are_not_to_be_stolen),
+		TEST(what_is_late_is_not_made_again),
 		TEST(a_full_house_says_so),
 	};
 
