@@ -108,12 +108,16 @@ late_bind:
 	late	ibverbs, ibv_ack_cq_events
 	late	ibverbs, ibv_alloc_pd
 	late	ibverbs, ibv_close_device
+	late	ibverbs, ibv_create_ah
 	late	ibverbs, ibv_create_comp_channel
 	late	ibverbs, ibv_create_cq
+	late	ibverbs, ibv_create_qp
 	late	ibverbs, ibv_dealloc_pd
 	late	ibverbs, ibv_dereg_mr
+	late	ibverbs, ibv_destroy_ah
 	late	ibverbs, ibv_destroy_comp_channel
 	late	ibverbs, ibv_destroy_cq
+	late	ibverbs, ibv_destroy_qp
 	late	ibverbs, ibv_free_device_list
 	late	ibverbs, ibv_get_cq_event
 	late	ibverbs, ibv_get_device_list

@@ -7,31 +7,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/parse.h"
 #include "common/say.h"
 #include "common/wire.h"
 #include "config.h"
-#include "rdmafetch/dial.h"
-#include "rdmafetch/tcp_control.h"
+#include "tools/ctl_link.h"
 #include "tools/ctl_metrics.h"
 #include "tools/ctl_show.h"
 #include "tools/opts.h"
-#include "tools/socketpath.h"
 
-#define ROOT_SOCKET "/run/mitosis/control.sock"
-#define TIMEOUT_MS  10000
+#define TIMEOUT_MS 10000
 /* The daemon gives up on a snapshot after a minute. */
 #define PREPARE_MS  70000
 #define LEASE_MAX_S (366u * 24 * 3600)
 
 struct settings {
-	const char *socket, *host, *name;
-	struct sec_words sec;
-	uint32_t port, lease_s;
+	struct ctl_where where;
+	const char *name;
+	uint32_t lease_s;
 	bool json, help, version;
 };
 
@@ -39,19 +34,21 @@ static struct settings settings;
 
 static const struct opts_entry table[] = {
 	{"socket", "PATH", "the daemon's unix socket", OPTS_TEXT,
-	 &settings.socket, 0, 0},
-	{"host", "HOST", "a daemon by TCP instead", OPTS_TEXT, &settings.host,
-	 0, 0},
-	{"port", "PORT", "with --host (7373)", OPTS_U32, &settings.port, 1,
-	 65535},
+	 &settings.where.socket, 0, 0},
+	{"host", "HOST", "a daemon by TCP instead", OPTS_TEXT,
+	 &settings.where.host, 0, 0},
+	{"port", "PORT", "with --host (7373)", OPTS_U32, &settings.where.port,
+	 1, 65535},
+	{"proto", "NAME", "with --host: tcp, or rdma-ud (tcp)", OPTS_TEXT,
+	 &settings.where.proto, 0, 0},
 	{"sec", "KIND", "say who asks: none (the default), munge or psk",
-	 OPTS_TEXT, &settings.sec.kind, 0, 0},
+	 OPTS_TEXT, &settings.where.sec.kind, 0, 0},
 	{"munge-socket", "PATH", "of munged, where it is not the usual one",
-	 OPTS_TEXT, &settings.sec.munge_socket, 0, 0},
+	 OPTS_TEXT, &settings.where.sec.munge_socket, 0, 0},
 	{"psk-file", "PATH", "with --sec psk: the file of our key", OPTS_TEXT,
-	 &settings.sec.psk_file, 0, 0},
+	 &settings.where.sec.psk_file, 0, 0},
 	{"psk-user", "NAME", "with --sec psk: whose key of the file (our own)",
-	 OPTS_TEXT, &settings.sec.psk_user, 0, 0},
+	 OPTS_TEXT, &settings.where.sec.psk_user, 0, 0},
 	{"name", "NAME", "prepare: call the image so", OPTS_TEXT,
 	 &settings.name, 0, 0},
 	{"lease", "TIME", "prepare: end it after this, unless renewed",
@@ -66,7 +63,7 @@ static const struct opts_entry table[] = {
 struct command {
 	const char *name, *operand, *help;
 	int (*check)(const char *word); /* before anybody is asked */
-	int (*run)(struct tcp_control *control, const char *word);
+	int (*run)(struct ctl_link *link, const char *word);
 	int timeout_ms;
 	/* When no daemon is here: 1, or 0 when there is something to say. */
 	int (*run_alone)(void);
@@ -79,44 +76,47 @@ static int say_failure(const char *what, int error, const char *why)
 	return error;
 }
 
-static int fetch_images(struct tcp_control *control,
-			struct report_image **ret_images, size_t *ret_nr,
-			char *why)
+static void free_reply(struct dgram_reply *reply)
 {
-	CLEANUP_FREE void *body = NULL;
-	size_t len = 0;
-	int error;
-
-	error = tcp_control_call(control, WIRE_LIST, NULL, 0, &body, &len, why);
-	return error ? error : report_get_images(body, len, ret_images, ret_nr);
+	free(reply->body);
 }
 
-static int run_list(struct tcp_control *control, const char *word)
+static int fetch_images(struct ctl_link *link, struct report_image **ret_images,
+			size_t *ret_nr, char *why)
+{
+	CLEANUP(free_reply) struct dgram_reply reply = {NULL, 0};
+	const struct dgram_question question = {WIRE_LIST, NULL, 0};
+	int error = ctl_link_call(link, &question, &reply, why);
+
+	return error ? error
+		     : report_get_images(reply.body, reply.body_bytes,
+					 ret_images, ret_nr);
+}
+
+static int run_list(struct ctl_link *link, const char *word)
 {
 	CLEANUP_FREE struct report_image *images = NULL;
 	char why[WIRE_WHY_MAX + 1] = "";
 	size_t nr = 0;
 	int error;
 
-	error = fetch_images(control, &images, &nr, why);
+	error = fetch_images(link, &images, &nr, why);
 	if (error)
 		return say_failure("list the images", error, why);
 	show_images(images, nr, settings.json, stdout);
 	return 0;
 }
 
-static int fetch_status(struct tcp_control *control,
-			struct report_status *ret_status)
+static int fetch_status(struct ctl_link *link, struct report_status *ret_status)
 {
-	CLEANUP_FREE void *body = NULL;
+	CLEANUP(free_reply) struct dgram_reply reply = {NULL, 0};
+	const struct dgram_question question = {WIRE_STATUS, NULL, 0};
 	char why[WIRE_WHY_MAX + 1] = "";
-	size_t len = 0;
-	int error;
+	int error = ctl_link_call(link, &question, &reply, why);
 
-	error = tcp_control_call(control, WIRE_STATUS, NULL, 0, &body, &len,
-				 why);
 	if (!error)
-		error = report_get_status(body, len, ret_status);
+		error = report_get_status(reply.body, reply.body_bytes,
+					  ret_status);
 	return error ? say_failure("ask for the status", error, why) : 0;
 }
 
@@ -126,7 +126,7 @@ static const struct ctl_mounts *find_mounts(struct ctl_mounts *mounts)
 	int error;
 
 	*mounts = (struct ctl_mounts){0};
-	if (settings.host)
+	if (settings.where.host)
 		return NULL;
 	error = ctl_mounts_find(mounts);
 	if (error)
@@ -135,11 +135,11 @@ static const struct ctl_mounts *find_mounts(struct ctl_mounts *mounts)
 	return mounts;
 }
 
-static int run_status(struct tcp_control *control, const char *word)
+static int run_status(struct ctl_link *link, const char *word)
 {
 	CLEANUP(ctl_mounts_done) struct ctl_mounts mounts = {0};
 	struct report_status status;
-	int error = fetch_status(control, &status);
+	int error = fetch_status(link, &status);
 
 	if (!error)
 		show_status(&status, find_mounts(&mounts), settings.json,
@@ -159,10 +159,10 @@ static int run_status_alone(void)
 	return 0;
 }
 
-static int run_metrics(struct tcp_control *control, const char *word)
+static int run_metrics(struct ctl_link *link, const char *word)
 {
 	struct report_status status;
-	int error = fetch_status(control, &status);
+	int error = fetch_status(link, &status);
 
 	if (!error)
 		show_metrics(&status, settings.json, stdout);
@@ -170,34 +170,31 @@ static int run_metrics(struct tcp_control *control, const char *word)
 }
 
 /* How long the pause was stands in the list; without it the name will do. */
-static void show_new(struct tcp_control *control,
-		     const struct wire_image *image)
+static void show_new(struct ctl_link *link, const struct wire_image *image)
 {
 	CLEANUP_FREE struct report_image *images = NULL;
 	const struct report_image *details = NULL;
 	char why[WIRE_WHY_MAX + 1];
 	size_t nr = 0;
 
-	if (!fetch_images(control, &images, &nr, why))
+	if (!fetch_images(link, &images, &nr, why))
 		for (size_t i = 0; i < nr; i++)
 			if (!strcmp(images[i].name, image->name))
 				details = &images[i];
 	show_prepared(image, details, settings.json, stdout);
 }
 
-static int ask_prepare(struct tcp_control *control,
-		       const struct wire_prepare *wanted,
+static int ask_prepare(struct ctl_link *link, const struct wire_prepare *wanted,
 		       struct wire_image *ret_image, char *why)
 {
-	CLEANUP_FREE void *reply = NULL;
+	CLEANUP(free_reply) struct dgram_reply reply = {NULL, 0};
 	uint8_t body[WIRE_REQUEST_MAX];
-	size_t len = 0;
-	int error;
+	const struct dgram_question question = {WIRE_PREPARE, body,
+						wire_put_prepare(body, wanted)};
+	int error = ctl_link_call(link, &question, &reply, why);
 
-	error = tcp_control_call(control, WIRE_PREPARE, body,
-				 wire_put_prepare(body, wanted), &reply, &len,
-				 why);
-	return error ? error : wire_get_image(reply, len, ret_image);
+	return error ? error
+		     : wire_get_image(reply.body, reply.body_bytes, ret_image);
 }
 
 static int check_pid(const char *word)
@@ -221,7 +218,7 @@ static int check_name(const char *word)
 	return -EINVAL;
 }
 
-static int run_prepare(struct tcp_control *control, const char *word)
+static int run_prepare(struct ctl_link *link, const char *word)
 {
 	struct wire_prepare wanted = {.lease_s = settings.lease_s};
 	char why[WIRE_WHY_MAX + 1] = "", what[64];
@@ -235,71 +232,68 @@ static int run_prepare(struct tcp_control *control, const char *word)
 		(void)snprintf(wanted.name, sizeof(wanted.name), "%s",
 			       settings.name);
 	(void)snprintf(what, sizeof(what), "prepare pid %d", wanted.pid);
-	error = ask_prepare(control, &wanted, &image, why);
+	error = ask_prepare(link, &wanted, &image, why);
 	if (error)
 		return say_failure(what, error, why);
-	show_new(control, &image);
+	show_new(link, &image);
 	return 0;
 }
 
-static int run_release(struct tcp_control *control, const char *word)
+/* What has an image's name for a body. */
+static int ask_image(struct ctl_link *link, enum wire_type type,
+		     const char *name, struct dgram_reply *ret, char *why)
+{
+	uint8_t body[WIRE_REQUEST_MAX];
+	struct dgram_question question = {type, body, 0};
+	struct wire_image image = {0};
+
+	(void)snprintf(image.name, sizeof(image.name), "%s", name);
+	question.body_bytes = wire_put_image(body, &image);
+	return ctl_link_call(link, &question, ret, why);
+}
+
+static int run_release(struct ctl_link *link, const char *word)
 {
 	char why[WIRE_WHY_MAX + 1] = "", what[PARSE_NAME_MAX + 32];
-	uint8_t body[WIRE_REQUEST_MAX];
-	struct wire_image image = {0};
 	int error;
 
-	(void)snprintf(image.name, sizeof(image.name), "%s", word);
 	(void)snprintf(what, sizeof(what), "release %s", word);
-	error = tcp_control_call(control, WIRE_RELEASE, body,
-				 wire_put_image(body, &image), NULL, NULL, why);
+	error = ask_image(link, WIRE_RELEASE, word, NULL, why);
 	if (error)
 		return say_failure(what, error, why);
 	show_released(word, settings.json, stdout);
 	return 0;
 }
 
-static int run_renew(struct tcp_control *control, const char *word)
+static int run_renew(struct ctl_link *link, const char *word)
 {
 	char why[WIRE_WHY_MAX + 1] = "", what[PARSE_NAME_MAX + 32];
-	CLEANUP_FREE void *reply = NULL;
-	uint8_t body[WIRE_REQUEST_MAX];
-	struct wire_image image = {0};
+	CLEANUP(free_reply) struct dgram_reply reply = {NULL, 0};
 	struct wire_opened lease;
-	size_t len = 0;
 	int error;
 
-	(void)snprintf(image.name, sizeof(image.name), "%s", word);
 	(void)snprintf(what, sizeof(what), "renew %s", word);
-	error = tcp_control_call(control, WIRE_RENEW, body,
-				 wire_put_image(body, &image), &reply, &len,
-				 why);
+	error = ask_image(link, WIRE_RENEW, word, &reply, why);
 	if (!error)
-		error = wire_get_opened(reply, len, &lease);
+		error = wire_get_opened(reply.body, reply.body_bytes, &lease);
 	if (error)
 		return say_failure(what, error, why);
 	show_renewed(word, lease.lease_s, settings.json, stdout);
 	return 0;
 }
 
-static int run_trace(struct tcp_control *control, const char *word)
+static int run_trace(struct ctl_link *link, const char *word)
 {
 	char why[WIRE_WHY_MAX + 1] = "", what[PARSE_NAME_MAX + 48];
-	CLEANUP_FREE void *reply = NULL;
-	uint8_t body[WIRE_REQUEST_MAX];
-	struct wire_image image = {0};
+	CLEANUP(free_reply) struct dgram_reply reply = {NULL, 0};
 	struct workset set;
-	size_t len = 0;
 	int error;
 
-	(void)snprintf(image.name, sizeof(image.name), "%s", word);
 	(void)snprintf(what, sizeof(what), "ask for the working set of %s",
 		       word);
-	error = tcp_control_call(control, WIRE_TRACE, body,
-				 wire_put_image(body, &image), &reply, &len,
-				 why);
+	error = ask_image(link, WIRE_TRACE, word, &reply, why);
 	if (!error)
-		error = workset_get(reply, len, &set);
+		error = workset_get(reply.body, reply.body_bytes, &set);
 	if (error)
 		return say_failure(what, error, why);
 	show_trace(word, &set, settings.json, stdout);
@@ -368,14 +362,8 @@ static const struct command *find_command(int nr, char **words)
 
 static int check_line(int nr, char **words)
 {
-	if (settings.socket && settings.host) {
-		say_error("--socket and --host exclude each other");
+	if (ctl_link_check(&settings.where))
 		return -EINVAL;
-	}
-	if (settings.port && !settings.host) {
-		say_error("--port is about --host: say which, or leave it out");
-		return -EINVAL;
-	}
 	if ((settings.name || settings.lease_s) && nr &&
 	    strcmp(words[0], "prepare") != 0) {
 		say_error("--name and --lease are about prepare, not %s",
@@ -385,118 +373,21 @@ static int check_line(int nr, char **words)
 	return settings.name ? check_name(settings.name) : 0;
 }
 
-static int set_sec(struct sec_settings *sec)
-{
-	char why[WIRE_WHY_MAX + 1];
-	int error = sec_set(&settings.sec, sec, why);
-
-	if (error)
-		say_error("%s", why);
-	return error;
-}
-
-/* Our own user's daemon when it runs, else the host's. */
-static void choose_socket(char ret_path[SOCKETPATH_MAX + 1])
-{
-	socketpath_default(ret_path);
-	if (access(ret_path, F_OK) && !access(ROOT_SOCKET, F_OK))
-		strcpy(ret_path, ROOT_SOCKET);
-}
-
-/* [::1], as a source of mitosisfs has it. */
-static void drop_brackets(char *host)
-{
-	size_t len = strlen(host);
-
-	if (len < 3 || host[0] != '[' || host[len - 1] != ']')
-		return;
-	host[len - 1] = '\0';
-	memmove(host, host + 1, len - 1);
-}
-
-static int set_address(struct tcp_address *address, int timeout_ms)
-{
-	char path[SOCKETPATH_MAX + 1];
-	const char *text = settings.host;
-
-	if (!settings.host) {
-		choose_socket(path);
-		text = settings.socket ? settings.socket : path;
-	}
-	*address = (struct tcp_address){
-		.is_unix = !settings.host,
-		.port = (uint16_t)(settings.port ? settings.port : WIRE_PORT),
-		.timeout_ms = timeout_ms,
-	};
-	if (strlen(text) >= sizeof(address->host)) {
-		say_error("%s: too long", text);
-		return -EINVAL;
-	}
-	strcpy(address->host, text);
-	if (!address->is_unix)
-		drop_brackets(address->host);
-	return set_sec(&address->sec);
-}
-
-/* In a folder where everybody may write, a stranger may have been first. */
-static int check_socket(const struct tcp_address *address)
-{
-	struct stat st;
-
-	if (!address->is_unix || stat(address->host, &st) || !st.st_uid ||
-	    st.st_uid == geteuid())
-		return 0;
-	say_error(
-		"%s belongs to user %u, neither to root nor to you: not "
-		"trusted",
-		address->host, st.st_uid);
-	return -EPERM;
-}
-
-static int say_unreachable(const struct tcp_address *address, int error,
-			   const char *why)
-{
-	char where[PARSE_HOST_MAX + 16];
-
-	if (address->is_unix)
-		(void)snprintf(where, sizeof(where), "%s", address->host);
-	else
-		(void)snprintf(where, sizeof(where), "%s port %u",
-			       address->host, address->port);
-	if (*why)
-		say_error("mitosisd at %s: %s", where, why);
-	else
-		say_error("cannot reach mitosisd at %s: %s", where,
-			  dial_advice(address, error));
-	return error;
-}
-
-/* No daemon is here, and none was asked for by name. */
-static bool is_absent(int error)
-{
-	return (error == -ENOENT || error == -ECONNREFUSED) &&
-	       !settings.socket && !settings.host;
-}
-
 static int run(const struct command *command, const char *word)
 {
-	struct tcp_control *control = NULL;
-	char why[WIRE_WHY_MAX + 1] = "";
-	struct tcp_address address;
-	int error;
+	struct ctl_link *link;
+	bool is_absent;
+	int error = ctl_link_open(&settings.where, command->timeout_ms, &link,
+				  &is_absent);
 
-	error = set_address(&address, command->timeout_ms);
-	if (!error)
-		error = check_socket(&address);
+	if (is_absent && command->run_alone && !command->run_alone())
+		return 0;
+	if (is_absent)
+		ctl_link_say_absent();
 	if (error)
 		return error;
-	error = tcp_control_hello(&address, &control, why);
-	if (is_absent(error) && command->run_alone && !command->run_alone())
-		return 0;
-	if (error)
-		return say_unreachable(&address, error, why);
-	error = command->run(control, word);
-	tcp_control_close(control);
+	error = command->run(link, word);
+	ctl_link_close(link);
 	return error;
 }
 

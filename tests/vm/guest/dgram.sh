@@ -40,6 +40,20 @@ for words in 'hello: ok' 'nil: ok' 'prepare: ok' 'open: ok: [0-9]{5,} bytes' \
 	expect_said "$words" first.txt
 done
 
+# mitosisctl, as a user of host B.
+by_datagrams() {
+	on B timeout 60 "${as_nobody[@]}" "$tools/mitosisctl" \
+		--host "${address[A]}" --proto rdma-ud --sec munge \
+		--munge-socket "$munge" "$@"
+}
+by_datagrams prepare "$nobodys" --name mine >said.txt || fail "$(cat said.txt)"
+by_datagrams list | grep -q '^mine ' || fail "it is not in the list"
+by_datagrams renew mine >said.txt || fail "$(cat said.txt)"
+by_datagrams release mine >said.txt || fail "$(cat said.txt)"
+by_datagrams status | grep -q '^images: *0' || fail "$(by_datagrams status)"
+! by_datagrams release mine 2>said.txt || fail "released twice"
+grep -q 'no image is called mine' said.txt || fail "$(cat said.txt)"
+
 # One queue pair, however many guests; gone with them is only what was theirs.
 pairs() {
 	rdma res show qp | grep -c "type UD .*comm mitosisd" || true
@@ -78,7 +92,7 @@ if modprobe sch_netem 2>/dev/null; then
 		tc -n $host qdisc del dev "${link[$host]}" root
 	done
 	[ "$("${ctl[@]}" status --json | grep -oE '"prepared": *[0-9]+' |
-		grep -oE '[0-9]+$')" = 4 ] || fail "a call was made twice"
+		grep -oE '[0-9]+$')" = 5 ] || fail "a call was made twice"
 else
 	echo "without loss: this kernel has no netem"
 fi
