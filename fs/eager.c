@@ -121,6 +121,8 @@ static int bring_all(struct eager *eager)
 	for (int round = 0; round < ROUNDS; round++) {
 		if (stat(options->space_path, &st))
 			return -errno;
+		if (options->known)
+			options->known(options->arg);
 		r = bring_runs(eager);
 		if (r)
 			return r;

@@ -25,6 +25,8 @@ struct eager_options {
 	int is_all; /* it is the whole image: pages that do not come count */
 	const char *space_path; /* the file of all pages, below the mount */
 	uint64_t patience_ns;	/* without a connection; 0: for ever */
+	/* The kernel knows that file now.  From the thread.  May be NULL. */
+	void (*known)(void *arg);
 	/*
 	 * All is here (0), or not: -EIO when pages could not be had, or the
 	 * -errno of the look-up.  Called once, from the thread.  May be NULL.

@@ -182,3 +182,25 @@ void mounts_cut(dev_t dev)
 	if (fd >= 0)
 		(void)!write(fd, "1", 1);
 }
+
+/*
+ * How much the kernel reads around a fault is a knob of the mount's backing
+ * device, copied into each file at its open: set it before anybody opens.  The
+ * loop does not run yet, so the device number must come without a question to
+ * ourselves: AT_STATX_DONT_SYNC.
+ */
+void mounts_set_readahead(const char *path, uint32_t kb)
+{
+	CLEANUP_FCLOSE FILE *knob = NULL;
+	char knob_path[64];
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, 0, &st))
+		return;
+	(void)snprintf(knob_path, sizeof(knob_path),
+		       "/sys/class/bdi/%u:%u/read_ahead_kb", st.stx_dev_major,
+		       st.stx_dev_minor);
+	knob = fopen(knob_path, "we");
+	if (knob)
+		(void)fprintf(knob, "%u\n", kb);
+}

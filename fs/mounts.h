@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /* How many mounts @dev has: 0 or more, or -errno. */
@@ -54,3 +55,10 @@ void mounts_cut(dev_t dev);
 
 /* The device of what is mounted at @path: 0 or -errno. */
 int mounts_device(const char *path, dev_t *ret_dev);
+
+/*
+ * Let the kernel read @kb KiB around a fault on a file of the FUSE mount at
+ * @path that is opened from now on.  Where that cannot be set it is as it was.
+ * Asks the mount nothing: its loop need not run.
+ */
+void mounts_set_readahead(const char *path, uint32_t kb);

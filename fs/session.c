@@ -25,6 +25,7 @@
 #include "fs/passthrough.h"
 #include "fs/profile.h"
 #include "fs/share_session.h"
+#include "fs/storing.h"
 #include "fs/teller.h"
 #include "fs/threadbuf.h"
 #include "fs/tree.h"
@@ -32,9 +33,6 @@
 #include "rdmafetch/fetch.h"
 #include "rdmafetch/order.h"
 #include "rdmafetch/supply.h"
-
-/* One page cache store at a time, small enough for a kernel pipe buffer. */
-#define STORE_BYTES (64ul << 10)
 
 struct session {
 	const struct options *options;
@@ -57,45 +55,14 @@ struct session {
 	struct share_session sharing;
 	struct share *share;	    /* NULL: no other mount finds this server */
 	struct prefetch_run *bring; /* by the eager thread */
-	unsigned nr_bring;
+	unsigned nr_bring, nr_brought; /* brought: asked for before it */
+	struct storing storing;
 	const struct workset *trace;
 	void (*record)(void *arg, const struct workset *set);
 	void *record_arg;
 };
 
 static void unused(void *arg);
-
-/*
- * Pages that were asked for ahead go to the kernel at once.  Only the fetch's
- * own threads come here: notify_store waits for the lock of a page whose READ
- * is pending, so the thread that must answer that READ may never call it.
- */
-static int sink(void *arg, uint64_t first_page, uint64_t nr_pages,
-		const void *buf)
-{
-	struct session *session = arg;
-	uint64_t raddr = first_page << PAGE_SHIFT;
-	size_t left = nr_pages << PAGE_SHIFT, done = 0;
-
-	if (warm_take(session->origin.warm, first_page, nr_pages, buf))
-		return 0;
-	while (left) {
-		size_t now = left < STORE_BYTES ? left : STORE_BYTES;
-		struct fuse_bufvec vec = FUSE_BUFVEC_INIT(now);
-		int r;
-
-		vec.buf[0].mem = (char *)buf + done;
-		/* A page that cannot be stored is fetched on demand. */
-		r = fuse_lowlevel_notify_store(session->fuse,
-					       tree_space(session->tree)->ino,
-					       (off_t)(raddr + done), &vec, 0);
-		if (r)
-			return r;
-		done += now;
-		left -= now;
-	}
-	return 0;
-}
 
 static int open_fetch(struct session *session,
 		      const struct session_image *image)
@@ -114,8 +81,8 @@ static int open_fetch(struct session *session,
 		.hard = options->hard,
 		.reopen = image->reopen,
 		.reopen_arg = image->reopen_arg,
-		.sink = sink,
-		.sink_arg = session,
+		.sink = storing_sink,
+		.sink_arg = &session->storing,
 		/* A warm file wants all pages; else the kernel has these. */
 		.sink_spares_taken = options->modes.kind != MODES_EAGER,
 		.stash = image->stashing ? image->stashing->stash : NULL,
@@ -229,29 +196,6 @@ static int new_warm(struct session *session, const struct image *image)
 	return session->origin.warm ? 0 : -ENOMEM;
 }
 
-/*
- * How much the kernel reads around a fault is a knob of the mount's backing
- * device, copied into each file at its open: set it before anybody opens.  The
- * loop does not run yet, so the device number must come without a question to
- * ourselves: AT_STATX_DONT_SYNC.
- */
-static void set_readahead(const struct session *session)
-{
-	CLEANUP_FCLOSE FILE *knob = NULL;
-	char path[64];
-	struct statx st;
-
-	if (statx(AT_FDCWD, session->options->mountpoint, AT_STATX_DONT_SYNC, 0,
-		  &st))
-		return;
-	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb",
-		       st.stx_dev_major, st.stx_dev_minor);
-	knob = fopen(path, "we");
-	if (knob)
-		(void)fprintf(knob, "%u\n",
-			      session->options->modes.readahead_kb);
-}
-
 static int mount_fuse(struct session *session)
 {
 	const struct options *options = session->options;
@@ -279,6 +223,36 @@ static void open_share(struct session *session, struct share_seat *seat)
 	session->origin.sharing_why = seat->why;
 }
 
+/* What the eager thread shall bring, if there is anything. */
+static int choose_runs(struct session *session)
+{
+	if (session->options->modes.kind == MODES_EAGER)
+		return order_all(session->origin.image, &session->bring,
+				 &session->nr_bring);
+	if (session->trace)
+		return order_workset(session->trace, &session->bring,
+				     &session->nr_bring);
+	return 0;
+}
+
+/*
+ * A replay need not wait for its mount: what of it the queue has room for is
+ * under way meanwhile.
+ */
+static void ask_first(struct session *session)
+{
+	if (session->options->modes.kind == MODES_EAGER)
+		return;
+	while (session->nr_brought < session->nr_bring) {
+		const struct prefetch_run *run =
+			&session->bring[session->nr_brought];
+
+		if (fetch_ahead(session->fetch, run->first_page, run->nr_pages))
+			return;
+		session->nr_brought++;
+	}
+}
+
 static void session_closep(struct session **session)
 {
 	session_close(*session);
@@ -292,8 +266,10 @@ int session_open(const struct options *options,
 	uint64_t start_ns;
 	int r;
 
-	if (!session)
+	if (!session) {
+		image->transport->ops->close(image->transport);
 		return -ENOMEM;
+	}
 	session->options = options;
 	session->origin = image->origin;
 	session->trace = image->trace;
@@ -307,6 +283,17 @@ int session_open(const struct options *options,
 	session->origin.notes = &session->notes;
 	childnotes_init(&session->notes);
 	session->use.since_ns = io_monotonic_ns();
+	storing_init(&session->storing);
+	open_stash(session, image);
+	r = open_fetch(session, image);
+	if (r) {
+		image->transport->ops->close(image->transport);
+		return r;
+	}
+	r = choose_runs(session);
+	if (r)
+		return r;
+	ask_first(session);
 	start_ns = io_monotonic_ns();
 	r = tree_new(image->image, image->desc, image->desc_bytes,
 		     &session->tree);
@@ -327,15 +314,14 @@ int session_open(const struct options *options,
 		.uid = options->uid == OPTIONS_SELF ? geteuid() : options->uid,
 		.gid = options->gid == OPTIONS_SELF ? getegid() : options->gid,
 	};
-	open_stash(session, image);
 	r = mount_fuse(session);
 	if (r)
 		return r;
 	if (fuse_set_signal_handlers(session->fuse))
 		return -EIO;
-	r = open_fetch(session, image);
-	if (r)
-		return r;
+	session->storing.warm = session->origin.warm;
+	session->storing.fuse = session->fuse;
+	session->storing.ino = tree_space(session->tree)->ino;
 	session->context.fetch = session->fetch;
 	session->context.may_lend = may_lend(options, image);
 	open_share(session, image->seat);
@@ -379,11 +365,20 @@ static void warm_up(struct session *session, int result)
 		(void)warm_publish(warm, is_ending, session);
 }
 
+/* In the eager thread: the kernel knows the file of all pages. */
+static void file_known(void *arg)
+{
+	struct session *session = arg;
+
+	storing_begin(&session->storing);
+}
+
 /* In the eager thread.  Without all pages there shall be no mount: end it. */
 static void eager_done(void *arg, int result)
 {
 	struct session *session = arg;
 
+	storing_end(&session->storing);
 	if (session->options->modes.kind == MODES_EAGER)
 		warm_up(session, result);
 	teller_over(session->teller);
@@ -418,18 +413,6 @@ static void get_progress(void *arg, struct progress *ret_progress)
 			     << PAGE_SHIFT,
 		.took_ns = state.took_ns,
 	};
-}
-
-/* What the eager thread shall bring, if there is anything. */
-static int choose_runs(struct session *session)
-{
-	if (session->options->modes.kind == MODES_EAGER)
-		return order_all(session->origin.image, &session->bring,
-				 &session->nr_bring);
-	if (session->trace)
-		return order_workset(session->trace, &session->bring,
-				     &session->nr_bring);
-	return 0;
 }
 
 /*
@@ -482,18 +465,17 @@ static int start_eager(struct session *session)
 		.is_all = is_eager,
 		.space_path = session->space_path,
 		.patience_ns = eager_patience_ns(session->options),
+		.known = file_known,
 		.done = eager_done,
 		.arg = session,
 	};
 	char root[PATH_MAX - NAME_MAX];
 	int r = teller_open(get_progress, session, is_eager, &session->teller);
 
-	if (!r)
-		r = choose_runs(session);
 	if (r || !session->nr_bring)
 		return r;
-	options.runs = session->bring;
-	options.nr_runs = session->nr_bring;
+	options.runs = session->bring + session->nr_brought;
+	options.nr_runs = session->nr_bring - session->nr_brought;
 	(void)snprintf(root, sizeof(root), "%s", session->options->mountpoint);
 	if (session->share) /* where it is mounted first may be unmounted */
 		share_path(session->share, root);
@@ -518,7 +500,8 @@ int session_run(struct session *session, void (*ready)(void *arg), void *arg)
 	/* With io_uring others are answered from here on. */
 	r = answer_init(session);
 	if (!r)
-		set_readahead(session);
+		mounts_set_readahead(session->options->mountpoint,
+				     session->options->modes.readahead_kb);
 	session->ready = ready;
 	session->ready_arg = arg;
 	if (!r)
@@ -575,6 +558,7 @@ void session_close(struct session *session)
 	if (!session)
 		return;
 	session->is_closing = 1;
+	storing_end(&session->storing);
 	if (session->is_mounted) {
 		fuse_remove_signal_handlers(session->fuse);
 		share_session_unmount(&session->sharing, session->fuse,

@@ -27,9 +27,8 @@ struct session_image {
 	const struct image *image;
 	const void *desc;
 	size_t desc_bytes;
-	struct transport
-		*transport; /* the session's once session_open succeeds */
-	uint64_t nil_ns;    /* as fetch_options.nil_ns */
+	struct transport *transport; /* the session's from session_open() on */
+	uint64_t nil_ns;	     /* as fetch_options.nil_ns */
 	int (*reopen)(void *arg, struct transport **ret);
 	void *reopen_arg;
 	struct status_origin origin;
@@ -55,7 +54,8 @@ struct session;
 
 /*
  * Build the tree and mount it: after success the mount point shows the image,
- * and its questions are answered once session_run() runs.
+ * and its questions are answered once session_run() runs.  The transport is
+ * closed with the session, or by now when this fails.
  *
  * Returns 0, -ENOMEM, or -errno of mount(2) (libfuse has printed its own line).
  */

@@ -133,7 +133,10 @@ static int mount_image(const struct options *options,
 {
 	int r = join(options, image, image->seat);
 
-	return r ? r : session_open(options, image, ret);
+	if (!r)
+		return session_open(options, image, ret);
+	image->transport->ops->close(image->transport);
+	return r;
 }
 
 /* How session_run() failed, in words. */
@@ -182,13 +185,11 @@ static int serve(const struct options *options, int status_fd)
 	image.awake = awake;
 	r = mount_image(options, &image, &session);
 	if (r > 0) {
-		image.transport->ops->close(image.transport);
 		mounted(&status_fd);
 		code = EXIT_OK;
 	} else if (r) {
 		say_error("%s: cannot mount on %s: %s", options->source_text,
 			  options->mountpoint, strerror(-r));
-		image.transport->ops->close(image.transport);
 		stashing_close(&stashing, false);
 	} else {
 		if (stashing.why_not[0])
