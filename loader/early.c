@@ -58,7 +58,8 @@ void early_ask(const struct imagedir *dir)
 {
 	const struct image *image = dir->image;
 
-	if (dir->space < 0)
+	/* Of a warm one all is here, and asking would be a way to mitosisfs. */
+	if (dir->space < 0 || dir->is_warm)
 		return;
 	for (uint32_t i = 0; i < image->nr_vmas; i++)
 		if (image->vmas[i].kind == IMAGE_VMA_STACK)

@@ -97,7 +97,8 @@ static int fill(struct imagedir *dir, struct why *why)
 		return error;
 	/* The warm one needs nobody any more, once it is open. */
 	dir->space = openat(dir->fd, ".warm", O_RDONLY | O_CLOEXEC);
-	if (dir->space < 0)
+	dir->is_warm = dir->space >= 0;
+	if (!dir->is_warm)
 		dir->space = openat(dir->fd, ".space", O_RDONLY | O_CLOEXEC);
 	return 0;
 }

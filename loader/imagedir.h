@@ -24,10 +24,11 @@
 #define IMAGEDIR_NAME_MAX 48 /* "vma/%08lx-%08lx" and its NUL */
 
 struct imagedir {
-	char *path;  /* as given */
-	int fd;	     /* of the directory, O_PATH */
-	int space;   /* of .warm, else of .space, or -1 */
-	bool noexec; /* the mount forbids executable maps: load_open() tries */
+	char *path;   /* as given */
+	int fd;	      /* of the directory, O_PATH */
+	int space;    /* of .warm, else of .space, or -1 */
+	bool is_warm; /* of .warm */
+	bool noexec;  /* the mount forbids executable maps: load_open() tries */
 	struct image *image;
 };
 

@@ -49,6 +49,8 @@ static struct image_thread threads[9] = {
 	{.regs = {[REG_FS_BASE_] = 0x666000}}, /* in no area */
 };
 
+static bool is_warm;
+
 static const char *ask(struct image_run *runs, uint32_t nr_runs, int space)
 {
 	struct image image = {
@@ -59,7 +61,8 @@ static const char *ask(struct image_run *runs, uint32_t nr_runs, int space)
 		.runs = runs,
 		.nr_runs = nr_runs,
 	};
-	const struct imagedir dir = {.space = space, .image = &image};
+	const struct imagedir dir = {
+		.space = space, .is_warm = is_warm, .image = &image};
 
 	asked[0] = '\0';
 	early_ask(&dir);
@@ -95,6 +98,15 @@ static void nothing_of_an_image_in_many_files(void **state)
 	assert_string_equal(ask(runs, 1, -1), "");
 }
 
+static void nothing_of_one_that_is_here(void **state)
+{
+	struct image_run runs[] = {{page_of(STACK), 0x100}};
+
+	is_warm = true;
+	assert_string_equal(ask(runs, 1, SPACE_FD), "");
+	is_warm = false;
+}
+
 static void no_more_than_eight_threads(void **state)
 {
 	struct image_run runs[] = {{page_of(HEAP), 1}};
@@ -111,6 +123,7 @@ int main(void)
 		cmocka_unit_test(the_stack_and_the_thread_pointers_page),
 		cmocka_unit_test(no_more_than_the_top_of_a_large_stack),
 		cmocka_unit_test(nothing_of_an_image_in_many_files),
+		cmocka_unit_test(nothing_of_one_that_is_here),
 		cmocka_unit_test(no_more_than_eight_threads),
 	};
 
