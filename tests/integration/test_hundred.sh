@@ -18,6 +18,15 @@ anonymous_kib() {
 	awk '/^RssAnon/ { print $2 }' "/proc/$1/status"
 }
 
+# The daemon at rest: with a keeper that waits for the next image, and its pipe.
+is_at_rest() {
+	[ "$(pgrep -cP "$daemon")" = 1 ]
+}
+
+descriptors_are() {
+	[ "$(descriptors "$daemon")" = "$1" ]
+}
+
 image_once() {
 	"$tools/mitosisctl" --socket "$socket" prepare "$parent" --name "i$1" \
 		>prepare.out
@@ -30,6 +39,7 @@ wait_ready parent "$parent"
 start_daemon
 image_once 0
 before=$(portrait "$parent")
+wait_for 20 is_at_rest
 fds=$(descriptors "$daemon")
 kib=$(anonymous_kib "$daemon")
 
@@ -45,7 +55,8 @@ done
 diff <(echo "$before") <(portrait "$parent") || fail "the parent changed"
 "$tools/mitosisctl" --socket "$socket" list >list.out
 ! grep -q '^i[0-9]' list.out || fail "an image is left: $(cat list.out)"
-wait_for 5 test "$(descriptors "$daemon")" = "$fds"
+wait_for 20 is_at_rest
+wait_for 20 descriptors_are "$fds"
 [ "$(anonymous_kib "$daemon")" -le $((kib + 2048)) ] ||
 	fail "the daemon grew from $kib to $(anonymous_kib "$daemon") KiB"
 touch "$work/go"
