@@ -8,6 +8,12 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+/* Headers older than Linux 5.14, and musl's. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #define PAGE_BYTES 4096ul
 #define PAGE_SHIFT 12
 

@@ -15,7 +15,7 @@
  * Ask the kernel to bring them into its page cache.
  *
  * Waits for none of them, and whatever does not come is brought by who touches
- * it.  Only where the image is one file, which a mounted one is: in a copy of
- * an image the pages are near.
+ * it.  Not in a copy of an image, nor in a warm one: their pages are near, and
+ * readahead(2) of a warm file would ask mitosisfs, which its maps do not.
  */
 void early_ask(const struct imagedir *dir);

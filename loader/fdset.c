@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -135,7 +136,7 @@ int fdset_make(const struct fdmake *make)
 	const struct plan_facts *facts = make->plan->facts;
 	int error;
 
-	if (close_range(0, (unsigned)facts->fd_base - 1, 0) < 0)
+	if (syscall(SYS_close_range, 0, facts->fd_base - 1, 0) < 0)
 		return -errno;
 	error = credentials_files_as(image, &facts->credentials, false);
 	if (error)

@@ -22,8 +22,7 @@
 
 static long trace(int request, pid_t tid, uintptr_t addr, uintptr_t data)
 {
-	return ptrace((enum __ptrace_request)request, tid, (void *)addr,
-		      (void *)data);
+	return ptrace(request, tid, (void *)addr, (void *)data);
 }
 
 /*

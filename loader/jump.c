@@ -6,10 +6,13 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#ifdef __GLIBC__
+#include <sys/rseq.h>
+#endif
 
 #include "common/cleanup.h"
 #include "common/io.h"
@@ -107,11 +110,13 @@ static int map_all(int fd, const struct plan *plan)
 }
 
 /*
- * libc registered an area that is about to be unmapped; the kernel would kill
+ * glibc registered an area that is about to be unmapped; the kernel would kill
  * us for it.  The length must be the registered one, which libc does not tell.
+ * musl registers none.
  */
 static void unregister_rseq(void)
 {
+#ifdef __GLIBC__
 	uint8_t *area = (uint8_t *)__builtin_thread_pointer() + __rseq_offset;
 
 	if (!__rseq_size)
@@ -120,6 +125,7 @@ static void unregister_rseq(void)
 		if (syscall(SYS_rseq, area, len, RSEQ_FLAG_UNREGISTER,
 			    RSEQ_SIG) == 0)
 			return;
+#endif
 }
 
 static JUMP_NO_RETURN void enter(const struct plan *plan)

@@ -20,6 +20,10 @@
 #define PR_TIMER_CREATE_RESTORE_IDS 77 /* kernel 6.15 */
 #endif
 
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid /* glibc */
+#endif
+
 #define SIGSET_BYTES  8
 #define NS_PER_SECOND UINT64_C(1000000000)
 #define US_PER_SECOND UINT64_C(1000000)
@@ -134,7 +138,7 @@ static void plan_timer(struct plan *plan, const struct image_timer *timer)
 	int32_t id = timer->id;
 
 	if (timer->notify & SIGEV_THREAD_ID)
-		event._sigev_un._tid = timer->target_tid;
+		event.sigev_notify_thread_id = timer->target_tid;
 	steps_add(steps,
 		  &(struct blob_step){
 			  .op = BLOB_TIMER,

@@ -20,6 +20,7 @@
 #include "loader/serve_children.h"
 #include "loader/serve_client.h"
 #include "loader/serve_image.h"
+#include "loader/signals.h"
 
 #define CLIENTS_SPARE 16u /* beside one for each child */
 #define FIRST_POLLS   2	  /* the signals, the listener */
@@ -245,7 +246,7 @@ static int prepare(struct serve *serve, struct why *why)
 	sigset_t all;
 	int error = 0;
 
-	(void)sigfillset(&all);
+	signals_all(&all);
 	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would take statuses */
 	serve->max_clients = options->max + CLIENTS_SPARE;
 	error = serve_children_init(&serve->children, options->max);

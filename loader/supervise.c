@@ -19,6 +19,7 @@
 #include "loader/jump.h"
 #include "loader/nspace.h"
 #include "loader/pids.h"
+#include "loader/signals.h"
 #include "loader/watchdog.h"
 
 #define SIGNAL_STATUS 128
@@ -307,7 +308,7 @@ static int prepare(struct supervise *sv)
 	sigset_t all;
 	int error = 0;
 
-	(void)sigfillset(&all);
+	signals_all(&all);
 	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would take statuses */
 	sv->charges = calloc(sv->nr, sizeof(*sv->charges));
 	sv->polls = calloc(1 + sv->nr * CHARGE_POLLS, sizeof(*sv->polls));

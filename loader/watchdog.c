@@ -178,7 +178,7 @@ watchdog_main(unsigned nr_children, int supervisor, int sock)
 	if (!pack.charges || !fds || dup2(sock, 1) < 0 ||
 	    dup2(supervisor, 0) < 0)
 		_exit(1);
-	(void)close_range(2, ~0u, 0);
+	(void)syscall(SYS_close_range, 2, ~0u, 0);
 	watch(&pack, fds);
 }
 

@@ -18,6 +18,7 @@
 #include "common/say.h"
 #include "loader/ask.h"
 #include "loader/pids.h"
+#include "loader/signals.h"
 #include "loader/supervise.h"
 
 #define SIGNAL_STATUS 128
@@ -266,7 +267,7 @@ static int run(struct at *at)
 	sigset_t all;
 	int error;
 
-	(void)sigfillset(&all);
+	signals_all(&all);
 	at->signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	at->pids = calloc(at->options->nr_children, sizeof(*at->pids));
 	error = at->signals < 0 || !at->pids ? -ENOMEM : connect_to(at, &why);

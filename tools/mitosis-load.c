@@ -27,6 +27,7 @@
 #include "loader/load.h"
 #include "loader/phases.h"
 #include "loader/serve.h"
+#include "loader/signals.h"
 #include "loader/supervise.h"
 #include "tools/load_at.h"
 #include "tools/load_begin.h"
@@ -588,7 +589,7 @@ int main(int argc, char **argv)
 	if (settings.verbose > 1 || settings.profiles)
 		phases_begin(settings.began_ns);
 	/* Before any child: what comes now waits for the poll loop. */
-	(void)sigfillset(&all);
+	signals_all(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	if (settings.at)
 		return ask(&settings);

@@ -10,6 +10,7 @@ import os, signal, sys, time
 got = []
 signal.signal(signal.SIGTERM, lambda *_: got.append("TERM"))
 signal.signal(signal.SIGUSR1, lambda *_: got.append("USR1"))
+signal.signal(34, lambda *_: got.append("34"))
 os.write(1, b"ready\n")
 while not os.path.exists(sys.argv[1] + "/go"):
     time.sleep(0.01)
@@ -32,6 +33,13 @@ random_pause 100
 kill -TERM "$loader"
 expect_exit "$loader" 7 "the signalled child"
 has_line signalled.out 'got TERM' || fail "SIGTERM did not reach the child"
+
+# The first real-time signal, too, which musl keeps for itself.
+load_child "$way" realtime
+random_pause 100
+kill -34 "$loader"
+expect_exit "$loader" 7 "the child with a real-time signal"
+wait_for 10 has_line realtime.out 'got 34'
 
 # A child that dies of a signal looks as in a shell.
 load_child "$way" killed
