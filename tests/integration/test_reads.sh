@@ -43,7 +43,7 @@ mount_image "127.0.0.1:/pid/$parent" "port=$port"
 # Others may end while they are looked at.
 twin=$({ grep -lsE "^TracerPid:[[:space:]]*[1-9]" /proc/[0-9]*/status || true; } |
 	cut -d/ -f3 | while read -r pid; do
-	cmp -s "/proc/$pid/cmdline" "/proc/$parent/cmdline" && echo "$pid"
+	! cmp -s "/proc/$pid/cmdline" "/proc/$parent/cmdline" || echo "$pid"
 done)
 [ "$(wc -w <<<"$twin")" = 1 ] || fail "not one twin: $twin"
 
