@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RECV_BIT     (1ull << 63) /* in the wr_id of a receive */
 #define GRH_BYTES    40u
 #define SIGNAL_EVERY 16u
 /* An IPv4 header is at the end of the head, a GRH (which is an IPv6 one) is all
@@ -73,7 +74,7 @@ static void prepare_receives(struct verbs_ud *ud)
 			.lkey = ud->mr->lkey,
 		};
 		ud->recvs[i] = (struct ibv_recv_wr){
-			.wr_id = VERBS_UD_RECV_BIT | i,
+			.wr_id = RECV_BIT | i,
 			.sg_list = &ud->sges[i],
 			.num_sge = 1,
 		};
@@ -125,6 +126,20 @@ void verbs_ud_flush(struct verbs_ud *ud)
 	ud->is_broken |= ibv_post_send(ud->qp, ud->chain, &bad) != 0;
 	ud->chain = NULL;
 	ud->chain_end = &ud->chain;
+}
+
+/* ---- completions ---- */
+
+bool verbs_ud_took(struct verbs_ud *ud, const struct ibv_wc *wc,
+		   unsigned *ret_at)
+{
+	ud->is_broken |= wc->status != IBV_WC_SUCCESS;
+	if (!(wc->wr_id & RECV_BIT)) {
+		ud->done = wc->wr_id + 1;
+		return false;
+	}
+	*ret_at = (unsigned)(wc->wr_id & ~RECV_BIT);
+	return wc->status == IBV_WC_SUCCESS;
 }
 
 /* ---- life ---- */

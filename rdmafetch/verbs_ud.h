@@ -21,15 +21,13 @@
 
 #include "rdmafetch/dgram_guests.h"
 
-#define VERBS_UD_RECV_BIT (1ull << 63) /* in the wr_id of a receive */
-
 struct verbs_ud {
 	struct ibv_qp *qp;
 	struct ibv_mr *mr;
 	uint8_t *memory; /* NULL: not open */
 	uint32_t max_bytes;
 	unsigned nr_recvs, nr_sends;
-	bool is_broken;	    /* a post has failed */
+	bool is_broken;	    /* a post or a work request has failed */
 	uint64_t seq, done; /* sends begun, and known to be over */
 	struct ibv_send_wr *sends, *chain, **chain_end;
 	struct ibv_recv_wr *recvs, *to_post, **to_post_end;
@@ -66,11 +64,12 @@ static inline bool verbs_ud_is_done(const struct verbs_ud *ud, uint64_t number)
 	return number < ud->done;
 }
 
-/* A send's completion came, with this wr_id. */
-static inline void verbs_ud_sent(struct verbs_ud *ud, uint64_t wr_id)
-{
-	ud->done = wr_id + 1;
-}
+/*
+ * Take the completion @wc.  True: a datagram came, in receive buffer *@ret_at.
+ * One that failed says that the queue pair is in error, and so will all be.
+ */
+bool verbs_ud_took(struct verbs_ud *ud, const struct ibv_wc *wc,
+		   unsigned *ret_at);
 
 /* The datagram in receive buffer @at, and before it its head. */
 const uint8_t *verbs_ud_bytes(const struct verbs_ud *ud, unsigned at);

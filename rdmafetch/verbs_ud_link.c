@@ -65,8 +65,7 @@ static bool is_from_peer(const struct ud_link *link, const struct ibv_wc *wc,
 {
 	uint8_t from[16], to[16];
 
-	if (wc->status != IBV_WC_SUCCESS || wc->src_qp != link->peer_qpn ||
-	    !(wc->wc_flags & IBV_WC_GRH) ||
+	if (wc->src_qp != link->peer_qpn || !(wc->wc_flags & IBV_WC_GRH) ||
 	    wc->byte_len <= sizeof(struct ibv_grh))
 		return false;
 	verbs_ud_ways(&link->ud, at, from, to);
@@ -77,21 +76,19 @@ static bool is_from_peer(const struct ud_link *link, const struct ibv_wc *wc,
 static int poll_once(struct ud_link *link)
 {
 	struct ibv_wc wc;
+	unsigned at;
 	int nr;
 
 	while ((nr = ibv_poll_cq(link->cq, 1, &wc)) > 0) {
-		unsigned at = (unsigned)(wc.wr_id & ~VERBS_UD_RECV_BIT);
-
-		if (!(wc.wr_id & VERBS_UD_RECV_BIT)) {
-			verbs_ud_sent(&link->ud, wc.wr_id);
-		} else if (is_from_peer(link, &wc, at)) {
+		if (!verbs_ud_took(&link->ud, &wc, &at))
+			continue;
+		if (is_from_peer(link, &wc, at)) {
 			link->held = (int)at;
 			return (int)(wc.byte_len - sizeof(struct ibv_grh));
-		} else {
-			verbs_ud_repost(&link->ud, at);
 		}
+		verbs_ud_repost(&link->ud, at);
 	}
-	return nr < 0 ? -EIO : 0;
+	return nr < 0 || link->ud.is_broken ? -EIO : 0;
 }
 
 static int look(struct ud_link *link, uint64_t until_ns, bool *was_away)

@@ -123,14 +123,11 @@ static void take(struct verbs_ud_post *post, struct dgram_guests *guests,
 static void completed(struct verbs_ud_post *post, struct dgram_guests *guests,
 		      struct ibv_wc *wc)
 {
-	unsigned at = (unsigned)(wc->wr_id & ~VERBS_UD_RECV_BIT);
+	unsigned at;
 
-	if (!(wc->wr_id & VERBS_UD_RECV_BIT)) {
-		verbs_ud_sent(&post->ud, wc->wr_id);
+	if (!verbs_ud_took(&post->ud, wc, &at))
 		return;
-	}
-	if (wc->status == IBV_WC_SUCCESS)
-		take(post, guests, wc, at);
+	take(post, guests, wc, at);
 	verbs_ud_repost(&post->ud, at);
 }
 

@@ -4,7 +4,8 @@
  *
  *     ask HOST PORT MUNGE PID NAME   HELLO, NIL, PREPARE, OPEN, RELEASE: a line
  *                                    each with what came of it
- *     hold HOST PORT MUNGE NR        NR guests at a time, until stdin ends
+ *     hold HOST PORT MUNGE NR        NR guests at a time, until stdin ends; each
+ *                                    byte there has them say NIL once more
  *
  * MUNGE is munged's socket, or "none": then no credential is shown.
  */
@@ -105,11 +106,10 @@ static int hold(char **argv)
 		error = join(argv, &calls[i], why);
 	if (error)
 		return say("hello", error, why), 1;
-	for (unsigned i = 0; i < nr; i++)
-		(void)ask(&calls[i], WIRE_NIL, NULL, 0);
-	(void)say("all", 0, "");
-	while (read(0, &byte, 1) > 0)
-		;
+	do
+		for (unsigned i = 0; i < nr; i++)
+			(void)ask(&calls[i], WIRE_NIL, NULL, 0);
+	while (!say("all", 0, "") && read(0, &byte, 1) > 0);
 	for (unsigned i = 0; i < nr; i++)
 		dgram_bye(&calls[i]);
 	return 0;

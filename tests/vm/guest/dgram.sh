@@ -76,6 +76,29 @@ clients_are 20 || fail "$(clients) clients, not 20"
 exec {held}>&-
 wait_for 60 clients_are 0
 
+# An answer that finds no route breaks soft-RoCE's queue pair.  Its guests are
+# dropped, and who comes then has another.
+pairs_are() {
+	[ "$(pairs)" = "$1" ]
+}
+on B "$probe" hold "${address[A]}" 7373 "$munge" 1 <hold >hold.txt &
+holds=$!
+exec {held}>hold
+wait_for 60 grep -qx 'all: ok' hold.txt
+kill -STOP "$daemon"
+echo >&$held
+sleep 1
+link_down A
+kill -CONT "$daemon"
+wait_for 30 pairs_are 0
+clients_are 0 || fail "$(clients) clients of a queue pair that is gone"
+exec {held}>&-
+kill $holds
+link_up A
+ask "$munge" anew >anew.txt || fail "$(cat anew.txt)"
+expect_said 'release: ok' anew.txt
+pairs_are 1 || fail "$(rdma res show qp)"
+
 # A fifth of what the guests send is lost, and of what they hear: each call is made
 # once all the same.
 if modprobe sch_netem 2>/dev/null; then
@@ -92,7 +115,7 @@ if modprobe sch_netem 2>/dev/null; then
 		tc -n $host qdisc del dev "${link[$host]}" root
 	done
 	[ "$("${ctl[@]}" status --json | grep -oE '"prepared": *[0-9]+' |
-		grep -oE '[0-9]+$')" = 5 ] || fail "a call was made twice"
+		grep -oE '[0-9]+$')" = 6 ] || fail "a call was made twice"
 else
 	echo "without loss: this kernel has no netem"
 fi
