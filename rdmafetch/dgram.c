@@ -68,14 +68,19 @@ static bool has_body(enum dgram_kind kind)
 
 static bool fields_are_right(const struct dgram_head *head)
 {
-	bool is_pull = head->kind == DGRAM_PULL;
-	bool has_piece = is_pull || head->kind == DGRAM_PIECE;
-
-	if (is_pull && (!head->nr || head->nr > DGRAM_PULL_MAX))
-		return false;
-	if (!is_pull && head->nr)
-		return false;
-	return has_piece ? head->at < DGRAM_PIECES_MAX : !head->id && !head->at;
+	switch (head->kind) {
+	case DGRAM_PULL:
+		return head->nr && head->nr <= DGRAM_PULL_MAX &&
+		       head->at < DGRAM_PIECES_MAX;
+	case DGRAM_PIECE:
+		return !head->nr && head->at < DGRAM_PIECES_MAX;
+	case DGRAM_HELLO:
+	case DGRAM_COOKIE:
+		return !head->nr && !head->id && head->at >= DGRAM_MIN_BYTES &&
+		       head->at <= DGRAM_MAX_BYTES;
+	default:
+		return !head->nr && !head->id && !head->at;
+	}
 }
 
 int dgram_get(const uint8_t *in, size_t len, struct dgram_head *ret_head,

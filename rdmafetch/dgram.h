@@ -2,15 +2,15 @@
 /*
  * dgram.h - the messages of wire.h in datagrams, which may be lost
  *
- * Each datagram is a head and a body, and no longer than the link takes:
+ * Each datagram is a head and a body, and no longer than both links take:
  *
- *     HELLO   -->  a whole HELLO; token 0, or the cookie
- *     COOKIE  <--  nothing: say HELLO again with this token
+ *     HELLO   -->  a whole HELLO; token 0, or the cookie; at: the most bytes
+ *     COOKIE  <--  nothing: say HELLO again with this token; at: the most
  *     PACK    <->  whole messages, one behind the other (verbs_pack.h)
  *     PULL    -->  nothing: send pieces at, at + 1 ... of answer id
- *     PIECE   <--  piece number at of answer id, which is longer than a
- * datagram LOST    <--  nothing: this token is nobody's (any more) BYE     -->
- * nothing: the token's owner leaves
+ *     PIECE   <--  piece number at of answer id, a long one
+ *     LOST    <--  nothing: this token is nobody's (any more)
+ *     BYE     -->  nothing: the token's owner leaves
  *
  * The token says whose a datagram is, from the answer to HELLO on.  Before it
  * the server keeps nothing: a cookie proves that who asks receives what is sent
@@ -53,7 +53,9 @@ struct dgram_head {
 	uint16_t nr;	/* PULL: how many, 1 to DGRAM_PULL_MAX; else 0 */
 	uint64_t token; /* or the cookie */
 	uint32_t id;	/* PULL, PIECE: of the message; else 0 */
-	uint32_t at;	/* PULL, PIECE: a piece's number; else 0 */
+	/* PULL, PIECE: a piece's number.  HELLO, COOKIE: the longest datagram
+	 * from now on, DGRAM_MIN_BYTES to DGRAM_MAX_BYTES.  Else 0. */
+	uint32_t at;
 };
 
 void dgram_put(uint8_t out[DGRAM_HEAD_BYTES], const struct dgram_head *head);

@@ -73,8 +73,12 @@ static int send_again(struct asking *asking)
 static int put_question(struct asking *asking, enum dgram_kind kind,
 			const struct dgram_question *question)
 {
-	const struct dgram_head head = {.kind = kind,
-					.token = asking->call->token};
+	struct dgram_call *call = asking->call;
+	const struct dgram_head head = {
+		.kind = kind,
+		.token = call->token,
+		.at = kind == DGRAM_HELLO ? call->max_bytes : 0,
+	};
 	const struct wire_header header = {
 		.type = (uint16_t)question->type,
 		.id = asking->id,
@@ -85,7 +89,7 @@ static int put_question(struct asking *asking, enum dgram_kind kind,
 	asking->out_bytes =
 		DGRAM_HEAD_BYTES + WIRE_HEADER_BYTES + question->body_bytes;
 	if (question->body_bytes > WIRE_REQUEST_MAX ||
-	    asking->out_bytes > asking->call->link->max_bytes)
+	    asking->out_bytes > call->max_bytes)
 		return -EMSGSIZE;
 	dgram_put(asking->out, &head);
 	wire_put_header(asking->out + DGRAM_HEAD_BYTES, &header);
@@ -139,7 +143,7 @@ static int begin_pieces(struct asking *asking, const uint8_t *body, size_t len)
 		return -EPROTO;
 	asking->all_bytes = WIRE_HEADER_BYTES + (size_t)header.body_bytes;
 	asking->nr_pieces =
-		dgram_pieces(asking->all_bytes, asking->call->link->max_bytes);
+		dgram_pieces(asking->all_bytes, asking->call->max_bytes);
 	return asking->nr_pieces > 1 ? 0 : -EPROTO;
 }
 
@@ -176,7 +180,7 @@ static int go_on(struct asking *asking)
 static int take_piece(struct asking *asking, uint32_t at, const uint8_t *body,
 		      size_t len)
 {
-	uint32_t max_bytes = asking->call->link->max_bytes;
+	uint32_t max_bytes = asking->call->max_bytes;
 	uint64_t offset = dgram_piece_offset(at, max_bytes);
 	size_t wanted = max_bytes - DGRAM_HEAD_BYTES;
 	int error = 0;
@@ -201,12 +205,19 @@ static int take_piece(struct asking *asking, uint32_t at, const uint8_t *body,
 }
 
 /* The first answer to HELLO: say it again, with this. */
-static int take_cookie(struct asking *asking, uint64_t cookie)
+static int take_cookie(struct asking *asking, const struct dgram_head *cookie)
 {
-	struct dgram_head head = {.kind = DGRAM_HELLO, .token = cookie};
+	struct dgram_call *call = asking->call;
+	struct dgram_head head = *cookie;
 
-	if (asking->type != WIRE_HELLO || !cookie)
+	if (asking->type != WIRE_HELLO || !cookie->token)
 		return 0;
+	if (head.at > call->link->max_bytes)
+		head.at = call->link->max_bytes;
+	if (head.at < asking->out_bytes)
+		return -EMSGSIZE;
+	call->max_bytes = head.at;
+	head.kind = DGRAM_HELLO;
 	dgram_put(asking->out, &head);
 	return send_again(asking);
 }
@@ -222,7 +233,7 @@ static int take(struct asking *asking, const uint8_t *bytes, size_t len)
 		return 0;
 	is_ours = head.token == asking->call->token;
 	if (head.kind == DGRAM_COOKIE)
-		return take_cookie(asking, head.token);
+		return take_cookie(asking, &head);
 	if (head.kind == DGRAM_LOST)
 		return is_ours && asking->type != WIRE_HELLO ? -ECONNRESET : 0;
 	if (head.kind == DGRAM_PACK && (is_ours || asking->type == WIRE_HELLO))
@@ -348,8 +359,11 @@ static int say_hello(struct dgram_call *call,
 int dgram_hello(struct dgram_link *link, const struct dgram_greeting *greeting,
 		struct dgram_call *ret_call, char *why)
 {
-	struct dgram_call call = {.link = link,
-				  .timeout_ms = greeting->timeout_ms};
+	struct dgram_call call = {
+		.link = link,
+		.max_bytes = link->max_bytes,
+		.timeout_ms = greeting->timeout_ms,
+	};
 	int error;
 
 	/* Who takes this queue pair's number after us is not taken for us. */

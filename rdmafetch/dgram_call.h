@@ -41,6 +41,7 @@ struct dgram_link {
 struct dgram_call {
 	struct dgram_link *link; /* owned */
 	uint64_t token;		 /* 0: HELLO is not done */
+	uint32_t max_bytes;	 /* of a datagram: the link's, or less */
 	uint32_t last_id;
 	int timeout_ms; /* of each call */
 };

@@ -42,15 +42,14 @@ struct dgram_guests {
 
 /* ---- out ---- */
 
-static void send_empty(const struct dgram_came *came, enum dgram_kind kind,
-		       uint64_t token)
+static void send_empty(const struct dgram_came *came,
+		       const struct dgram_head *head)
 {
-	const struct dgram_head head = {.kind = kind, .token = token};
 	uint8_t *to = came->out->begin(came->out, &came->peer);
 
 	if (!to)
 		return;
-	dgram_put(to, &head);
+	dgram_put(to, head);
 	came->out->send(came->out, DGRAM_HEAD_BYTES);
 }
 
@@ -146,9 +145,14 @@ static void give_cookie(struct dgram_guests *guests,
 			const struct dgram_came *came)
 {
 	unsigned at = guests->next_stranger++ % DGRAM_STRANGERS;
+	const struct dgram_head head = {
+		.kind = DGRAM_COOKIE,
+		.token = random_token(),
+		.at = came->peer.max_bytes,
+	};
 
-	guests->strangers[at] = (struct stranger){random_token(), came->peer};
-	send_empty(came, DGRAM_COOKIE, guests->strangers[at].cookie);
+	guests->strangers[at] = (struct stranger){head.token, came->peer};
+	send_empty(came, &head);
 }
 
 static void welcome(const struct dgram_guests *guests,
@@ -264,8 +268,7 @@ static void take_hello(struct dgram_guests *guests,
 
 /* Answers that leave together. */
 struct bundle {
-	const struct dgram_came *came;
-	uint64_t token;
+	const struct guest *guest;
 	uint8_t *to; /* NULL: none is begun */
 	size_t len_bytes;
 };
@@ -273,23 +276,23 @@ struct bundle {
 static void bundle_send(struct bundle *bundle)
 {
 	if (bundle->to)
-		bundle->came->out->send(bundle->came->out, bundle->len_bytes);
+		bundle->guest->out->send(bundle->guest->out, bundle->len_bytes);
 	bundle->to = NULL;
 }
 
 static void bundle_nil(struct bundle *bundle, uint32_t id)
 {
+	const struct guest *guest = bundle->guest;
 	const struct dgram_head head = {.kind = DGRAM_PACK,
-					.token = bundle->token};
+					.token = guest->token};
 	const struct wire_header header = {
 		.type = WIRE_NIL, .flags = WIRE_REPLY, .id = id};
-	struct dgram_out *out = bundle->came->out;
 
 	if (bundle->to &&
-	    bundle->len_bytes + WIRE_HEADER_BYTES > out->max_bytes)
+	    bundle->len_bytes + WIRE_HEADER_BYTES > guest->peer.max_bytes)
 		bundle_send(bundle);
 	if (!bundle->to) {
-		bundle->to = out->begin(out, &bundle->came->peer);
+		bundle->to = guest->out->begin(guest->out, &guest->peer);
 		bundle->len_bytes = DGRAM_HEAD_BYTES;
 		if (!bundle->to)
 			return;
@@ -338,9 +341,9 @@ static void take_call(struct dgram_guests *guests, struct guest *guest,
 }
 
 static void take_pack(struct dgram_guests *guests, struct guest *guest,
-		      const struct dgram_came *came, struct vpack pack)
+		      struct vpack pack)
 {
-	struct bundle bundle = {.came = came, .token = guest->token};
+	struct bundle bundle = {.guest = guest};
 	struct wire_header header;
 	const uint8_t *body;
 
@@ -364,7 +367,7 @@ static void take_from(struct dgram_guests *guests, struct guest *guest,
 {
 	guest->heard_ns = came->now_ns;
 	if (head->kind == DGRAM_PACK)
-		take_pack(guests, guest, came, pack);
+		take_pack(guests, guest, pack);
 	else if (head->kind == DGRAM_PULL)
 		dgram_kept_pieces(&guest->kept, guest->out, &guest->peer, head);
 	else if (head->kind == DGRAM_BYE)
@@ -383,14 +386,20 @@ void dgram_guests_take(struct dgram_guests *guests,
 		return;
 	pack.left_bytes = (uint32_t)len;
 	if (head.kind == DGRAM_HELLO) {
-		take_hello(guests, came, head.token, pack);
+		struct dgram_came hello = *came;
+
+		hello.peer.max_bytes = head.at < came->out->max_bytes
+					       ? head.at
+					       : came->out->max_bytes;
+		take_hello(guests, &hello, head.token, pack);
 		return;
 	}
 	guest = find_token(guests, came, head.token);
 	if (guest)
 		take_from(guests, guest, came, &head, pack);
 	else if (head.kind == DGRAM_PACK || head.kind == DGRAM_PULL)
-		send_empty(came, DGRAM_LOST, head.token);
+		send_empty(came, &(struct dgram_head){.kind = DGRAM_LOST,
+						      .token = head.token});
 }
 
 int dgram_guests_answer(struct dgram_guests *guests,

@@ -95,8 +95,8 @@ static void send_part(const struct dgram_kept *kept, struct dgram_out *out,
 	if (!to)
 		return;
 	dgram_put(to, head);
-	len = copy(kept, dgram_piece_offset(head->at, out->max_bytes),
-		   to + DGRAM_HEAD_BYTES, out->max_bytes - DGRAM_HEAD_BYTES);
+	len = copy(kept, dgram_piece_offset(head->at, peer->max_bytes),
+		   to + DGRAM_HEAD_BYTES, peer->max_bytes - DGRAM_HEAD_BYTES);
 	out->send(out, DGRAM_HEAD_BYTES + len);
 }
 
@@ -104,7 +104,7 @@ void dgram_kept_pieces(const struct dgram_kept *kept, struct dgram_out *out,
 		       const struct dgram_peer *peer,
 		       const struct dgram_head *pull)
 {
-	uint32_t all = dgram_pieces(all_bytes(kept), out->max_bytes);
+	uint32_t all = dgram_pieces(all_bytes(kept), peer->max_bytes);
 	struct dgram_head head = {
 		.kind = DGRAM_PIECE, .token = pull->token, .id = pull->id};
 
@@ -125,7 +125,7 @@ void dgram_kept_send(const struct dgram_kept *kept, struct dgram_out *out,
 
 	if (kept->state != KEPT_ANSWERED)
 		return;
-	if (dgram_pieces(all_bytes(kept), out->max_bytes) > 1)
+	if (dgram_pieces(all_bytes(kept), peer->max_bytes) > 1)
 		dgram_kept_pieces(kept, out, peer, &first);
 	else
 		send_part(kept, out, peer, &whole);

@@ -119,7 +119,8 @@ static void say_hello(uint64_t cookie)
 {
 	const struct wire_hello hello = {.version = WIRE_VERSION,
 					 .read_max_bytes = WIRE_READ_MAX};
-	struct dgram_head head = {.kind = DGRAM_HELLO, .token = cookie};
+	struct dgram_head head = {
+		.kind = DGRAM_HELLO, .token = cookie, .at = LINK_BYTES};
 	struct wire_header header = {.type = WIRE_HELLO, .id = 7};
 	uint8_t bytes[LINK_BYTES], body[WIRE_REQUEST_MAX];
 	size_t len = wire_put_hello(body, &hello);
@@ -237,7 +238,11 @@ static void try_client(struct input input)
 		.input = input,
 	};
 	struct dgram_call call = {
-		.link = &fed.link, .token = 77, .timeout_ms = 1000};
+		.link = &fed.link,
+		.token = 77,
+		.max_bytes = LINK_BYTES,
+		.timeout_ms = 1000,
+	};
 	const struct dgram_question question = {WIRE_OPEN, "x", 1};
 	char why[WIRE_WHY_MAX + 1];
 	struct dgram_reply reply = {NULL, 0};

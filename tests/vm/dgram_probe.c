@@ -4,8 +4,8 @@
  *
  *     ask HOST PORT MUNGE PID NAME   HELLO, NIL, PREPARE, OPEN, RELEASE: a line
  *                                    each with what came of it
- *     hold HOST PORT MUNGE NR        NR guests at a time, until stdin ends; each
- *                                    byte there has them say NIL once more
+ *     hold HOST PORT MUNGE NR        NR guests at a time, until stdin ends;
+ *                                    at each byte there all say NIL once more
  *
  * MUNGE is munged's socket, or "none": then no credential is shown.
  */
@@ -41,7 +41,8 @@ static uint64_t number(const char *text)
 
 static int join(char **argv, struct dgram_call *ret_call, char *why)
 {
-	struct verbs_address address = {.timeout_ms = 20000};
+	/* A lost question for the queue pair comes again after 4.3 s. */
+	struct verbs_address address = {.timeout_ms = 60000};
 	struct sec_words words = {.kind = "munge", .munge_socket = argv[2]};
 
 	if (!strcmp(argv[2], "none"))

@@ -48,8 +48,7 @@ static void begin(struct caller_dgram *dgram)
 
 static bool is_full(const struct caller_dgram *dgram)
 {
-	return dgram->out_bytes + call_bytes(dgram) >
-	       dgram->call.link->max_bytes;
+	return dgram->out_bytes + call_bytes(dgram) > dgram->call.max_bytes;
 }
 
 static int send_out(struct caller_dgram *dgram)
@@ -197,13 +196,12 @@ int caller_dgram_open(const struct caller_options *options, struct caller **ret,
 	(void)snprintf(address.device, sizeof(address.device), "%s",
 		       options->device ? options->device : "");
 	error = verbs_ud_hello(&address, &dgram->call, why);
-	if (!error && DGRAM_HEAD_BYTES + call_bytes(dgram) >
-			      dgram->call.link->max_bytes) {
+	if (!error &&
+	    DGRAM_HEAD_BYTES + call_bytes(dgram) > dgram->call.max_bytes) {
 		(void)snprintf(why, WIRE_WHY_MAX + 1,
 			       "a request of %u bytes does not fit in a "
 			       "datagram of %u here",
-			       options->body_bytes,
-			       dgram->call.link->max_bytes);
+			       options->body_bytes, dgram->call.max_bytes);
 		error = -EMSGSIZE;
 	}
 	if (error)

@@ -14,8 +14,8 @@
 #include "rdmafetch/dgram.h"
 
 static const struct dgram_head heads[] = {
-	{DGRAM_HELLO, 0, 77, 0, 0},
-	{DGRAM_COOKIE, 0, UINT64_MAX, 0, 0},
+	{DGRAM_HELLO, 0, 77, 0, DGRAM_MAX_BYTES},
+	{DGRAM_COOKIE, 0, UINT64_MAX, 0, DGRAM_MIN_BYTES},
 	{DGRAM_PACK, 0, 1, 0, 0},
 	{DGRAM_PULL, DGRAM_PULL_MAX, 2, 9, DGRAM_PIECES_MAX - 1},
 	{DGRAM_PIECE, 0, 3, UINT32_MAX, 4},
@@ -99,7 +99,9 @@ static void what_no_kind_has_is_refused(void **state)
 		{DGRAM_PULL, 1, 1, 0, DGRAM_PIECES_MAX},
 		{DGRAM_BYE, 1, 1, 0, 0},
 		{DGRAM_BYE, 0, 1, 1, 0},
-		{DGRAM_COOKIE, 0, 1, 0, 1},
+		{DGRAM_COOKIE, 0, 1, 0, DGRAM_MIN_BYTES - 1},
+		{DGRAM_COOKIE, 0, 1, 0, DGRAM_MAX_BYTES + 1},
+		{DGRAM_COOKIE, 0, 1, 1, DGRAM_MIN_BYTES},
 	};
 	uint8_t bytes[DGRAM_MAX_BYTES + 1] = {0};
 	struct dgram_head head;

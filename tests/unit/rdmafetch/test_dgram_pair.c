@@ -193,7 +193,8 @@ static uint8_t *begin(struct dgram_out *out, const struct dgram_peer *peer)
 
 static void send_down(struct dgram_out *out, size_t len)
 {
-	assert_in_range(len, DGRAM_HEAD_BYTES, LINK_BYTES);
+	assert_in_range(len, DGRAM_HEAD_BYTES, it.out.max_bytes);
+	assert_true(len <= it.link.max_bytes);
 	to_client.len = len;
 	it.nr_down++;
 	it.bytes_down += len;
@@ -218,7 +219,10 @@ static void give(const struct datagram *datagram)
 
 static int link_send(struct dgram_link *link, const void *bytes, size_t len)
 {
-	assert_in_range(len, DGRAM_HEAD_BYTES, LINK_BYTES);
+	assert_in_range(len, DGRAM_HEAD_BYTES, it.link.max_bytes);
+	/* Not known yet: it would be lost. */
+	assert_true(((const uint8_t *)bytes)[5] == DGRAM_HELLO ||
+		    len <= it.out.max_bytes);
 	it.sent_last.len = len;
 	memcpy(it.sent_last.bytes, bytes, len);
 	it.bytes_up += len;
@@ -367,6 +371,33 @@ static void weather_does_no_harm(void **state)
 		assert_int_equal(it.nr_joins, 1);
 		assert_int_equal(it.nr_leaves, 1);
 		assert_int_equal(it.nr_done, it.nr_tails);
+	}
+}
+
+/* The shorter one of two links counts, for answers and for questions. */
+static void links_of_two_lengths_agree(void **state)
+{
+	static uint8_t text[LINK_BYTES];
+	struct dgram_question question = {WIRE_NIL, text, 0};
+
+	for (int turn = 0; turn < 2; turn++) {
+		struct dgram_call call;
+		char why[WIRE_WHY_MAX + 1];
+
+		(void)tear_down(state);
+		assert_int_equal(set_up(state), 0);
+		*(turn ? &it.link.max_bytes : &it.out.max_bytes) =
+			DGRAM_MIN_BYTES;
+		assert_int_equal(hello(&call, why), 0);
+		assert_int_equal(call.max_bytes, DGRAM_MIN_BYTES);
+		ask_all(&call, 2);
+		question.body_bytes =
+			DGRAM_MIN_BYTES - DGRAM_HEAD_BYTES - WIRE_HEADER_BYTES;
+		assert_int_equal(dgram_ask(&call, &question, NULL, why), 0);
+		question.body_bytes++;
+		assert_int_equal(dgram_ask(&call, &question, NULL, why),
+				 -EMSGSIZE);
+		dgram_bye(&call);
 	}
 }
 
@@ -544,6 +575,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(calls_are_answered),
 		TEST(weather_does_no_harm),
+		TEST(links_of_two_lengths_agree),
 		TEST(who_is_refused_hears_why),
 		TEST(nobody_is_exported_anything),
 		TEST(a_dead_link_has_an_end),
