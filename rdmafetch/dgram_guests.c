@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "rdmafetch/dgram_cookie.h"
 #include "rdmafetch/dgram_kept.h"
 #include "rdmafetch/verbs_pack.h"
 
@@ -25,19 +26,12 @@ struct guest {
 	struct dgram_kept kept;
 };
 
-/* Who was told a cookie. */
-struct stranger {
-	uint64_t cookie; /* 0: free */
-	struct dgram_peer peer;
-};
-
 struct dgram_guests {
 	struct server *server;
 	struct guest *slots;
 	unsigned nr_slots;
 	uint64_t takes;
-	struct stranger strangers[DGRAM_STRANGERS];
-	unsigned next_stranger; /* the oldest: the next to be overwritten */
+	struct siphash_key secret; /* of the cookies */
 };
 
 /* ---- out ---- */
@@ -127,31 +121,16 @@ static void part(struct dgram_guests *guests, struct guest *guest)
 
 /* ---- HELLO ---- */
 
-static struct stranger *find_stranger(struct dgram_guests *guests,
-				      const struct dgram_came *came,
-				      uint64_t cookie)
-{
-	for (unsigned i = 0; i < DGRAM_STRANGERS; i++) {
-		struct stranger *stranger = &guests->strangers[i];
-
-		if (cookie && stranger->cookie == cookie &&
-		    same_peer(&stranger->peer, &came->peer))
-			return stranger;
-	}
-	return NULL;
-}
-
-static void give_cookie(struct dgram_guests *guests,
+static void give_cookie(const struct dgram_guests *guests,
 			const struct dgram_came *came)
 {
-	unsigned at = guests->next_stranger++ % DGRAM_STRANGERS;
 	const struct dgram_head head = {
 		.kind = DGRAM_COOKIE,
-		.token = random_token(),
+		.token = dgram_cookie_make(&guests->secret, &came->peer,
+					   came->now_ns),
 		.at = came->peer.max_bytes,
 	};
 
-	guests->strangers[at] = (struct stranger){head.token, came->peer};
 	send_empty(came, &head);
 }
 
@@ -241,7 +220,6 @@ static void take_hello(struct dgram_guests *guests,
 		       const struct dgram_came *came, uint64_t cookie,
 		       struct vpack pack)
 {
-	struct stranger *stranger = find_stranger(guests, came, cookie);
 	struct guest *guest;
 	struct wire_header header;
 	const uint8_t *body;
@@ -254,11 +232,11 @@ static void take_hello(struct dgram_guests *guests,
 		welcome(guests, came, guest); /* ours was lost */
 		return;
 	}
-	if (!stranger) {
+	if (!dgram_cookie_is_good(&guests->secret, &came->peer, came->now_ns,
+				  cookie)) {
 		give_cookie(guests, came);
 		return;
 	}
-	memset(stranger, 0, sizeof(*stranger));
 	if (guest) /* the queue pair's number is another's now */
 		part(guests, guest);
 	let_in(guests, came, &header, body);
@@ -448,6 +426,7 @@ int dgram_guests_open(struct server *server, struct dgram_guests **ret)
 	if (!guests)
 		return -ENOMEM;
 	guests->server = server;
+	dgram_cookie_init(&guests->secret);
 	guests->nr_slots = server->options.clients_max;
 	if (guests->nr_slots > SLOTS_MAX)
 		guests->nr_slots = SLOTS_MAX;

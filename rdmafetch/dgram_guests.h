@@ -6,7 +6,8 @@
  * is who has said HELLO with a cookie and was let in; its token is worth
  * something only together with the address that it was given to.
  *
- *     datagram -> dgram_guests_take() --+-- NIL      answered at once
+ *     datagram -> dgram_guests_take() --+-- HELLO    a cookie, then a guest
+ *                                       +-- NIL      answered at once
  *                                       +-- others   the handler, by ticket
  *                                       +-- PULL     pieces of the last answer
  *
@@ -27,8 +28,6 @@
 
 /* Who has been silent for so long is not a guest any more. */
 #define DGRAM_SILENT_NS 300000000000ull
-/* Cookies that are good at a time. */
-#define DGRAM_STRANGERS 64u
 
 /* Where a datagram comes from, and an answer goes. */
 struct dgram_peer {
