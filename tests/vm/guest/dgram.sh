@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # dgram.sh - clients without a connection, by RDMA datagrams: one queue pair for all,
 # who is not known gets nothing, losses do no harm, and calls are counted
-LIMIT=240
+LIMIT=300
 . "$(dirname "$0")/../lib.sh"
 need_tools mitosisd mitosisctl mitosis-bench
 need_programs setpriv
