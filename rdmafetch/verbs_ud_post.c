@@ -11,6 +11,10 @@
 #define NR_RECVS  512u
 #define NR_SENDS  256u
 #define POLL_STEP 32
+/* A way that took so long has waited for somebody: the next one has to wait,
+ * until this was one in so many parts of the time. */
+#define WAY_SLOW_NS 5000000u
+#define WAY_SHARE   10u
 /* The hub's queue has room for so many clients' worth of completions. */
 #define HUB_CLIENTS 4u
 
@@ -51,20 +55,32 @@ static struct verbs_ud_way *find_place(struct verbs_ud_post *post)
 	return oldest;
 }
 
+static struct ibv_ah *make_way(struct verbs_ud_post *post, struct ibv_wc *wc,
+			       unsigned at)
+{
+	uint64_t from_ns = io_monotonic_ns(), took_ns;
+	struct ibv_ah *ah = ibv_create_ah_from_wc(
+		post->domain->pd, wc,
+		(struct ibv_grh *)verbs_ud_head(&post->ud, at), post->port_num);
+
+	took_ns = io_monotonic_ns() - from_ns;
+	if (took_ns > WAY_SLOW_NS)
+		post->no_way_until_ns = from_ns + WAY_SHARE * took_ns;
+	return ah;
+}
+
 /* Where the datagram in buffer @at came from can be answered from now. */
 static void learn_way(struct verbs_ud_post *post, struct ibv_wc *wc,
 		      unsigned at, const uint8_t gid[16])
 {
 	struct verbs_ud_way *way;
 
-	if (find_way(post, gid))
+	if (find_way(post, gid) || io_monotonic_ns() < post->no_way_until_ns)
 		return;
 	way = find_place(post);
 	if (!way)
 		return;
-	way->ah = ibv_create_ah_from_wc(
-		post->domain->pd, wc,
-		(struct ibv_grh *)verbs_ud_head(&post->ud, at), post->port_num);
+	way->ah = make_way(post, wc, at);
 	memcpy(way->gid, gid, sizeof(way->gid));
 	way->last = 0;
 }

@@ -5,7 +5,8 @@
  *
  * To answer, the device needs a way to the host (an address handle), made from
  * the first datagram that came from there. Some are kept, however many guests a
- * host has.
+ * host has. To make one may wait for a neighbour's address, a second where none
+ * answers: no more than a tenth of the time goes there, whoever is said to ask.
  *
  * Above: verbs_ud_serve.c.  Threads: the thread of the loop.
  */
@@ -35,6 +36,7 @@ struct verbs_ud_post {
 	uint16_t service; /* the port clients look for */
 	struct verbs_ud ud;
 	struct verbs_ud_way ways[VERBS_UD_WAYS];
+	uint64_t no_way_until_ns; /* 0: a new one may be made */
 	struct verbs_ud_way *way; /* of the datagram that is being written */
 	uint32_t qpn;		  /* and whose it is */
 };

@@ -105,6 +105,42 @@ ask "$munge" short >short.txt || fail "$(cat short.txt)"
 expect_said 'open: ok: [0-9]{5,} bytes' short.txt
 ip -n B link set "${link[B]}" mtu 4500
 
+# forge QPN NR: datagrams for host A's queue pair QPN, each from another host of its
+# network, none of which is there.
+forge() {
+	on B /usr/bin/python3 - "${address[A]}" "$@" <<-'END'
+	import socket, struct, sys, zlib
+	to, qpn, nr = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+	out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+	for i in range(nr):
+	    body = bytes(24)
+	    udp = struct.pack(">HHHH", 50000, 4791, 8 + 12 + 8 + len(body) + 4, 0)
+	    ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp) + 12 + 8 +
+	                     len(body) + 4, i, 0x4000, 64, 17, 0)
+	    ip += socket.inet_aton("10.9.0.%d" % (100 + i)) + socket.inet_aton(to)
+	    bth = struct.pack(">BBHII", 0x64, 0x40, 0xffff, qpn, i)
+	    deth = struct.pack(">II", 0x01234567, 2)
+	    # What routers may change counts as ones, as does what stands before IP.
+	    sure = bytearray(b"\xff" * 8 + ip + udp + bth + deth + body)
+	    for at in (8 + 1, 8 + 8, 8 + 10, 8 + 11, 8 + 26, 8 + 27, 8 + 28 + 4):
+	        sure[at] = 0xff
+	    crc = struct.pack("<I", zlib.crc32(sure))
+	    out.sendto(ip + udp + bth + deth + body + crc, (to, 0))
+	END
+}
+
+# To answer a host that is not there would take the daemon a second of its time: many
+# of them do not keep it from those that are.
+received() {
+	on A rdma statistic show link rxeA/1 | grep -oP 'rcvd_pkts \K\d+'
+}
+number=$(rdma res show qp | grep "type UD .*comm mitosisd" | grep -oP 'lqpn \K\d+')
+before=$(received)
+forge "$number" 100
+wait_for 60 test "$(received)" -ge $((before + 100))
+ask "$munge" real >real.txt || fail "$(cat real.txt)"
+expect_said 'release: ok' real.txt
+
 # A fifth of what the guests send is lost, and of what they hear: each call is made
 # once all the same.
 if modprobe sch_netem 2>/dev/null; then
@@ -121,7 +157,7 @@ if modprobe sch_netem 2>/dev/null; then
 		tc -n $host qdisc del dev "${link[$host]}" root
 	done
 	[ "$("${ctl[@]}" status --json | grep -oE '"prepared": *[0-9]+' |
-		grep -oE '[0-9]+$')" = 7 ] || fail "a call was made twice"
+		grep -oE '[0-9]+$')" = 8 ] || fail "a call was made twice"
 else
 	echo "without loss: this kernel has no netem"
 fi
