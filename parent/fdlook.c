@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,14 @@ int fdlook_copy(struct fdlook *look, int32_t fd)
 	int copy = (int)syscall(SYS_pidfd_getfd, look->pid_fd, fd, 0);
 
 	return copy < 0 ? -errno : copy;
+}
+
+bool fdlook_wait(struct fdlook *look, int32_t fd, int timeout_ms)
+{
+	CLEANUP_CLOSE int copy = fdlook_copy(look, fd);
+	struct pollfd readable = {.fd = copy, .events = POLLIN};
+
+	return copy >= 0 && poll(&readable, 1, timeout_ms) > 0;
 }
 
 int fdlook_compare(struct fdlook *look, int32_t a, int32_t b)

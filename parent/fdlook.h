@@ -50,6 +50,9 @@ int fdlook_stat(struct fdlook *look, struct image_fd *image_fd);
  */
 int fdlook_copy(struct fdlook *look, int32_t fd);
 
+/* Wait until @fd can be read, @timeout_ms at most; whether it can. */
+bool fdlook_wait(struct fdlook *look, int32_t fd, int timeout_ms);
+
 /*
  * Order of the open file descriptions behind two descriptors: negative, 0 when
  * it is one description, or positive.  Without kcmp(2) no two are one.

@@ -8,13 +8,18 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/io.h"
 #include "parent/dents.h"
 #include "parent/fdlook.h"
 #include "parent/fdpipe.h"
 
+/* The interrupt of a timer that runs out was 4.3 ms late at most, of 5000. */
+#define TICK_MS 10
+
 struct row {
 	struct image_fd image;
 	struct fdinfo info;
+	uint64_t looked_ns;
 	bool settled;
 	struct fdpipe pipe;
 };
@@ -83,6 +88,7 @@ static void take_info(struct row *row, const struct fdinfo *info)
 	struct image_fd *image = &row->image;
 
 	row->info = *info;
+	row->looked_ns = io_monotonic_ns();
 	image->open_flags = info->flags & ~(uint32_t)O_CLOEXEC;
 	image->cloexec = info->flags & O_CLOEXEC;
 	image->pos_bytes = info->pos_bytes;
@@ -129,6 +135,31 @@ static int confirm_row(struct fds *fds, const struct row *row)
 }
 
 /*
+ * A timer that runs out shows no time left before it shows a tick, which comes
+ * with an interrupt, maybe of another CPU; and so does one whose tick was read.
+ * Told apart by waiting, or a child would wait for its tick for ever; only of a
+ * timer that was to run out since it was looked at.
+ */
+static bool may_tick_yet(const struct row *old, const struct fdinfo *info)
+{
+	return (info->has & FDINFO_TIMERFD) && is_same(old, info) &&
+	       !info->value && !info->value_ns && !info->interval_ns &&
+	       old->info.value_ns &&
+	       io_monotonic_ns() >= old->looked_ns + old->info.value_ns;
+}
+
+static int look_info(struct fds *fds, int32_t fd, const struct row *old,
+		     struct fdinfo *ret_info)
+{
+	int rc = fdlook_info(&fds->look, fd, ret_info, &fds->watches);
+
+	if (rc || !fds->paused || !old || !may_tick_yet(old, ret_info) ||
+	    !fdlook_wait(&fds->look, fd, TICK_MS))
+		return rc;
+	return fdlook_info(&fds->look, fd, ret_info, &fds->watches);
+}
+
+/*
  * Make @row of descriptor @fd, from *@old if that is still the same file.
  * Returns 0, -ENOENT when the descriptor is closed, or worse.
  */
@@ -136,7 +167,7 @@ static int look_row(struct fds *fds, int32_t fd, struct row *old,
 		    struct row *row, struct refusal *why)
 {
 	struct fdinfo info;
-	int rc = fdlook_info(&fds->look, fd, &info, &fds->watches);
+	int rc = look_info(fds, fd, old, &info);
 
 	if (rc)
 		return rc;

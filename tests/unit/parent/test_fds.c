@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/io.h"
 #include "parent/fds.h"
 #include "tests/unit/parent/victim.h"
 
@@ -270,6 +272,83 @@ static void counters_and_timers_are_exact(void **state)
 	image_free(image);
 }
 
+#define RUNS_OUT_ROUNDS 300
+#define RUNS_OUT_NS	2000000u
+
+static uint64_t *runs_out_ns; /* shared with the victim */
+
+/* Without effect where there is no such CPU. */
+static void pin_to(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	(void)sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+/* Stands still with a timer that runs out, on another CPU if there is one. */
+static void run_timers_out(void *arg)
+{
+	const struct itimerspec once = {.it_value = {0, RUNS_OUT_NS}};
+	uint64_t ticks;
+
+	pin_to(1);
+	put(timerfd_create(CLOCK_MONOTONIC, 0), FD_TIMER);
+	for (;;) {
+		(void)timerfd_settime(FD_TIMER, 0, &once, NULL);
+		*runs_out_ns = io_monotonic_ns() + RUNS_OUT_NS;
+		(void)raise(SIGSTOP);
+		if (read(FD_TIMER, &ticks, sizeof(ticks)) != sizeof(ticks))
+			_exit(99);
+	}
+}
+
+/* Whether the image, taken @early_ns before the timer runs out, still rings. */
+static bool rings(pid_t pid, uint64_t early_ns)
+{
+	struct image *image = image_new();
+	const struct image_fd *timer;
+	struct fds *fds = NULL;
+	bool does;
+
+	assert_int_equal(fds_scan(pid, &fds, NULL), 0);
+	while (io_monotonic_ns() + early_ns < *runs_out_ns)
+		;
+	assert_int_equal(fds_capture(fds, NULL), 0);
+	assert_int_equal(fds_finish(fds, image), 0);
+	timer = must(image, FD_TIMER, IMAGE_FD_TIMERFD);
+	does = timer->value || timer->value_ns;
+	fds_free(fds);
+	image_free(image);
+	return does;
+}
+
+/* No time left and no tick yet: the image must not have a timer that is off. */
+static void a_timer_that_runs_out_just_then_still_rings(void **state)
+{
+	unsigned silent = 0;
+	cpu_set_t mine;
+	pid_t pid;
+
+	runs_out_ns = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(runs_out_ns, MAP_FAILED);
+	pid = victim_start(run_timers_out, NULL);
+	assert_true(pid > 0);
+	(void)sched_getaffinity(0, sizeof(mine), &mine);
+	pin_to(0);
+	for (unsigned i = 0; i < RUNS_OUT_ROUNDS; i++) {
+		silent += !rings(pid, i % 100 * 2000);
+		victim_step(pid);
+	}
+	(void)sched_setaffinity(0, sizeof(mine), &mine);
+	victim_end(pid);
+	(void)munmap(runs_out_ns, 4096);
+	/* A CPU that its host takes away for 10 ms is late for good. */
+	assert_in_range(silent, 0, RUNS_OUT_ROUNDS / 100);
+}
+
 static void open_epoll(void *arg)
 {
 	struct epoll_event event = {EPOLLIN | EPOLLET, {.u64 = 0xfeed}};
@@ -470,6 +549,7 @@ int main(void)
 		cmocka_unit_test(pipes_keep_their_bytes),
 		cmocka_unit_test(a_pipe_that_holds_too_much_is_unsupported),
 		cmocka_unit_test(counters_and_timers_are_exact),
+		cmocka_unit_test(a_timer_that_runs_out_just_then_still_rings),
 		cmocka_unit_test(epoll_sets_are_read_once),
 		cmocka_unit_test(sockets_have_their_addresses),
 		cmocka_unit_test(what_changed_since_the_scan_is_seen),
