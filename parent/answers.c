@@ -17,7 +17,7 @@ static int32_t own_tid(const struct graft *graft, const struct image *image,
 	return 0;
 }
 
-static void fill_timers(const struct graft *graft, struct image *image)
+void answers_fill_timers(const struct graft *graft, struct image *image)
 {
 	const struct graft_timer *timers = graft_timers(graft);
 	const struct graft_itimer *itimers = graft_args(graft)->itimers;
@@ -29,9 +29,6 @@ static void fill_timers(const struct graft *graft, struct image *image)
 				  (uint64_t)timers[i].value_ns;
 		timer->interval_ns = (uint64_t)timers[i].interval_s * NS_PER_S +
 				     (uint64_t)timers[i].interval_ns;
-		if (timer->target_tid)
-			timer->target_tid =
-				own_tid(graft, image, timer->target_tid);
 	}
 	for (size_t i = 0; i < 3; i++) {
 		image->itimers[i].value_us =
@@ -40,6 +37,17 @@ static void fill_timers(const struct graft *graft, struct image *image)
 		image->itimers[i].interval_us =
 			(uint64_t)itimers[i].interval_s * US_PER_S +
 			(uint64_t)itimers[i].interval_us;
+	}
+}
+
+static void own_targets(const struct graft *graft, struct image *image)
+{
+	for (uint32_t i = 0; i < image->nr_timers; i++) {
+		struct image_timer *timer = &image->timers[i];
+
+		if (timer->target_tid)
+			timer->target_tid =
+				own_tid(graft, image, timer->target_tid);
 	}
 }
 
@@ -74,7 +82,7 @@ int answers_fill(const struct graft *graft, struct pending *pending,
 {
 	int rc = 0;
 
-	fill_timers(graft, image);
+	own_targets(graft, image);
 	take_pending(graft, pending, image);
 	for (uint32_t i = 0; rc == 0 && i < image->nr_threads; i++)
 		rc = fill_thread(graft_slot(graft, i), &image->threads[i]);

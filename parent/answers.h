@@ -2,7 +2,7 @@
 /*
  * answers.h - from what the graft heard inside a target to its image
  *
- * Above: snapshot.c, after the pause.  Also turns thread numbers from ours into
+ * Above: pause.c (timers); snapshot.c, after the pause.  Also turns thread numbers from ours into
  * those that the target itself uses.  Pure functions.
  */
 #pragma once
@@ -11,9 +11,12 @@
 #include "parent/graft.h"
 #include "parent/pending.h"
 
+/* Fill the values of itimers and of timers, whose ids image->timers has. */
+void answers_fill_timers(const struct graft *graft, struct image *image);
+
 /*
- * Fill the threads' tid, comm, altstack and clear_tid_addr, the values of
- * itimers and timers (whose ids image->timers has), and take over @pending.
+ * Fill the threads' tid, comm, altstack and clear_tid_addr, and take over
+ * @pending.
  *
  * Until now image->threads[i].tid, timers[i].target_tid and the rows of
  * @pending say tids as we see them.  Returns 0, or -ENOMEM when a thread could

@@ -15,11 +15,13 @@
 #include "common/lap.h"
 #include "common/trace.h"
 #include "parent/admit.h"
+#include "parent/answers.h"
 #include "parent/capture.h"
 #include "parent/errand.h"
 #include "parent/forkless.h"
 #include "parent/inject.h"
 #include "parent/procfs.h"
+#include "parent/rung.h"
 #include "parent/seize.h"
 #include "parent/threads.h"
 #include "parent/tracee.h"
@@ -193,6 +195,7 @@ static int refuse_twin(int error, struct refusal *why)
 static int run_errand(struct pause *pause)
 {
 	struct errand *errand = &pause->errand;
+	uint64_t start_ns = io_monotonic_ns();
 	int rc, looked;
 
 	errand->seized = &pause->seized;
@@ -206,7 +209,11 @@ static int run_errand(struct pause *pause)
 	pause->result.trace_options = pause->seized.options;
 	if (looked)
 		return looked;
-	return rc ? refuse_twin(rc, pause->why) : 0;
+	if (rc)
+		return refuse_twin(rc, pause->why);
+	answers_fill_timers(errand->graft, pause->image);
+	return rung_add(&pause->seized, pause->image, start_ns,
+			&pause->result.pending);
 }
 
 /*

@@ -13,25 +13,39 @@ _Static_assert(sizeof(siginfo_t) ==
 		       sizeof(((struct image_pending *)0)->siginfo),
 	       "an image carries whole siginfos");
 
-static int add_row(struct pending *pending, int32_t tid, const siginfo_t *info)
+static int grow(struct pending *pending)
 {
-	struct image_pending *row;
+	uint32_t cap = pending->cap ? pending->cap * 2 : BATCH;
+	struct image_pending *rows =
+		realloc(pending->signals, cap * sizeof(*rows));
+
+	if (!rows)
+		return -ENOMEM;
+	pending->signals = rows;
+	pending->cap = cap;
+	return 0;
+}
+
+int pending_take(struct pending *pending, const struct image_pending *row)
+{
+	int rc = 0;
 
 	if (pending->nr == IMAGE_PENDING_MAX)
 		return -E2BIG;
-	if (pending->nr == pending->cap) {
-		uint32_t cap = pending->cap ? pending->cap * 2 : BATCH;
+	if (pending->nr == pending->cap)
+		rc = grow(pending);
+	if (rc == 0)
+		pending->signals[pending->nr++] = *row;
+	return rc;
+}
 
-		row = realloc(pending->signals, cap * sizeof(*row));
-		if (!row)
-			return -ENOMEM;
-		pending->signals = row;
-		pending->cap = cap;
-	}
-	row = &pending->signals[pending->nr++];
-	row->tid = tid;
-	memcpy(row->siginfo, info, sizeof(row->siginfo));
-	return 0;
+static int take_info(struct pending *pending, int32_t tid,
+		     const siginfo_t *info)
+{
+	struct image_pending row = {.tid = tid};
+
+	memcpy(row.siginfo, info, sizeof(row.siginfo));
+	return pending_take(pending, &row);
 }
 
 int pending_add(struct pending *pending, pid_t tid, bool shared,
@@ -48,7 +62,8 @@ int pending_add(struct pending *pending, pid_t tid, bool shared,
 		if (got < 0)
 			return -errno;
 		for (long i = 0; i < got; i++) {
-			int rc = add_row(pending, shared ? 0 : tid, &infos[i]);
+			int rc =
+				take_info(pending, shared ? 0 : tid, &infos[i]);
 
 			if (rc)
 				return rc;

@@ -2,7 +2,7 @@
 /*
  * pending.h - signals that were sent and not yet taken
  *
- * Above: threads.c, snapshot.c.  Asks the kernel through a stopped thread
+ * Above: threads.c, rung.c, snapshot.c.  Asks the kernel through a stopped thread
  * (PTRACE_PEEKSIGINFO); the queues stay as they are.
  */
 #pragma once
@@ -26,5 +26,8 @@ struct pending {
  */
 int pending_add(struct pending *pending, pid_t tid, bool shared,
 		uint64_t *ret_set);
+
+/* Add a copy of @row.  0, -E2BIG past IMAGE_PENDING_MAX, or -ENOMEM. */
+int pending_take(struct pending *pending, const struct image_pending *row);
 
 void pending_free(struct pending *pending);
