@@ -180,7 +180,7 @@ enum image_fd_kind {
 	IMAGE_FD_TIMERFD,
 	IMAGE_FD_SIGNALFD,
 	IMAGE_FD_LISTENER, /* stream socket in listen() */
-	IMAGE_FD_SOCKET,   /* any other socket: dead in the child */
+	IMAGE_FD_SOCKET,   /* dead in the child, but for a pair of its own */
 	IMAGE_FD_UNSUPPORTED,
 };
 
@@ -194,14 +194,18 @@ struct image_fd {
 	uint64_t dev, inode, mode, size_bytes, mtime_ns;
 	char *path; /* link text of /proc/PID/fd/N */
 	/* by kind */
-	/* eventfd count, signalfd mask, pipe capacity, timerfd unread ticks */
+	/*
+	 * eventfd count, signalfd mask, pipe capacity, timerfd unread ticks;
+	 * unix socket: the inode of its peer, if the process has that too
+	 */
 	uint64_t value;
 	int32_t clockid;		/* timerfd */
 	uint64_t value_ns, interval_ns; /* timerfd, relative to the capture */
 	int32_t domain, type, protocol; /* socket; type 1: semaphore eventfd */
 	int32_t backlog;
 	uint32_t sockopts; /* enum image_sockopt */
-	uint8_t *data;	   /* socket: bound address; pipe: unread bytes */
+	/* socket: bound address; pipe, socket with a peer: unread bytes */
+	uint8_t *data;
 	uint32_t data_bytes;
 };
 

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define DELETED " (deleted)"
 
@@ -36,6 +37,23 @@ const struct image_fd *fate_far_end(const struct image *image, uint32_t i)
 	for (uint32_t k = 0; k < image->nr_fds; k++)
 		if (same_file(&image->fds[k], fd) &&
 		    writes(&image->fds[k]) != writes(fd))
+			return &image->fds[k];
+	return NULL;
+}
+
+static bool are_peers(const struct image_fd *a, const struct image_fd *b)
+{
+	return a->kind == IMAGE_FD_SOCKET && b->kind == IMAGE_FD_SOCKET &&
+	       a->value && a->value == b->inode && b->value == a->inode &&
+	       a->domain == AF_UNIX && b->domain == AF_UNIX &&
+	       a->type == b->type && a->inode != b->inode && a->same_as < 0 &&
+	       b->same_as < 0;
+}
+
+const struct image_fd *fate_peer(const struct image *image, uint32_t i)
+{
+	for (uint32_t k = 0; image->fds[i].value && k < image->nr_fds; k++)
+		if (are_peers(&image->fds[i], &image->fds[k]))
 			return &image->fds[k];
 	return NULL;
 }
@@ -101,11 +119,16 @@ static int decide_pipe(const struct image *image, uint32_t i, struct fate *ret)
 	return 0;
 }
 
-static int decide_stream(const struct image *image, const struct image_fd *fd,
+static int decide_stream(const struct image *image, uint32_t i,
 			 struct fate *ret)
 {
+	const struct image_fd *fd = &image->fds[i];
 	int number = stdio_number(image, fd);
 
+	if (fate_peer(image, i)) {
+		ret->kind = FATE_PAIR;
+		return 0;
+	}
 	ret->kind = fd->kind == IMAGE_FD_TTY ? FATE_TERMINAL : FATE_DEAD_SOCKET;
 	if (number >= 0)
 		*ret = (struct fate){.kind = FATE_STDIO, .number = number};
@@ -135,7 +158,7 @@ static int decide_kind(const struct image *image, uint32_t i, struct fate *ret,
 		return decide_pipe(image, i, ret);
 	case IMAGE_FD_TTY:
 	case IMAGE_FD_SOCKET:
-		return decide_stream(image, fd, ret);
+		return decide_stream(image, i, ret);
 	case IMAGE_FD_MEMFD:
 		return decide_memfd(image, fd, ret, why);
 	case IMAGE_FD_EVENTFD:

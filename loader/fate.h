@@ -6,6 +6,8 @@
  *   regular file, directory, device   reopened by its path
  *   terminal, pipe, socket of stdio   the loader's own stdin, stdout, stderr
  *   pipe with both ends in the image  made anew, unread bytes put back
+ *   unix sockets, connected, both in
+ *   the image                         made anew, unread bytes put back
  *   other pipe, connected socket      dead: end of file, EPIPE
  *   listener                          bound anew
  *   eventfd, timerfd, signalfd, epoll made anew with their values
@@ -32,6 +34,7 @@ enum fate_kind {
 	FATE_PIPE,
 	FATE_DEAD_PIPE,
 	FATE_DEAD_SOCKET,
+	FATE_PAIR, /* one of two unix sockets */
 	FATE_LISTENER,
 	FATE_EVENTFD,
 	FATE_TIMERFD,
@@ -76,6 +79,9 @@ int fate_decide(const struct image *image, const struct fate_options *options,
 
 /* The other end of the pipe image->fds[@i] in the image, or NULL. */
 const struct image_fd *fate_far_end(const struct image *image, uint32_t i);
+
+/* The unix socket of the image that image->fds[@i] is connected to, or NULL. */
+const struct image_fd *fate_peer(const struct image *image, uint32_t i);
 
 /*
  * "2 connected sockets are closed, 1 pipe has lost its far end", or "" when all

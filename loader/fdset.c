@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "loader/fdsocket.h"
 
 /* Most images have no more: the first malloc() of a process costs page faults.
  */
@@ -43,6 +44,18 @@ static int place_copy(const struct fdmake *make, const struct image_fd *fd,
 	return 0;
 }
 
+/* Out of the way of the numbers that are still to come. */
+static void raise_ends(const struct fdmake *make, int ends[2])
+{
+	for (int i = 0; i < 2; i++) {
+		int raised = fcntl(ends[i], F_DUPFD_CLOEXEC,
+				   make->plan->facts->fd_base);
+
+		(void)close(ends[i]);
+		ends[i] = raised;
+	}
+}
+
 /*
  * All ends of one pipe at once: descriptors with one direction share one
  * description, whose flags are those of the last.
@@ -50,15 +63,12 @@ static int place_copy(const struct fdmake *make, const struct image_fd *fd,
 static int make_pipe(const struct fdmake *make, uint32_t first, bool *made)
 {
 	const struct image *image = make->plan->image;
-	int high = make->plan->facts->fd_base, ends[2], raised[2], error;
+	int ends[2], error;
 
 	error = fdmake_pipe(make, first, &ends[0], &ends[1]);
 	if (error)
 		return error;
-	for (int i = 0; i < 2; i++) {
-		raised[i] = fcntl(ends[i], F_DUPFD_CLOEXEC, high);
-		(void)close(ends[i]);
-	}
+	raise_ends(make, ends);
 	for (uint32_t i = first; !error && i < image->nr_fds; i++) {
 		const struct image_fd *fd = &image->fds[i];
 		bool writes = (fd->open_flags & O_ACCMODE) != O_RDONLY;
@@ -66,13 +76,45 @@ static int make_pipe(const struct fdmake *make, uint32_t first, bool *made)
 		if (make->fates[i].kind != FATE_PIPE ||
 		    fd->inode != image->fds[first].inode)
 			continue;
-		error = place_copy(make, fd, raised[writes]);
-		(void)fcntl(raised[writes], F_SETFL,
+		error = place_copy(make, fd, ends[writes]);
+		(void)fcntl(ends[writes], F_SETFL,
 			    (int)(fd->open_flags & (O_NONBLOCK | O_DIRECT)));
 		made[i] = true;
 	}
-	(void)close(raised[0]);
-	(void)close(raised[1]);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	return error;
+}
+
+static int place_end(const struct fdmake *make, const struct image_fd *fd,
+		     int end)
+{
+	(void)fcntl(end, F_SETFL, (int)(fd->open_flags & O_NONBLOCK));
+	return place_copy(make, fd, end);
+}
+
+/* One that has another fate by choice leaves an end that nobody holds. */
+static int make_pair(const struct fdmake *make, uint32_t first, bool *made)
+{
+	const struct image *image = make->plan->image;
+	const struct image_fd *fd = &image->fds[first];
+	const struct image_fd *peer = fate_peer(image, first);
+	const uint32_t second = (uint32_t)(peer - image->fds);
+	int ends[2], error = fdsocket_pair(fd, peer, ends);
+
+	if (error)
+		return why_set(make->why, error,
+			       "descriptors %d and %d, a pair of sockets: %s; "
+			       "give others with --fd",
+			       fd->fd, peer->fd, strerror(-error));
+	raise_ends(make, ends);
+	error = place_end(make, fd, ends[0]);
+	if (!error && make->fates[second].kind == FATE_PAIR && !made[second]) {
+		error = place_end(make, peer, ends[1]);
+		made[second] = true;
+	}
+	(void)close(ends[0]);
+	(void)close(ends[1]);
 	return error;
 }
 
@@ -86,6 +128,8 @@ static int make_one(const struct fdmake *make, uint32_t i, bool *made)
 		return 0;
 	if (fate->kind == FATE_PIPE)
 		return make_pipe(make, i, made);
+	if (fate->kind == FATE_PAIR)
+		return make_pair(make, i, made);
 	if (fate->kind == FATE_DUP)
 		return place_copy(make, fd, fate->number);
 	number = fdmake_one(make, i);

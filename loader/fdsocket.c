@@ -113,6 +113,53 @@ int fdsocket_listen(const struct image_fd *fd,
 	return steal_fd(&sock);
 }
 
+/* The kernel takes twice what it is told, for its own part of each packet. */
+static void make_room(int sock, uint32_t bytes)
+{
+	int has = 0;
+	socklen_t len = sizeof(has);
+
+	if (getsockopt(sock, SOL_SOCKET, SO_SNDBUF, &has, &len) == 0 &&
+	    has < 2 * (int)bytes &&
+	    set_option(sock, SOL_SOCKET, SO_SNDBUFFORCE, (int)bytes) < 0)
+		(void)set_option(sock, SOL_SOCKET, SO_SNDBUF, (int)bytes);
+}
+
+/* Nobody reads yet: what does not fit now never will. */
+static int put_unread(int to, const struct image_fd *fd)
+{
+	uint32_t done = 0;
+
+	make_room(to, fd->data_bytes);
+	while (done < fd->data_bytes) {
+		ssize_t sent = send(to, fd->data + done, fd->data_bytes - done,
+				    MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent < 0)
+			return -errno;
+		done += (uint32_t)sent;
+	}
+	return 0;
+}
+
+int fdsocket_pair(const struct image_fd *a, const struct image_fd *b,
+		  int ret_ends[2])
+{
+	int ends[2], error;
+
+	if (socketpair(AF_UNIX, a->type | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	error = put_unread(ends[1], a);
+	error = error ? error : put_unread(ends[0], b);
+	if (error) {
+		(void)close(ends[0]);
+		(void)close(ends[1]);
+		return error;
+	}
+	memcpy(ret_ends, ends, sizeof(ends));
+	return 0;
+}
+
 /* Datagrams have no end of file of their own: shutdown() makes one. */
 int fdsocket_dead(const struct image_fd *fd)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fdsocket.h - listeners come back to life, connections do not
+ * fdsocket.h - listeners and pairs come back to life, connections do not
  */
 #pragma once
 
@@ -12,6 +12,15 @@
  */
 int fdsocket_listen(const struct image_fd *fd,
 		    const struct fate_options *options, struct why *why);
+
+/*
+ * Two unix sockets, connected, as @a and @b were, with what either had not read
+ * yet.  Close-on-exec, their other flags are not set.
+ *
+ * Returns 0, or -ENOBUFS, -EAGAIN (it does not fit here), -errno.
+ */
+int fdsocket_pair(const struct image_fd *a, const struct image_fd *b,
+		  int ret_ends[2]);
 
 /*
  * A socket that reads end of file and refuses writes: what a program sees when

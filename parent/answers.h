@@ -2,8 +2,8 @@
 /*
  * answers.h - from what the graft heard inside a target to its image
  *
- * Above: pause.c (timers); snapshot.c, after the pause.  Also turns thread numbers from ours into
- * those that the target itself uses.  Pure functions.
+ * Above: pause.c (timers); snapshot.c, after the pause.  Also turns thread
+ * numbers from ours into those that the target itself uses.  Pure functions.
  */
 #pragma once
 

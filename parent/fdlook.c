@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -15,6 +16,7 @@
 
 #include "common/cleanup.h"
 #include "parent/sockets.h"
+#include "parent/unixpeer.h"
 
 #define TEXT_BYTES_FIRST 4096u
 #define TEXT_BYTES_MAX	 (IMAGE_EPOLLS_MAX * 128u)
@@ -33,7 +35,7 @@ static int open_dir(pid_t pid, const char *name)
 
 int fdlook_open(pid_t pid, struct fdlook *look)
 {
-	*look = (struct fdlook){pid, -1, -1, -1, NULL, TEXT_BYTES_FIRST};
+	*look = (struct fdlook){pid, -1, -1, -1, -1, NULL, TEXT_BYTES_FIRST};
 	look->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (look->pid_fd < 0)
 		return -errno;
@@ -52,8 +54,9 @@ void fdlook_close(struct fdlook *look)
 	cleanup_close(&look->pid_fd);
 	cleanup_close(&look->fd_dir);
 	cleanup_close(&look->fdinfo_dir);
+	cleanup_close(&look->diag_fd);
 	free(look->buf);
-	*look = (struct fdlook){0, -1, -1, -1, NULL, 0};
+	*look = (struct fdlook){0, -1, -1, -1, -1, NULL, 0};
 }
 
 static const char *name_of(int32_t fd, char name[16])
@@ -230,6 +233,31 @@ static int take_path(struct fdlook *look, struct image_fd *image_fd)
 	return image_fd->path ? 0 : -ENOMEM;
 }
 
+/* Where the kernel does not tell it, the socket has no peer that we know. */
+static uint64_t peer_of(struct fdlook *look, const struct image_fd *image_fd)
+{
+	uint64_t peer;
+
+	if (look->diag_fd < 0)
+		look->diag_fd = unixpeer_open(look->pid);
+	if (look->diag_fd < 0 ||
+	    unixpeer_of(look->diag_fd, image_fd->inode, &peer))
+		return 0;
+	return peer;
+}
+
+static int ask_socket(struct fdlook *look, int copy, struct image_fd *image_fd,
+		      bool *ret_settled)
+{
+	int rc = sockets_look(copy, image_fd, ret_settled);
+
+	image_fd->value = 0;
+	if (!rc && *ret_settled && image_fd->kind == IMAGE_FD_SOCKET &&
+	    image_fd->domain == AF_UNIX)
+		image_fd->value = peer_of(look, image_fd);
+	return rc;
+}
+
 /* An O_PATH descriptor has no socket or pipe behind it to be asked. */
 static int ask_copy(struct fdlook *look, struct image_fd *image_fd,
 		    bool *ret_settled)
@@ -243,7 +271,7 @@ static int ask_copy(struct fdlook *look, struct image_fd *image_fd,
 	if (copy < 0)
 		return 0;
 	if (image_fd->kind == IMAGE_FD_SOCKET)
-		return sockets_look(copy, image_fd, ret_settled);
+		return ask_socket(look, copy, image_fd, ret_settled);
 	capacity = fcntl(copy, F_GETPIPE_SZ);
 	image_fd->value = capacity > 0 ? (uint64_t)capacity : 0;
 	return 0;

@@ -20,6 +20,7 @@
 struct fdlook {
 	pid_t pid;
 	int pid_fd, fd_dir, fdinfo_dir;
+	int diag_fd; /* from the first pair of unix sockets on */
 	char *buf; /* for fdinfo texts, kept from look to look */
 	size_t buf_bytes;
 };
@@ -35,7 +36,8 @@ int fdlook_info(struct fdlook *look, int32_t fd, struct fdinfo *ret_info,
 /*
  * Fill path, stat, kind and, for sockets and pipes, what a copy of the
  * descriptor tells, of @image_fd, which has fd and open_flags.  The copy is
- * closed again.  @ret_settled: see sockets_look(); true for all but sockets.
+ * closed again.  The value of a connected unix socket is the inode of its peer,
+ * or 0.  @ret_settled: see sockets_look(); true for all but sockets.
  *
  * Returns 0, -ENOENT, -ENOMEM, -EOPNOTSUPP for an io_uring with words in @why.
  */

@@ -12,6 +12,7 @@
 #include "parent/dents.h"
 #include "parent/fdlook.h"
 #include "parent/fdpipe.h"
+#include "parent/sockets.h"
 
 /* The interrupt of a timer that runs out was 4.3 ms late at most, of 5000. */
 #define TICK_MS 10
@@ -347,6 +348,37 @@ static void join_files(struct fds *fds, struct row **files)
 	}
 }
 
+static bool has_socket(const struct fds *fds, uint64_t inode)
+{
+	for (uint32_t i = 0; i < fds->nr; i++)
+		if (fds->rows[i].image.kind == IMAGE_FD_SOCKET &&
+		    fds->rows[i].image.inode == inode)
+			return true;
+	return false;
+}
+
+/* Of a pair that has both its ends here, what is on its way belongs to it. */
+static int peek_unread(struct fds *fds, struct row *row)
+{
+	CLEANUP_CLOSE int copy = -1;
+
+	if (!has_socket(fds, row->image.value))
+		return -ENOENT;
+	copy = fdlook_copy(&fds->look, row->image.fd);
+	return copy < 0 ? copy : sockets_peek(copy, &row->image);
+}
+
+static void join_pairs(struct fds *fds)
+{
+	for (uint32_t i = 0; i < fds->nr; i++) {
+		struct row *row = &fds->rows[i];
+
+		if (row->image.kind == IMAGE_FD_SOCKET && row->image.value &&
+		    (row->image.same_as >= 0 || peek_unread(fds, row)))
+			row->image.value = 0;
+	}
+}
+
 int fds_capture(struct fds *fds, struct refusal *why)
 {
 	CLEANUP_FREE struct row **files = NULL;
@@ -363,6 +395,7 @@ int fds_capture(struct fds *fds, struct refusal *why)
 		files[i] = &fds->rows[i];
 	qsort_r(files, fds->nr, sizeof(*files), compare_files, &fds->look);
 	join_files(fds, files);
+	join_pairs(fds);
 	return 0;
 }
 

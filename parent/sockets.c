@@ -6,7 +6,10 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include "common/cleanup.h"
 
 #define BACKLOG_UNKNOWN 511
 
@@ -85,4 +88,40 @@ int sockets_look(int sock, struct image_fd *image_fd, bool *ret_settled)
 	image_fd->backlog = listens ? backlog_of(sock, image_fd) : 0;
 	*ret_settled = listens || is_connected(sock);
 	return take_address(sock, image_fd);
+}
+
+static int peek(int sock, uint8_t *data, size_t unread_bytes)
+{
+	struct iovec bytes = {data, unread_bytes};
+	struct msghdr msg = {.msg_iov = &bytes, .msg_iovlen = 1};
+	ssize_t len = recvmsg(sock, &msg, MSG_PEEK | MSG_DONTWAIT);
+
+	if (len < 0)
+		return -errno;
+	return (size_t)len == unread_bytes && !(msg.msg_flags & MSG_CTRUNC)
+		       ? 0
+		       : -EOPNOTSUPP;
+}
+
+int sockets_peek(int sock, struct image_fd *image_fd)
+{
+	CLEANUP_FREE uint8_t *data = NULL;
+	int unread = 0, rc = 0;
+
+	if (ioctl(sock, FIONREAD, &unread))
+		return -errno;
+	if (unread > (int)IMAGE_FD_DATA_MAX)
+		return -EFBIG;
+	if (unread > 0 && image_fd->type != SOCK_STREAM)
+		return -EOPNOTSUPP;
+	if (unread > 0) {
+		data = malloc((size_t)unread);
+		rc = data ? peek(sock, data, (size_t)unread) : -ENOMEM;
+	}
+	if (rc)
+		return rc;
+	free(image_fd->data);
+	image_fd->data = steal_ptr(&data);
+	image_fd->data_bytes = (uint32_t)unread;
+	return 0;
 }

@@ -21,3 +21,15 @@
  * Returns 0 or -ENOMEM.
  */
 int sockets_look(int sock, struct image_fd *image_fd, bool *ret_settled);
+
+/*
+ * Fill data of @image_fd with what is unread in @sock, a connected unix socket,
+ * which keeps it.
+ *
+ * Returns 0, or
+ *   -EFBIG       more than IMAGE_FD_DATA_MAX bytes
+ *   -EOPNOTSUPP  descriptors are on their way too, or messages with bounds,
+ *                of which MSG_PEEK shows one
+ *   -ENOMEM, -errno
+ */
+int sockets_peek(int sock, struct image_fd *image_fd);

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zoo_pipes.c - pipes, eventfds and epoll sets that live inside one process
+ * zoo_pipes.c - pipes, pairs of sockets, eventfds and epoll sets that live
+ * inside one process
  *
  * Unread bytes, counters and watched events are part of the image; both ends of
- * a pipe are in it, so a thread that waits in read() is woken by a later write.
+ * a pipe are in it, so a thread that waits in read() is woken by a later write,
+ * and an end that nobody writes to does not end: an event loop would spin.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/zoo/zoo.h"
@@ -21,7 +24,7 @@ enum {
 	COUNT = 12345,
 };
 
-static int unread[2], lively[2], counter, waker, epoll;
+static int unread[2], lively[2], pair[2], quiet[2], counter, waker, epoll;
 
 static void make_all(void)
 {
@@ -30,6 +33,10 @@ static void make_all(void)
 
 	zoo_call(pipe2(unread, O_NONBLOCK | O_CLOEXEC) == 0, "pipe2");
 	zoo_call(pipe2(lively, O_CLOEXEC) == 0, "pipe2");
+	zoo_call(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0,
+		 "socketpair");
+	zoo_call(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, quiet) == 0,
+		 "socketpair");
 	counter = eventfd(COUNT, EFD_NONBLOCK | EFD_CLOEXEC);
 	waker = eventfd(0, EFD_SEMAPHORE | EFD_CLOEXEC);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -37,7 +44,10 @@ static void make_all(void)
 	zoo_fill(bytes, sizeof(bytes), 1);
 	zoo_call(write(unread[1], bytes, sizeof(bytes)) == sizeof(bytes),
 		 "write");
-	zoo_call(epoll_ctl(epoll, EPOLL_CTL_ADD, waker, &event) == 0,
+	zoo_call(write(pair[1], bytes, sizeof(bytes)) == sizeof(bytes),
+		 "write to a socket");
+	zoo_call(epoll_ctl(epoll, EPOLL_CTL_ADD, waker, &event) == 0 &&
+			 epoll_ctl(epoll, EPOLL_CTL_ADD, quiet[0], &event) == 0,
 		 "epoll_ctl");
 }
 
@@ -73,6 +83,25 @@ static void check_unread(void)
 		  "the pipe is not empty, or not O_NONBLOCK any more");
 	(void)close(unread[1]);
 	zoo_call(read(unread[0], bytes, 1) == 0, "end of file");
+}
+
+static void check_pairs(void)
+{
+	static char bytes[UNREAD_BYTES + 1];
+	struct epoll_event event;
+
+	zoo_call(read(pair[0], bytes, sizeof(bytes)) == UNREAD_BYTES,
+		 "read of the bytes that waited in a socket");
+	zoo_filled(bytes, UNREAD_BYTES, 1, "bytes that waited in a socket");
+	zoo_check(read(pair[0], bytes, 1) == -1 && errno == EAGAIN,
+		  "the socket is not empty, or not O_NONBLOCK any more");
+	zoo_check(epoll_wait(epoll, &event, 1, 50) == 0,
+		  "epoll reports what nobody wrote");
+	zoo_call(write(quiet[1], "packet", 6) == 6, "write to a socket");
+	zoo_check(read(quiet[0], bytes, sizeof(bytes)) == 6,
+		  "a packet did not come as it was sent");
+	zoo_call(write(pair[0], "back", 4) == 4, "write to a socket");
+	zoo_call(read(pair[1], bytes, sizeof(bytes)) == 4, "read of a socket");
 }
 
 static void check_counters(void)
@@ -111,6 +140,7 @@ int main(int argc, char **argv)
 	write_number(0);
 	(void)zoo_join(thread);
 	check_unread();
+	check_pairs();
 	check_counters();
 	return zoo_end();
 }

@@ -14,7 +14,7 @@
 
 #include "loader/fate.h"
 
-#define FDS_MAX 8
+#define FDS_MAX 12
 
 struct table {
 	struct image_fd fds[FDS_MAX];
@@ -133,6 +133,40 @@ static void a_pipe_lives_when_both_ends_are_inside(void **state)
 	assert_ptr_equal(fate_far_end(&table.image, 0), &table.fds[1]);
 }
 
+static struct image_fd *add_socket(struct table *table, int fd, uint64_t inode,
+				   uint64_t peer)
+{
+	struct image_fd *added = add(table, fd, IMAGE_FD_SOCKET, "socket:[1]");
+
+	added->inode = inode;
+	added->value = peer;
+	added->domain = AF_UNIX;
+	added->type = SOCK_STREAM;
+	return added;
+}
+
+static void sockets_live_when_they_are_each_others_peers(void **state)
+{
+	struct table table = {0};
+
+	(void)add_socket(&table, 3, 9, 10);
+	(void)add_socket(&table, 4, 10, 9);
+	/* A stranger's, one-sided, its own, of another type, a network's. */
+	(void)add_socket(&table, 5, 11, 99);
+	(void)add_socket(&table, 6, 12, 9);
+	(void)add_socket(&table, 7, 13, 13);
+	add_socket(&table, 8, 14, 15)->type = SOCK_DGRAM;
+	(void)add_socket(&table, 9, 15, 14);
+	add_socket(&table, 10, 16, 17)->domain = AF_INET;
+	add_socket(&table, 11, 17, 16)->domain = AF_INET;
+	assert_int_equal(decide(&table), 0);
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(table.fates[i].kind,
+				 i < 2 ? FATE_PAIR : FATE_DEAD_SOCKET);
+	assert_ptr_equal(fate_peer(&table.image, 0), &table.fds[1]);
+	assert_ptr_equal(fate_peer(&table.image, 1), &table.fds[0]);
+}
+
 static void a_memfd_needs_its_bytes_in_the_image(void **state)
 {
 	struct image_vma vma = {.kind = IMAGE_VMA_SHARED, .inode = 103};
@@ -207,6 +241,7 @@ int main(void)
 		cmocka_unit_test(streams_of_stdio_are_the_loaders),
 		cmocka_unit_test(a_file_as_stdout_stays_a_file),
 		cmocka_unit_test(a_pipe_lives_when_both_ends_are_inside),
+		cmocka_unit_test(sockets_live_when_they_are_each_others_peers),
 		cmocka_unit_test(a_memfd_needs_its_bytes_in_the_image),
 		cmocka_unit_test(a_choice_about_nothing_is_refused),
 		cmocka_unit_test(a_port_that_nobody_listens_on_is_refused),

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "parent/unixpeer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+#define ANSWER_BYTES 1024
+
+static int open_diag(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC,
+			NETLINK_SOCK_DIAG);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_space(const char *process)
+{
+	char path[40];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%s/ns/net", process);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool is_same_space(int a, int b)
+{
+	struct stat x, y;
+
+	return !fstat(a, &x) && !fstat(b, &y) && x.st_ino == y.st_ino &&
+	       x.st_dev == y.st_dev;
+}
+
+static int open_there(int there, int here)
+{
+	int fd;
+
+	if (setns(there, CLONE_NEWNET))
+		return -errno;
+	fd = open_diag();
+	/* Back where we came from is always allowed to who could leave. */
+	(void)setns(here, CLONE_NEWNET);
+	return fd;
+}
+
+int unixpeer_open(pid_t pid)
+{
+	CLEANUP_CLOSE int here = open_space("thread-self");
+	CLEANUP_CLOSE int there = -1;
+	char number[12];
+
+	(void)snprintf(number, sizeof(number), "%d", pid);
+	there = open_space(number);
+	if (here < 0 || there < 0)
+		return here < 0 ? here : there;
+	return is_same_space(here, there) ? open_diag()
+					  : open_there(there, here);
+}
+
+static int parse_attributes(const struct nlmsghdr *head, uint64_t *ret_peer)
+{
+	const struct unix_diag_msg *msg = NLMSG_DATA(head);
+	const struct rtattr *at = (const void *)(msg + 1);
+	size_t left = head->nlmsg_len - NLMSG_LENGTH(sizeof(*msg));
+	uint64_t peer = 0;
+	uint8_t shut = 0;
+
+	for (; RTA_OK(at, left); at = RTA_NEXT(at, left)) {
+		if (at->rta_type == UNIX_DIAG_PEER && RTA_PAYLOAD(at) >= 4)
+			peer = *(const uint32_t *)RTA_DATA(at);
+		if (at->rta_type == UNIX_DIAG_SHUTDOWN && RTA_PAYLOAD(at) >= 1)
+			shut = *(const uint8_t *)RTA_DATA(at);
+	}
+	if (!peer)
+		return -ENOENT;
+	if (shut)
+		return -ESHUTDOWN;
+	*ret_peer = peer;
+	return 0;
+}
+
+int unixpeer_parse(const void *answer, size_t len_bytes, uint64_t *ret_peer)
+{
+	const struct nlmsghdr *head = answer;
+
+	if (!NLMSG_OK(head, len_bytes))
+		return -EPROTO;
+	if (head->nlmsg_type == NLMSG_ERROR) {
+		const struct nlmsgerr *error = NLMSG_DATA(head);
+
+		return head->nlmsg_len >= NLMSG_LENGTH(sizeof(*error)) &&
+				       error->error < 0
+			       ? error->error
+			       : -EPROTO;
+	}
+	if (head->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    head->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
+		return -EPROTO;
+	return parse_attributes(head, ret_peer);
+}
+
+int unixpeer_of(int diag_fd, uint64_t inode, uint64_t *ret_peer)
+{
+	const struct {
+		struct nlmsghdr head;
+		struct unix_diag_req request;
+	} question = {
+		.head = {.nlmsg_len = sizeof(question),
+			 .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			 .nlmsg_flags = NLM_F_REQUEST},
+		.request = {.sdiag_family = AF_UNIX,
+			    .udiag_states = UINT32_MAX,
+			    .udiag_ino = (uint32_t)inode,
+			    .udiag_show = UDIAG_SHOW_PEER,
+			    .udiag_cookie = {UINT32_MAX, UINT32_MAX}},
+	};
+	_Alignas(8) uint8_t answer[ANSWER_BYTES];
+	ssize_t len = send(diag_fd, &question, sizeof(question), 0);
+
+	if (len == (ssize_t)sizeof(question))
+		len = recv(diag_fd, answer, sizeof(answer), 0);
+	return len < 0 ? -errno : unixpeer_parse(answer, (size_t)len, ret_peer);
+}
