@@ -212,3 +212,17 @@ bool image_vma_is_anonymous(const struct image_vma *vma)
 	}
 	return false;
 }
+
+bool image_fd_is_deleted(const struct image_fd *fd)
+{
+	static const char end[] = " (deleted)";
+	const size_t len = strlen(fd->path), tail = sizeof(end) - 1;
+
+	return len > tail && !strcmp(fd->path + len - tail, end);
+}
+
+bool image_fd_is_nameless(const struct image_fd *fd)
+{
+	return fd->kind == IMAGE_FD_MEMFD ||
+	       (fd->kind == IMAGE_FD_FILE && image_fd_is_deleted(fd));
+}

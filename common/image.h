@@ -204,10 +204,19 @@ struct image_fd {
 	int32_t domain, type, protocol; /* socket; type 1: semaphore eventfd */
 	int32_t backlog;
 	uint32_t sockopts; /* enum image_sockopt */
-	/* socket: bound address; pipe, socket with a peer: unread bytes */
+	/*
+	 * socket: bound address; pipe, socket with a peer: unread bytes;
+	 * deleted file, memfd: all of it, or nothing
+	 */
 	uint8_t *data;
 	uint32_t data_bytes;
 };
+
+/* Its path says that no path leads to it any more. */
+bool image_fd_is_deleted(const struct image_fd *fd);
+
+/* A memfd, or a regular file that was deleted: its process's alone. */
+bool image_fd_is_nameless(const struct image_fd *fd);
 
 enum image_sockopt {
 	IMAGE_SOCK_REUSEADDR = 1 << 0,

@@ -148,14 +148,17 @@ static int note_object(struct plan *plan, const struct image_vma *vma)
 	return 0;
 }
 
-/* A program that asks a memfd for its size must hear the parent's answer. */
+/*
+ * A program that asks a memfd, or a file that has no name any more and is its
+ * memory here, for the size must hear the parent's answer.
+ */
 static void size_objects(struct plan *plan)
 {
 	const struct image *image = plan->image;
 
 	for (uint32_t i = 0; i < image->nr_fds; i++)
 		for (uint32_t k = 0; k < plan->nr_objects; k++)
-			if (image->fds[i].kind == IMAGE_FD_MEMFD &&
+			if (image_fd_is_nameless(&image->fds[i]) &&
 			    image->fds[i].inode == plan->objects[k].inode)
 				plan->objects[k].bytes =
 					image->fds[i].size_bytes;

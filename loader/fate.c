@@ -11,15 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define DELETED " (deleted)"
-
-static bool is_deleted(const struct image_fd *fd)
-{
-	size_t len = strlen(fd->path), tail = strlen(DELETED);
-
-	return len > tail && !strcmp(fd->path + len - tail, DELETED);
-}
-
 static bool writes(const struct image_fd *fd)
 {
 	return (fd->open_flags & O_ACCMODE) != O_RDONLY;
@@ -96,11 +87,22 @@ static int refuse_fd(const struct image_fd *fd, const char *reason,
 		       fd->fd, fd->path, reason, fd->fd);
 }
 
-static int decide_file(const struct image_fd *fd, struct fate *ret,
-		       struct why *why)
+static bool has_bytes(const struct image *image, const struct image_fd *fd)
 {
-	if (is_deleted(fd))
+	return fd->data_bytes == fd->size_bytes || is_mapped(image, fd);
+}
+
+static int decide_file(const struct image *image, const struct image_fd *fd,
+		       struct fate *ret, struct why *why)
+{
+	bool has = image_fd_is_nameless(fd) && has_bytes(image, fd);
+
+	if (image_fd_is_deleted(fd) && !has)
 		return refuse_fd(fd, "was deleted in the parent", why);
+	if (has) {
+		ret->kind = FATE_MEMFD;
+		return 0;
+	}
 	if (fd->path[0] != '/')
 		return refuse_fd(fd, "has no path", why);
 	ret->kind = FATE_REOPEN;
@@ -139,7 +141,7 @@ static int decide_memfd(const struct image *image, const struct image_fd *fd,
 			struct fate *ret, struct why *why)
 {
 	ret->kind = FATE_MEMFD;
-	if (!fd->size_bytes || is_mapped(image, fd))
+	if (has_bytes(image, fd))
 		return 0;
 	return refuse_fd(fd, "holds bytes that the parent had not mapped", why);
 }
@@ -153,7 +155,7 @@ static int decide_kind(const struct image *image, uint32_t i, struct fate *ret,
 	case IMAGE_FD_FILE:
 	case IMAGE_FD_DIR:
 	case IMAGE_FD_CHARDEV:
-		return decide_file(fd, ret, why);
+		return decide_file(image, fd, ret, why);
 	case IMAGE_FD_PIPE:
 		return decide_pipe(image, i, ret);
 	case IMAGE_FD_TTY:

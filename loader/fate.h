@@ -11,7 +11,8 @@
  *   other pipe, connected socket      dead: end of file, EPIPE
  *   listener                          bound anew
  *   eventfd, timerfd, signalfd, epoll made anew with their values
- *   memfd                             the memory that the image maps from it
+ *   memfd, deleted file               the memory that the image maps from it,
+ *                                     or a memfd with the bytes of the image
  *   anything else                     refused, unless --fd N=PATH says what
  *
  * Pure.
@@ -71,7 +72,7 @@ struct fate_options {
  *
  * Returns 0, or with words in @why
  *   -EOPNOTSUPP  about the first descriptor that can not be had: unsupported,
- *                deleted, a memfd whose content is not in the image
+ *                or deleted, or a memfd, whose content is not in the image
  *   -EINVAL      a choice is about a descriptor or a port that is not there
  */
 int fate_decide(const struct image *image, const struct fate_options *options,

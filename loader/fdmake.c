@@ -186,23 +186,59 @@ static int make_signalfd(const struct image_fd *fd)
 			    flags);
 }
 
-/* A second description of the object, with a position of its own. */
+/* A second description of the file behind @number, a descriptor of ours. */
+static int open_again(int number, const struct image_fd *fd)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", number);
+	return open(path, ((int)fd->open_flags &
+			   (O_ACCMODE | O_APPEND | O_NONBLOCK)) |
+				  O_CLOEXEC);
+}
+
+static int open_object(const struct plan *plan, const struct image_fd *fd)
+{
+	for (unsigned i = 0; i < plan->nr_objects; i++)
+		if (plan->objects[i].inode == fd->inode)
+			return open_again(
+				plan_fd(plan->facts, PLAN_SLOT_OBJECT + i), fd);
+	return -1;
+}
+
+/* The same file under a lower number, opened for itself, is made already. */
+static int open_earlier(const struct fdmake *make, const struct image_fd *fd)
+{
+	const struct image_fd *fds = make->plan->image->fds;
+
+	for (uint32_t i = 0; &fds[i] < fd; i++)
+		if (make->fates[i].kind == FATE_MEMFD &&
+		    fds[i].inode == fd->inode && fds[i].dev == fd->dev)
+			return open_again(fds[i].fd, fd);
+	return -1;
+}
+
+static int make_filled(const struct image_fd *fd)
+{
+	CLEANUP_CLOSE int made = memfd_create("mitosis-file", MFD_CLOEXEC);
+
+	int again;
+
+	if (made < 0 || io_write_all(made, fd->data, fd->data_bytes))
+		return -1;
+	again = open_again(made, fd);
+	(void)fchmod(made, (mode_t)(fd->mode & 07777));
+	return again;
+}
+
 static int make_memfd(const struct fdmake *make, const struct image_fd *fd)
 {
-	const struct plan *plan = make->plan;
-	char path[32];
-	int made = -1;
+	int made = open_object(make->plan, fd);
 
-	for (unsigned i = 0; made < 0 && i < plan->nr_objects; i++) {
-		if (plan->objects[i].inode != fd->inode)
-			continue;
-		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d",
-			       plan_fd(plan->facts, PLAN_SLOT_OBJECT + i));
-		made = open(path,
-			    (int)(fd->open_flags & O_ACCMODE) | O_CLOEXEC);
-	}
-	if (made < 0 && !fd->size_bytes)
-		made = memfd_create("mitosis-empty", MFD_CLOEXEC);
+	if (made < 0)
+		made = open_earlier(make, fd);
+	if (made < 0)
+		made = make_filled(fd);
 	if (made >= 0)
 		(void)lseek(made, (off_t)fd->pos_bytes, SEEK_SET);
 	return made;

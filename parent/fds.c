@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "parent/dents.h"
+#include "parent/fdbytes.h"
 #include "parent/fdlook.h"
 #include "parent/fdpipe.h"
 #include "parent/sockets.h"
@@ -379,6 +380,15 @@ static void join_pairs(struct fds *fds)
 	}
 }
 
+static void keep_nameless(struct fds *fds)
+{
+	uint32_t left_bytes = FDBYTES_MAX;
+
+	for (uint32_t i = 0; i < fds->nr; i++)
+		left_bytes -= fdbytes_read(&fds->look, &fds->rows[i].image,
+					   left_bytes);
+}
+
 int fds_capture(struct fds *fds, struct refusal *why)
 {
 	CLEANUP_FREE struct row **files = NULL;
@@ -396,6 +406,7 @@ int fds_capture(struct fds *fds, struct refusal *why)
 	qsort_r(files, fds->nr, sizeof(*files), compare_files, &fds->look);
 	join_files(fds, files);
 	join_pairs(fds);
+	keep_nameless(fds);
 	return 0;
 }
 

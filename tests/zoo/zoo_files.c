@@ -3,12 +3,15 @@
  * zoo_files.c - open files: positions, flags, shared descriptions, cwd, umask
  *
  * The parent and its child work on the same files afterwards, so what each
- * writes carries a word of its own.
+ * writes carries a word of its own; but a file without a name is each one's
+ * own.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,10 +22,13 @@ enum {
 	NR_WORDS = 100000,
 	NR_LINES = 50,
 	LINE_BYTES = 32,
+	NAMELESS_BYTES = 300000,
+	NAMELESS_AT = 12345,
 };
 
 struct files {
 	int input, input_dup, input_again, log, directory, null;
+	int nameless, nameless_again, memory;
 };
 
 static int open_in_dir(const char *name, int flags)
@@ -52,6 +58,65 @@ static void make_input(void)
 	(void)close(fd);
 }
 
+static char nameless_bytes[NAMELESS_BYTES];
+
+static void fill(int fd)
+{
+	zoo_call(write(fd, nameless_bytes, NAMELESS_BYTES) == NAMELESS_BYTES,
+		 "write");
+	zoo_call(lseek(fd, NAMELESS_AT, SEEK_SET) == NAMELESS_AT, "lseek");
+}
+
+/* As tempfile(3) and memfd_create(2) make them: no path leads there. */
+static void open_nameless(struct files *files)
+{
+	char path[32];
+
+	zoo_fill(nameless_bytes, NAMELESS_BYTES, 7);
+	files->nameless = open_in_dir("nameless", O_RDWR | O_CREAT);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", files->nameless);
+	files->nameless_again = open(path, O_RDONLY | O_CLOEXEC);
+	zoo_call(files->nameless_again >= 0, "open");
+	(void)snprintf(path, sizeof(path), "nameless");
+	zoo_call(unlinkat(files->directory, path, 0) == 0, "unlink");
+	files->memory = memfd_create("zoo", MFD_CLOEXEC);
+	zoo_call(files->memory >= 0, "memfd_create");
+	fill(files->nameless);
+	fill(files->memory);
+}
+
+static void check_own(int fd)
+{
+	static char bytes[NAMELESS_BYTES];
+	struct stat st;
+
+	zoo_call(lseek(fd, 0, SEEK_CUR) == NAMELESS_AT, "position");
+	zoo_call(fstat(fd, &st) == 0 && st.st_size == NAMELESS_BYTES &&
+			 S_ISREG(st.st_mode),
+		 "fstat");
+	zoo_call(pread(fd, bytes, NAMELESS_BYTES, 0) == NAMELESS_BYTES,
+		 "read of a file without a name");
+	zoo_filled(bytes, NAMELESS_BYTES, 7, "a file without a name");
+	/* It would grow twice if the other process had it, too. */
+	zoo_call(lseek(fd, 0, SEEK_END) == NAMELESS_BYTES, "lseek");
+	zoo_call(write(fd, "end", 3) == 3, "write");
+}
+
+static void check_nameless(const struct files *files)
+{
+	char end[4] = "";
+
+	check_own(files->nameless);
+	check_own(files->memory);
+	zoo_call(pread(files->nameless_again, end, 4, NAMELESS_BYTES) == 3,
+		 "read of a file without a name, opened twice");
+	zoo_check(!strcmp(end, "end"), "what was written is not there");
+	zoo_check(lseek(files->nameless_again, 0, SEEK_CUR) == 0,
+		  "the two positions are one");
+	zoo_check(write(files->nameless_again, "x", 1) == -1 && errno == EBADF,
+		  "a file that was opened for reading can be written");
+}
+
 static void open_all(struct files *files)
 {
 	files->input = open_in_dir("input", O_RDONLY);
@@ -63,6 +128,7 @@ static void open_all(struct files *files)
 	zoo_call(files->input_dup >= 0 && files->directory >= 0 &&
 			 files->null >= 0,
 		 "open");
+	open_nameless(files);
 }
 
 /* The next number at the common position of the two descriptors. */
@@ -145,8 +211,9 @@ int main(int argc, char **argv)
 		read_next(i % 2 ? files.input : files.input_dup, &next);
 	check_flags(&files);
 	append_lines(files.log);
+	check_nameless(&files);
 	check_process();
-	zoo_check(open("/dev/null", O_RDONLY | O_CLOEXEC) == files.null + 1,
+	zoo_check(open("/dev/null", O_RDONLY | O_CLOEXEC) == files.memory + 1,
 		  "a descriptor is open that this program never opened");
 	return zoo_end();
 }

@@ -66,7 +66,7 @@ static void a_deleted_file_is_refused_with_the_way_out(void **state)
 	const struct fate_choice choice = {
 		.fd = 7, .own_fd = -1, .path = "/tmp/other"};
 
-	add(&table, 7, IMAGE_FD_FILE, "/tmp/x (deleted)");
+	add(&table, 7, IMAGE_FD_FILE, "/tmp/x (deleted)")->size_bytes = 9;
 	assert_int_equal(decide(&table), -EOPNOTSUPP);
 	assert_non_null(strstr(table.why.text, "descriptor 7"));
 	assert_non_null(strstr(table.why.text, "/tmp/x"));
@@ -76,6 +76,31 @@ static void a_deleted_file_is_refused_with_the_way_out(void **state)
 	assert_int_equal(decide(&table), 0);
 	assert_int_equal(table.fates[0].kind, FATE_PATH);
 	assert_string_equal(table.fates[0].path, "/tmp/other");
+}
+
+static void a_deleted_file_lives_when_its_bytes_are_in_the_image(void **state)
+{
+	struct image_vma vma = {.kind = IMAGE_VMA_SHARED, .inode = 102};
+	struct table table = {0};
+	uint8_t bytes[9] = {0};
+
+	add(&table, 5, IMAGE_FD_FILE, "/tmp/empty (deleted)");
+	add(&table, 6, IMAGE_FD_FILE, "/tmp/x (deleted)")->size_bytes = 9;
+	table.fds[1].data = bytes;
+	table.fds[1].data_bytes = sizeof(bytes);
+	/* The memory that is mapped of it is all there is to know. */
+	add(&table, 7, IMAGE_FD_FILE, "/dev/shm/x (deleted)")->size_bytes = 9;
+	table.fds[2].inode = 102;
+	table.image.vmas = &vma;
+	table.image.nr_vmas = 1;
+	assert_int_equal(decide(&table), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(table.fates[i].kind, FATE_MEMFD);
+	table.fds[1].data_bytes = 8;
+	assert_int_equal(decide(&table), -EOPNOTSUPP);
+	table.fds[1].data_bytes = 9;
+	add(&table, 8, IMAGE_FD_DIR, "/tmp/dir (deleted)");
+	assert_int_equal(decide(&table), -EOPNOTSUPP);
 }
 
 static void unknown_kinds_are_refused(void **state)
@@ -237,6 +262,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_are_reopened),
 		cmocka_unit_test(a_deleted_file_is_refused_with_the_way_out),
+		cmocka_unit_test(
+			a_deleted_file_lives_when_its_bytes_are_in_the_image),
 		cmocka_unit_test(unknown_kinds_are_refused),
 		cmocka_unit_test(streams_of_stdio_are_the_loaders),
 		cmocka_unit_test(a_file_as_stdout_stays_a_file),

@@ -236,6 +236,28 @@ static void a_pipe_that_holds_too_much_is_unsupported(void **state)
 	image_free(image);
 }
 
+/* One that is too large, and five of which four fit into an image. */
+static void open_nameless(void *arg)
+{
+	for (int i = 0; i < 6; i++) {
+		put(openat(AT_FDCWD, dir_name, O_WRONLY | O_TMPFILE, 0600),
+		    FD_FILE + i);
+		if (ftruncate(FD_FILE + i, i ? 1 << 20 : (1 << 20) + 1))
+			_exit(99);
+	}
+}
+
+static void a_nameless_file_is_whole_or_not_there(void **state)
+{
+	struct image *image = image_after(open_nameless);
+
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(
+			must(image, FD_FILE + i, IMAGE_FD_FILE)->data_bytes,
+			i >= 1 && i <= 4 ? 1 << 20 : 0);
+	image_free(image);
+}
+
 static void open_counters(void *arg)
 {
 	const struct itimerspec when = {{1, 5}, {1000, 0}};
@@ -548,6 +570,7 @@ int main(void)
 		cmocka_unit_test(one_description_is_told_from_two),
 		cmocka_unit_test(pipes_keep_their_bytes),
 		cmocka_unit_test(a_pipe_that_holds_too_much_is_unsupported),
+		cmocka_unit_test(a_nameless_file_is_whole_or_not_there),
 		cmocka_unit_test(counters_and_timers_are_exact),
 		cmocka_unit_test(a_timer_that_runs_out_just_then_still_rings),
 		cmocka_unit_test(epoll_sets_are_read_once),
