@@ -179,7 +179,7 @@ enum image_fd_kind {
 	IMAGE_FD_EPOLL,
 	IMAGE_FD_TIMERFD,
 	IMAGE_FD_SIGNALFD,
-	IMAGE_FD_LISTENER, /* stream socket in listen() */
+	IMAGE_FD_LISTENER, /* stream socket in listen(), UDP without a peer */
 	IMAGE_FD_SOCKET,   /* dead in the child, but for a pair of its own */
 	IMAGE_FD_UNSUPPORTED,
 };

@@ -9,7 +9,7 @@
  *   unix sockets, connected, both in
  *   the image                         made anew, unread bytes put back
  *   other pipe, connected socket      dead: end of file, EPIPE
- *   listener                          bound anew
+ *   listener, UDP without a peer      bound anew
  *   eventfd, timerfd, signalfd, epoll made anew with their values
  *   memfd, deleted file               the memory that the image maps from it,
  *                                     or a memfd with the bytes of the image

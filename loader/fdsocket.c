@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -65,6 +66,67 @@ static int set_options(int sock, const struct image_fd *fd)
 	return 0;
 }
 
+/* Ports that the kernel gives to who asks for none: one is as good as another.
+ */
+static bool is_given_port(in_port_t port)
+{
+	CLEANUP_CLOSE int file = open("/proc/sys/net/ipv4/ip_local_port_range",
+				      O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
+	unsigned first, last;
+
+	return file >= 0 && read(file, text, sizeof(text) - 1) > 0 &&
+	       sscanf(text, "%u %u", &first, &last) == 2 &&
+	       ntohs(port) >= first && ntohs(port) <= last;
+}
+
+/*
+ * Never beside another socket on one port, as SO_REUSEADDR would allow: the
+ * last one gets what comes, and that would be the parent's.
+ */
+static int bind_datagrams(int sock, const struct image_fd *fd,
+			  union address *address)
+{
+	in_port_t *port = port_of(address);
+
+	if (!port || !*port)
+		return 0;
+	if (bind(sock, &address->any, fd->data_bytes) == 0)
+		return 0;
+	if (errno != EADDRINUSE || !is_given_port(*port))
+		return -1;
+	*port = 0;
+	return bind(sock, &address->any, fd->data_bytes);
+}
+
+static int wait_for_any(int sock, const struct image_fd *fd,
+			union address *address)
+{
+	const bool addr = fd->sockopts & IMAGE_SOCK_REUSEADDR;
+	const bool ports = fd->sockopts & IMAGE_SOCK_REUSEPORT;
+	const bool only = fd->sockopts & IMAGE_SOCK_V6ONLY;
+
+	if (fd->domain == AF_INET6 &&
+	    set_option(sock, IPPROTO_IPV6, IPV6_V6ONLY, only) < 0)
+		return -1;
+	if (bind_datagrams(sock, fd, address) < 0 ||
+	    set_option(sock, SOL_SOCKET, SO_REUSEADDR, addr) < 0)
+		return -1;
+	return set_option(sock, SOL_SOCKET, SO_REUSEPORT, ports);
+}
+
+static int start_listening(int sock, const struct image_fd *fd,
+			   union address *address)
+{
+	if (set_options(sock, fd) < 0 ||
+	    bind(sock, &address->any, fd->data_bytes) < 0 ||
+	    listen(sock, fd->backlog > 0 ? fd->backlog : BACKLOG_DEFAULT) < 0)
+		return -1;
+	if (!(fd->sockopts & IMAGE_SOCK_REUSEADDR))
+		(void)set_option(sock, SOL_SOCKET, SO_REUSEADDR, 0);
+	return 0;
+}
+
 static int refuse(const struct image_fd *fd, union address *address,
 		  struct why *why)
 {
@@ -104,12 +166,10 @@ int fdsocket_listen(const struct image_fd *fd,
 	memcpy(&address, fd->data, fd->data_bytes);
 	map_port(&address, options);
 	sock = socket(fd->domain, type, fd->protocol);
-	if (sock < 0 || set_options(sock, fd) < 0 ||
-	    bind(sock, &address.any, fd->data_bytes) < 0 ||
-	    listen(sock, fd->backlog > 0 ? fd->backlog : BACKLOG_DEFAULT) < 0)
+	if (sock < 0 ||
+	    (fd->type == SOCK_DGRAM ? wait_for_any(sock, fd, &address)
+				    : start_listening(sock, fd, &address)) < 0)
 		return refuse(fd, &address, why);
-	if (!(fd->sockopts & IMAGE_SOCK_REUSEADDR))
-		(void)set_option(sock, SOL_SOCKET, SO_REUSEADDR, 0);
 	return steal_fd(&sock);
 }
 

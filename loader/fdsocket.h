@@ -7,8 +7,10 @@
 #include "loader/fate.h"
 
 /*
- * A listening socket as @fd was, its port changed by options->ports.  Returns
- * the descriptor, or -errno with words: a port may be taken.
+ * A listening socket, or one for datagrams from anybody, as @fd was, its port
+ * changed by options->ports.  One for datagrams on a port that the kernel had
+ * chosen gets another when that one is taken.  Returns the descriptor, or -errno
+ * with words: a port may be taken.
  */
 int fdsocket_listen(const struct image_fd *fd,
 		    const struct fate_options *options, struct why *why);

@@ -76,17 +76,27 @@ static bool is_connected(int sock)
 	return !getpeername(sock, (struct sockaddr *)&address, &len);
 }
 
+/* Of UDP: who has no peer waits for any. */
+static bool waits_for_any(const struct image_fd *image_fd, bool connected)
+{
+	return (image_fd->domain == AF_INET || image_fd->domain == AF_INET6) &&
+	       image_fd->protocol == IPPROTO_UDP && !connected;
+}
+
 int sockets_look(int sock, struct image_fd *image_fd, bool *ret_settled)
 {
 	bool listens = option(sock, SOL_SOCKET, SO_ACCEPTCONN) != 0;
+	bool connected = !listens && is_connected(sock);
 
 	image_fd->domain = option(sock, SOL_SOCKET, SO_DOMAIN);
 	image_fd->type = option(sock, SOL_SOCKET, SO_TYPE);
 	image_fd->protocol = option(sock, SOL_SOCKET, SO_PROTOCOL);
 	image_fd->sockopts = sockopts_of(sock, image_fd->domain);
-	image_fd->kind = listens ? IMAGE_FD_LISTENER : IMAGE_FD_SOCKET;
+	image_fd->kind = listens || waits_for_any(image_fd, connected)
+				 ? IMAGE_FD_LISTENER
+				 : IMAGE_FD_SOCKET;
 	image_fd->backlog = listens ? backlog_of(sock, image_fd) : 0;
-	*ret_settled = listens || is_connected(sock);
+	*ret_settled = listens || connected;
 	return take_address(sock, image_fd);
 }
 

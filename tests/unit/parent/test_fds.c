@@ -451,7 +451,7 @@ static void sockets_have_their_addresses(void **state)
 	assert_int_equal(fd->domain, AF_UNIX);
 	assert_int_equal(fd->data_bytes, 12);
 	assert_memory_equal(fd->data + 2, "\0test-fds", 9);
-	fd = must(image, FD_UDP, IMAGE_FD_SOCKET);
+	fd = must(image, FD_UDP, IMAGE_FD_LISTENER);
 	assert_int_equal(fd->type, SOCK_DGRAM);
 	(void)must(image, FD_PAIR_A, IMAGE_FD_SOCKET);
 	image_free(image);
