@@ -20,8 +20,9 @@
  * Fill data of @image_fd, a regular file or memfd, if its path says that it was
  * deleted, with all its size_bytes.
  *
- * One that has more than IMAGE_FD_DATA_MAX or @left_bytes bytes, or that may
- * not be read, has no data then.  Returns how many bytes it has.
+ * One that has more than IMAGE_FD_DATA_MAX or @left_bytes bytes, that is open
+ * for writing only, or whose bytes are not at hand (on a disk alone, on another
+ * host) has no data then.  Returns how many bytes it has.
  */
 uint32_t fdbytes_read(struct fdlook *look, struct image_fd *image_fd,
 		      uint32_t left_bytes);

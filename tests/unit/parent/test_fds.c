@@ -240,7 +240,7 @@ static void a_pipe_that_holds_too_much_is_unsupported(void **state)
 static void open_nameless(void *arg)
 {
 	for (int i = 0; i < 6; i++) {
-		put(openat(AT_FDCWD, dir_name, O_WRONLY | O_TMPFILE, 0600),
+		put(openat(AT_FDCWD, dir_name, O_RDWR | O_TMPFILE, 0600),
 		    FD_FILE + i);
 		if (ftruncate(FD_FILE + i, i ? 1 << 20 : (1 << 20) + 1))
 			_exit(99);
