@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "common/arena.h"
 
@@ -225,4 +226,14 @@ bool image_fd_is_nameless(const struct image_fd *fd)
 {
 	return fd->kind == IMAGE_FD_MEMFD ||
 	       (fd->kind == IMAGE_FD_FILE && image_fd_is_deleted(fd));
+}
+
+bool image_fd_is_mapped_at(const struct image_fd *fd,
+			   const struct image_vma *vma)
+{
+	return vma->kind == IMAGE_VMA_SHARED &&
+	       (vma->flags & IMAGE_VMA_SHARED_MAP) && vma->inode == fd->inode &&
+	       ((vma->dev_major == major(fd->dev) &&
+		 vma->dev_minor == minor(fd->dev)) ||
+		!strcmp(vma->name, fd->path));
 }

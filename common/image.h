@@ -218,6 +218,14 @@ bool image_fd_is_deleted(const struct image_fd *fd);
 /* A memfd, or a regular file that was deleted: its process's alone. */
 bool image_fd_is_nameless(const struct image_fd *fd);
 
+/*
+ * Is @vma writable shared memory of the file behind @fd?  Numbers of inodes are
+ * a file system's own, and that of maps is not always the one of stat(2): then
+ * the names must agree.
+ */
+bool image_fd_is_mapped_at(const struct image_fd *fd,
+			   const struct image_vma *vma);
+
 enum image_sockopt {
 	IMAGE_SOCK_REUSEADDR = 1 << 0,
 	IMAGE_SOCK_REUSEPORT = 1 << 1,

@@ -122,6 +122,18 @@ const struct plan_object *areas_object(const struct plan *plan,
 	return find_object(plan, vma);
 }
 
+const struct plan_object *areas_object_of_fd(const struct plan *plan,
+					     const struct image_fd *fd)
+{
+	const struct image *image = plan->image;
+
+	for (uint32_t i = 0; image_fd_is_nameless(fd) && i < image->nr_vmas;
+	     i++)
+		if (image_fd_is_mapped_at(fd, &image->vmas[i]))
+			return find_object(plan, &image->vmas[i]);
+	return NULL;
+}
+
 static int note_object(struct plan *plan, const struct image_vma *vma)
 {
 	uint64_t bytes = vma->offset_bytes + vma_bytes(vma);
@@ -156,12 +168,14 @@ static void size_objects(struct plan *plan)
 {
 	const struct image *image = plan->image;
 
-	for (uint32_t i = 0; i < image->nr_fds; i++)
-		for (uint32_t k = 0; k < plan->nr_objects; k++)
-			if (image_fd_is_nameless(&image->fds[i]) &&
-			    image->fds[i].inode == plan->objects[k].inode)
-				plan->objects[k].bytes =
-					image->fds[i].size_bytes;
+	for (uint32_t i = 0; i < image->nr_fds; i++) {
+		const struct plan_object *object =
+			areas_object_of_fd(plan, &image->fds[i]);
+
+		if (object)
+			plan->objects[object - plan->objects].bytes =
+				image->fds[i].size_bytes;
+	}
 }
 
 int areas_find_objects(struct plan *plan)

@@ -11,6 +11,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* In so many pieces a file may be mapped; it is for memory, not for a puzzle.
+ */
+#define PIECES_MAX 256
+
 static bool writes(const struct image_fd *fd)
 {
 	return (fd->open_flags & O_ACCMODE) != O_RDONLY;
@@ -70,13 +74,32 @@ static int stdio_number(const struct image *image, const struct image_fd *fd)
 	return -1;
 }
 
-static bool is_mapped(const struct image *image, const struct image_fd *fd)
+/* How far the maps of @fd go on from byte @at; @at when none has it. */
+static uint64_t mapped_until(const struct image *image,
+			     const struct image_fd *fd, uint64_t at)
 {
-	for (uint32_t i = 0; i < image->nr_vmas; i++)
-		if (image->vmas[i].kind == IMAGE_VMA_SHARED &&
-		    image->vmas[i].inode == fd->inode)
-			return true;
-	return false;
+	for (uint32_t i = 0; i < image->nr_vmas; i++) {
+		const struct image_vma *vma = &image->vmas[i];
+		uint64_t bytes = vma->end - vma->start;
+
+		if (image_fd_is_mapped_at(fd, vma) && vma->offset_bytes <= at &&
+		    at - vma->offset_bytes < bytes)
+			return vma->offset_bytes + bytes;
+	}
+	return at;
+}
+
+/* All of it, or all that there is to know: what is mapped is in the image. */
+static bool has_bytes(const struct image *image, const struct image_fd *fd)
+{
+	uint64_t at = 0;
+
+	if (fd->data_bytes == fd->size_bytes)
+		return true;
+	for (int pieces = 0; at < fd->size_bytes && pieces < PIECES_MAX;
+	     pieces++)
+		at = mapped_until(image, fd, at);
+	return at >= fd->size_bytes;
 }
 
 static int refuse_fd(const struct image_fd *fd, const char *reason,
@@ -85,11 +108,6 @@ static int refuse_fd(const struct image_fd *fd, const char *reason,
 	return why_set(why, -EOPNOTSUPP,
 		       "descriptor %d (%s) %s: give another with --fd %d=PATH",
 		       fd->fd, fd->path, reason, fd->fd);
-}
-
-static bool has_bytes(const struct image *image, const struct image_fd *fd)
-{
-	return fd->data_bytes == fd->size_bytes || is_mapped(image, fd);
 }
 
 static int decide_file(const struct image *image, const struct image_fd *fd,

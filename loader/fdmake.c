@@ -197,15 +197,6 @@ static int open_again(int number, const struct image_fd *fd)
 				  O_CLOEXEC);
 }
 
-static int open_object(const struct plan *plan, const struct image_fd *fd)
-{
-	for (unsigned i = 0; i < plan->nr_objects; i++)
-		if (plan->objects[i].inode == fd->inode)
-			return open_again(
-				plan_fd(plan->facts, PLAN_SLOT_OBJECT + i), fd);
-	return -1;
-}
-
 /* The same file under a lower number, opened for itself, is made already. */
 static int open_earlier(const struct fdmake *make, const struct image_fd *fd)
 {
@@ -224,6 +215,10 @@ static int make_filled(const struct image_fd *fd)
 
 	int again;
 
+	if (fd->data_bytes != fd->size_bytes) {
+		errno = ENODATA;
+		return -1;
+	}
 	if (made < 0 || io_write_all(made, fd->data, fd->data_bytes))
 		return -1;
 	again = open_again(made, fd);
@@ -233,12 +228,21 @@ static int make_filled(const struct image_fd *fd)
 
 static int make_memfd(const struct fdmake *make, const struct image_fd *fd)
 {
-	int made = open_object(make->plan, fd);
+	const struct plan *plan = make->plan;
+	const struct plan_object *object = areas_object_of_fd(plan, fd);
+	int made;
 
-	if (made < 0)
+	if (object) {
+		made = open_again(
+			plan_fd(plan->facts,
+				PLAN_SLOT_OBJECT +
+					(unsigned)(object - plan->objects)),
+			fd);
+	} else {
 		made = open_earlier(make, fd);
-	if (made < 0)
-		made = make_filled(fd);
+		if (made < 0)
+			made = make_filled(fd);
+	}
 	if (made >= 0)
 		(void)lseek(made, (off_t)fd->pos_bytes, SEEK_SET);
 	return made;
@@ -300,7 +304,8 @@ int fdmake_one(const struct fdmake *make, uint32_t i)
 	case FATE_TERMINAL:
 		return open_terminal(make, fd);
 	case FATE_LISTENER:
-		return fdsocket_listen(fd, make->options, make->why);
+		return fdsocket_listen(make->plan->image, fd, make->options,
+				       make->why);
 	case FATE_DEAD_SOCKET:
 		made = fdsocket_dead(fd);
 		break;

@@ -35,15 +35,17 @@ static in_port_t *port_of(union address *address)
 	return NULL;
 }
 
-static void map_port(union address *address, const struct fate_options *options)
+/* Whether the user has chosen the port. */
+static bool map_port(union address *address, const struct fate_options *options)
 {
 	in_port_t *port = port_of(address);
 
 	for (unsigned i = 0; port && i < options->nr_ports; i++)
 		if (ntohs(*port) == options->ports[i].from) {
 			*port = htons(options->ports[i].to);
-			return;
+			return true;
 		}
+	return false;
 }
 
 static int set_option(int sock, int level, int name, int value)
@@ -80,39 +82,79 @@ static bool is_given_port(in_port_t port)
 	       ntohs(port) >= first && ntohs(port) <= last;
 }
 
-/*
- * Never beside another socket on one port, as SO_REUSEADDR would allow: the
- * last one gets what comes, and that would be the parent's.
+/* An address to wait at for datagrams, and who of the image is there already.
  */
-static int bind_datagrams(int sock, const struct image_fd *fd,
-			  union address *address)
-{
-	in_port_t *port = port_of(address);
+struct spot {
+	const struct image_fd *fd;
+	union address *address;
+	bool is_chosen; /* by the user: no other will do */
+	bool is_shared; /* with a lower descriptor of the same image */
+};
 
-	if (!port || !*port)
-		return 0;
-	if (bind(sock, &address->any, fd->data_bytes) == 0)
-		return 0;
-	if (errno != EADDRINUSE || !is_given_port(*port))
-		return -1;
-	*port = 0;
-	return bind(sock, &address->any, fd->data_bytes);
-}
-
-static int wait_for_any(int sock, const struct image_fd *fd,
-			union address *address)
+static int set_sharing(int sock, const struct image_fd *fd)
 {
 	const bool addr = fd->sockopts & IMAGE_SOCK_REUSEADDR;
 	const bool ports = fd->sockopts & IMAGE_SOCK_REUSEPORT;
-	const bool only = fd->sockopts & IMAGE_SOCK_V6ONLY;
 
-	if (fd->domain == AF_INET6 &&
-	    set_option(sock, IPPROTO_IPV6, IPV6_V6ONLY, only) < 0)
-		return -1;
-	if (bind_datagrams(sock, fd, address) < 0 ||
-	    set_option(sock, SOL_SOCKET, SO_REUSEADDR, addr) < 0)
+	if (set_option(sock, SOL_SOCKET, SO_REUSEADDR, addr) < 0)
 		return -1;
 	return set_option(sock, SOL_SOCKET, SO_REUSEPORT, ports);
+}
+
+static int bind_datagrams(int sock, const struct spot *spot)
+{
+	in_port_t *port = port_of(spot->address);
+	in_port_t wanted = port ? *port : 0;
+	int bound;
+
+	if (!wanted)
+		return 0;
+	bound = bind(sock, &spot->address->any, spot->fd->data_bytes);
+	if (bound == 0 || errno != EADDRINUSE || spot->is_chosen ||
+	    !is_given_port(wanted))
+		return bound;
+	*port = 0;
+	bound = bind(sock, &spot->address->any, spot->fd->data_bytes);
+	*port = wanted;
+	return bound;
+}
+
+/*
+ * Never beside another socket on one port, as SO_REUSEADDR would allow: the
+ * last one gets what comes, and that would be the parent's.  Beside one of the
+ * same image, which has got the port for itself, is where it was.
+ */
+static int wait_for_any(int sock, const struct spot *spot)
+{
+	const struct image_fd *fd = spot->fd;
+
+	if (fd->domain == AF_INET6 &&
+	    set_option(sock, IPPROTO_IPV6, IPV6_V6ONLY,
+		       !!(fd->sockopts & IMAGE_SOCK_V6ONLY)) < 0)
+		return -1;
+	if (spot->is_shared && set_sharing(sock, fd) < 0)
+		return -1;
+	return bind_datagrams(sock, spot) < 0 ? -1 : set_sharing(sock, fd);
+}
+
+/* Is a lower descriptor of the image, which is made already, there? */
+static bool is_own(const struct image *image, const struct spot *spot)
+{
+	const struct image_fd *fd = spot->fd;
+
+	for (uint32_t i = 0; &image->fds[i] < fd; i++) {
+		const struct image_fd *other = &image->fds[i];
+		union address has;
+		socklen_t len = sizeof(has);
+
+		if (other->kind == fd->kind && other->type == fd->type &&
+		    other->data_bytes == fd->data_bytes &&
+		    !memcmp(other->data, fd->data, fd->data_bytes) &&
+		    !getsockname(other->fd, &has.any, &len) &&
+		    len == fd->data_bytes && !memcmp(&has, spot->address, len))
+			return true;
+	}
+	return false;
 }
 
 static int start_listening(int sock, const struct image_fd *fd,
@@ -149,10 +191,11 @@ static int refuse(const struct image_fd *fd, union address *address,
 		       strerror(-error), fd->fd);
 }
 
-int fdsocket_listen(const struct image_fd *fd,
+int fdsocket_listen(const struct image *image, const struct image_fd *fd,
 		    const struct fate_options *options, struct why *why)
 {
 	union address address;
+	struct spot spot = {.fd = fd, .address = &address};
 	int type = fd->type | SOCK_CLOEXEC |
 		   (fd->open_flags & O_NONBLOCK ? SOCK_NONBLOCK : 0);
 	CLEANUP_CLOSE int sock = -1;
@@ -164,10 +207,11 @@ int fdsocket_listen(const struct image_fd *fd,
 			       "descriptor %d listens on an unknown address",
 			       fd->fd);
 	memcpy(&address, fd->data, fd->data_bytes);
-	map_port(&address, options);
+	spot.is_chosen = map_port(&address, options);
+	spot.is_shared = fd->type == SOCK_DGRAM && is_own(image, &spot);
 	sock = socket(fd->domain, type, fd->protocol);
 	if (sock < 0 ||
-	    (fd->type == SOCK_DGRAM ? wait_for_any(sock, fd, &address)
+	    (fd->type == SOCK_DGRAM ? wait_for_any(sock, &spot)
 				    : start_listening(sock, fd, &address)) < 0)
 		return refuse(fd, &address, why);
 	return steal_fd(&sock);

@@ -95,15 +95,41 @@ static int trim(const struct plan *plan)
 	return 0;
 }
 
+/* What is not mapped of a file without a name came with its descriptor. */
+static int put_bytes(const struct plan *plan)
+{
+	const struct image *image = plan->image;
+
+	for (uint32_t i = 0; i < image->nr_fds; i++) {
+		const struct image_fd *fd = &image->fds[i];
+		const struct plan_object *object =
+			fd->data_bytes == fd->size_bytes
+				? areas_object_of_fd(plan, fd)
+				: NULL;
+		int to = object ? object_fd(plan,
+					    (unsigned)(object - plan->objects))
+				: -1;
+
+		if (object &&
+		    pwrite(to, fd->data, fd->data_bytes, 0) != fd->data_bytes)
+			return -EIO;
+	}
+	return 0;
+}
+
 static int fill_all(const struct plan *plan, const struct imagedir *dir,
 		    struct why *why)
 {
 	const struct image *image = plan->image;
+	int error = put_bytes(plan);
 
+	if (error)
+		return why_set(why, error, "filling files without a name: %s",
+			       strerror(-error));
 	for (uint32_t i = 0; i < image->nr_vmas; i++) {
 		const struct image_vma *vma = &image->vmas[i];
-		int error = 0;
 
+		error = 0;
 		if (areas_choose(image, vma, PLAN_MEMORY_SHARED) ==
 		    AREAS_OBJECT)
 			error = fill_vma(plan, dir, vma);

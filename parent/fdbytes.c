@@ -2,8 +2,10 @@
 #include "parent/fdbytes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
@@ -11,40 +13,75 @@
 
 #include "common/cleanup.h"
 
-/* Memory, or a file system whose deleted files are memory or on a local disk.
- */
+#define WARM_BYTES 65536
+
+/* File systems of memory, and those of a disk that know RWF_NOWAIT. */
 static bool is_near(int file)
+{
+	static const long near[] = {TMPFS_MAGIC,       RAMFS_MAGIC,
+				    EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,
+				    BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC};
+	struct statfs fs;
+
+	if (fstatfs(file, &fs))
+		return false;
+	for (size_t i = 0; i < sizeof(near) / sizeof(*near); i++)
+		if ((long)fs.f_type == near[i])
+			return true;
+	return false;
+}
+
+static bool is_memory(int file)
 {
 	struct statfs fs;
 
 	return !fstatfs(file, &fs) &&
-	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ||
-		fs.f_type == OVERLAYFS_SUPER_MAGIC);
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
-/*
- * The target stands still: what is not in memory, or would be asked of another
- * host, is not waited for.
- */
+static void warm(int file, size_t bytes)
+{
+	char piece[WARM_BYTES];
+
+	for (size_t at = 0; at < bytes; at += sizeof(piece))
+		if (pread(file, piece, sizeof(piece), (off_t)at) <= 0)
+			return;
+}
+
+int fdbytes_open(struct fdlook *look, const struct image_fd *image_fd)
+{
+	CLEANUP_CLOSE int file = -1;
+	char name[16];
+
+	if (!image_fd_is_nameless(image_fd) ||
+	    image_fd->size_bytes > IMAGE_FD_DATA_MAX)
+		return -1;
+	(void)snprintf(name, sizeof(name), "%d", image_fd->fd);
+	file = openat(look->fd_dir, name,
+		      O_RDONLY | O_NOATIME | O_CLOEXEC | O_NONBLOCK);
+	if (file < 0 || !is_near(file))
+		return -1;
+	warm(file, image_fd->size_bytes);
+	return steal_fd(&file);
+}
+
+/* Of memory there is nothing to wait for, and it does not know the flag. */
 static ssize_t read_at(int file, uint8_t *to, size_t len, size_t at)
 {
 	struct iovec bytes = {to, len};
 	ssize_t got = preadv2(file, &bytes, 1, (off_t)at, RWF_NOWAIT);
 
-	if (got < 0 && errno == EOPNOTSUPP && is_near(file))
+	if (got < 0 && errno == EOPNOTSUPP && is_memory(file))
 		got = pread(file, to, len, (off_t)at);
 	return got;
 }
 
-static uint8_t *read_whole(struct fdlook *look, const struct image_fd *image_fd)
+static uint8_t *read_whole(int file, size_t bytes)
 {
-	CLEANUP_CLOSE int file = fdlook_copy(look, image_fd->fd);
-	CLEANUP_FREE uint8_t *data = NULL;
+	CLEANUP_FREE uint8_t *data = malloc(bytes);
 
-	data = file < 0 ? NULL : malloc(image_fd->size_bytes);
-	for (size_t at = 0; data && at < image_fd->size_bytes;) {
-		ssize_t got =
-			read_at(file, data + at, image_fd->size_bytes - at, at);
+	for (size_t at = 0; data && at < bytes;) {
+		ssize_t got = read_at(file, data + at, bytes - at, at);
 
 		if (got <= 0)
 			return NULL;
@@ -53,15 +90,14 @@ static uint8_t *read_whole(struct fdlook *look, const struct image_fd *image_fd)
 	return steal_ptr(&data);
 }
 
-uint32_t fdbytes_read(struct fdlook *look, struct image_fd *image_fd,
-		      uint32_t left_bytes)
+uint32_t fdbytes_read(int file, struct image_fd *image_fd, uint32_t max_bytes)
 {
-	if (!image_fd_is_nameless(image_fd) || image_fd->same_as >= 0 ||
-	    !image_fd->size_bytes || image_fd->size_bytes > left_bytes ||
+	if (file < 0 || !image_fd->size_bytes ||
+	    image_fd->size_bytes > max_bytes ||
 	    image_fd->size_bytes > IMAGE_FD_DATA_MAX)
 		return 0;
 	free(image_fd->data);
-	image_fd->data = read_whole(look, image_fd);
+	image_fd->data = read_whole(file, image_fd->size_bytes);
 	image_fd->data_bytes =
 		image_fd->data ? (uint32_t)image_fd->size_bytes : 0;
 	return image_fd->data_bytes;

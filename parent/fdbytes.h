@@ -2,9 +2,14 @@
 /*
  * fdbytes.h - the bytes of a file that no path leads to any more
  *
- * Above: fds.c, inside the pause.  A temporary file that was deleted when it
- * was opened, or a memfd, is its process's alone: nothing else of the image
- * could bring it back.
+ * A temporary file that was deleted when it was opened, or a memfd, is its
+ * process's alone: nothing else of the image could bring it back.
+ *
+ *   fdbytes_open()  target runs    may wait for a disk; brings the bytes into
+ *                                  memory
+ *   fdbytes_read()  target paused  takes only what is there
+ *
+ * Above: fds.c.
  */
 #pragma once
 
@@ -17,12 +22,18 @@
 #define FDBYTES_MAX (4u << 20)
 
 /*
- * Fill data of @image_fd, a regular file or memfd, if its path says that it was
- * deleted, with all its size_bytes.
+ * A descriptor to read the file behind @image_fd by, for the caller to close,
+ * or -1: it has a name, or more than IMAGE_FD_DATA_MAX bytes, may not be read,
+ * or lies where a read may wait for another host.
  *
- * One that has more than IMAGE_FD_DATA_MAX or @left_bytes bytes, that is open
- * for writing only, or whose bytes are not at hand (on a disk alone, on another
- * host) has no data then.  Returns how many bytes it has.
+ * It is a description of our own: neither the target's position nor the time of
+ * the last access changes.
  */
-uint32_t fdbytes_read(struct fdlook *look, struct image_fd *image_fd,
-		      uint32_t left_bytes);
+int fdbytes_open(struct fdlook *look, const struct image_fd *image_fd);
+
+/*
+ * Fill data of @image_fd from @file, of fdbytes_open(), with all its
+ * size_bytes; with nothing if these are more than IMAGE_FD_DATA_MAX or
+ * @max_bytes, or not in memory.  Returns how many bytes it has.
+ */
+uint32_t fdbytes_read(int file, struct image_fd *image_fd, uint32_t max_bytes);

@@ -145,3 +145,10 @@ int fdinfo_parse(int32_t fd, const char *text, size_t len_bytes,
 	*ret_info = info;
 	return 0;
 }
+
+bool fdinfo_may_tick(const struct fdinfo *old, const struct fdinfo *now,
+		     uint64_t passed_ns)
+{
+	return (now->has & FDINFO_TIMERFD) && !now->value && !now->value_ns &&
+	       !now->interval_ns && old->value_ns && passed_ns >= old->value_ns;
+}

@@ -35,7 +35,14 @@ static int open_dir(pid_t pid, const char *name)
 
 int fdlook_open(pid_t pid, struct fdlook *look)
 {
-	*look = (struct fdlook){pid, -1, -1, -1, -1, NULL, TEXT_BYTES_FIRST};
+	*look = (struct fdlook){
+		.pid = pid,
+		.pid_fd = -1,
+		.fd_dir = -1,
+		.fdinfo_dir = -1,
+		.diag_fd = -1,
+		.buf_bytes = TEXT_BYTES_FIRST,
+	};
 	look->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (look->pid_fd < 0)
 		return -errno;
@@ -56,7 +63,8 @@ void fdlook_close(struct fdlook *look)
 	cleanup_close(&look->fdinfo_dir);
 	cleanup_close(&look->diag_fd);
 	free(look->buf);
-	*look = (struct fdlook){0, -1, -1, -1, -1, NULL, 0};
+	look->buf = NULL;
+	look->buf_bytes = 0;
 }
 
 static const char *name_of(int32_t fd, char name[16])
@@ -122,20 +130,23 @@ int fdlook_info(struct fdlook *look, int32_t fd, struct fdinfo *ret_info,
 
 int fdlook_stat(struct fdlook *look, struct image_fd *image_fd)
 {
-	struct stat st;
+	/* Who stands still does not wait for what another host says. */
+	const int how = look->hurries ? AT_STATX_DONT_SYNC : 0;
+	struct statx st;
 	char name[16];
 
-	if (fstatat(look->fd_dir, name_of(image_fd->fd, name), &st, 0))
+	if (statx(look->fd_dir, name_of(image_fd->fd, name), how,
+		  STATX_BASIC_STATS, &st))
 		return -ENOENT;
-	image_fd->dev = st.st_dev;
-	image_fd->inode = st.st_ino;
-	image_fd->mode = st.st_mode;
-	image_fd->size_bytes = (uint64_t)st.st_size;
-	image_fd->mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u +
-			     (uint64_t)st.st_mtim.tv_nsec;
+	image_fd->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	image_fd->inode = st.stx_ino;
+	image_fd->mode = st.stx_mode;
+	image_fd->size_bytes = st.stx_size;
+	image_fd->mtime_ns = (uint64_t)st.stx_mtime.tv_sec * 1000000000u +
+			     st.stx_mtime.tv_nsec;
 	/* Of a character device, its number says more than where it lies. */
-	if (S_ISCHR(st.st_mode))
-		image_fd->dev = st.st_rdev;
+	if (S_ISCHR(st.stx_mode))
+		image_fd->dev = makedev(st.stx_rdev_major, st.stx_rdev_minor);
 	return 0;
 }
 
@@ -238,12 +249,23 @@ static uint64_t peer_of(struct fdlook *look, const struct image_fd *image_fd)
 {
 	uint64_t peer;
 
-	if (look->diag_fd < 0)
+	if (look->diag_fd < 0 && !look->hurries)
 		look->diag_fd = unixpeer_open(look->pid);
 	if (look->diag_fd < 0 ||
 	    unixpeer_of(look->diag_fd, image_fd->inode, &peer))
 		return 0;
 	return peer;
+}
+
+int fdlook_peek(struct fdlook *look, struct image_fd *image_fd,
+		uint32_t max_bytes)
+{
+	CLEANUP_CLOSE int copy = -1;
+
+	if (peer_of(look, image_fd) != image_fd->value)
+		return -ENOENT;
+	copy = fdlook_copy(look, image_fd->fd);
+	return copy < 0 ? copy : sockets_peek(copy, image_fd, max_bytes);
 }
 
 static int ask_socket(struct fdlook *look, int copy, struct image_fd *image_fd,

@@ -21,6 +21,7 @@ struct fdlook {
 	pid_t pid;
 	int pid_fd, fd_dir, fdinfo_dir;
 	int diag_fd; /* from the first pair of unix sockets on */
+	bool hurries; /* the target stands still: open nothing, load nothing */
 	char *buf; /* for fdinfo texts, kept from look to look */
 	size_t buf_bytes;
 };
@@ -46,6 +47,13 @@ int fdlook_identify(struct fdlook *look, struct image_fd *image_fd,
 
 /* Only dev, inode, mode, size_bytes and mtime_ns.  0 or -ENOENT. */
 int fdlook_stat(struct fdlook *look, struct image_fd *image_fd);
+
+/*
+ * sockets_peek() into the unix socket @image_fd, whose value is its peer; also
+ * -ENOENT if that is its peer no more, or a direction was shut down.
+ */
+int fdlook_peek(struct fdlook *look, struct image_fd *image_fd,
+		uint32_t max_bytes);
 
 /*
  * A copy of @fd (close-on-exec) that the caller closes at once, or -errno.

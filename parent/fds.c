@@ -13,7 +13,6 @@
 #include "parent/fdbytes.h"
 #include "parent/fdlook.h"
 #include "parent/fdpipe.h"
-#include "parent/sockets.h"
 
 /* The interrupt of a timer that runs out was 4.3 ms late at most, of 5000. */
 #define TICK_MS 10
@@ -21,9 +20,10 @@
 struct row {
 	struct image_fd image;
 	struct fdinfo info;
-	uint64_t looked_ns;
+	uint64_t looked_ns; /* a moment before info was true */
 	bool settled;
 	struct fdpipe pipe;
+	int nameless; /* fdbytes_open() */
 };
 
 struct fds {
@@ -34,15 +34,18 @@ struct fds {
 	uint32_t cap_numbers;
 	struct fdinfo_watches watches;
 	bool paused;
+	uint64_t ticks_by_ns; /* when to wait for timers' ticks no more */
+	uint32_t left_bytes;  /* that may still be read inside the pause */
 };
 
-static const struct row empty_row = {.pipe.reader = -1};
+static const struct row empty_row = {.pipe.reader = -1, .nameless = -1};
 
 static void free_row(struct row *row)
 {
 	free(row->image.path);
 	free(row->image.data);
 	fdpipe_close(&row->pipe);
+	cleanup_close(&row->nameless);
 	*row = empty_row;
 }
 
@@ -85,12 +88,13 @@ static bool is_same(const struct row *row, const struct fdinfo *info)
 }
 
 /* What /proc/PID/fdinfo said, into the image's words. */
-static void take_info(struct row *row, const struct fdinfo *info)
+static void take_info(struct row *row, const struct fdinfo *info,
+		      uint64_t looked_ns)
 {
 	struct image_fd *image = &row->image;
 
 	row->info = *info;
-	row->looked_ns = io_monotonic_ns();
+	row->looked_ns = looked_ns;
 	image->open_flags = info->flags & ~(uint32_t)O_CLOEXEC;
 	image->cloexec = info->flags & O_CLOEXEC;
 	image->pos_bytes = info->pos_bytes;
@@ -105,7 +109,11 @@ static void take_info(struct row *row, const struct fdinfo *info)
 
 static int identify(struct fds *fds, struct row *row, struct refusal *why)
 {
-	return fdlook_identify(&fds->look, &row->image, &row->settled, why);
+	int rc = fdlook_identify(&fds->look, &row->image, &row->settled, why);
+
+	if (rc == 0 && !fds->paused && row->nameless < 0)
+		row->nameless = fdbytes_open(&fds->look, &row->image);
+	return rc;
 }
 
 /* Bring a row of an earlier look up to date.  -ENOENT: it is another file. */
@@ -114,7 +122,7 @@ static int refresh_row(struct fds *fds, struct row *row,
 {
 	if (!is_same(row, info))
 		return -ENOENT;
-	take_info(row, info);
+	take_info(row, info, 0);
 	if (!row->settled)
 		return identify(fds, row, why);
 	if (S_ISREG(row->image.mode))
@@ -136,18 +144,16 @@ static int confirm_row(struct fds *fds, const struct row *row)
 	return row->image.kind == IMAGE_FD_UNSUPPORTED ? 0 : -ENOENT;
 }
 
-/*
- * A timer that runs out shows no time left before it shows a tick, which comes
- * with an interrupt, maybe of another CPU; and so does one whose tick was read.
- * Told apart by waiting, or a child would wait for its tick for ever; only of a
- * timer that was to run out since it was looked at.
- */
-static bool may_tick_yet(const struct row *old, const struct fdinfo *info)
+/* All timers together: the first that waits begins the time for them. */
+static int ticks_within_ms(struct fds *fds)
 {
-	return (info->has & FDINFO_TIMERFD) && is_same(old, info) &&
-	       !info->value && !info->value_ns && !info->interval_ns &&
-	       old->info.value_ns &&
-	       io_monotonic_ns() >= old->looked_ns + old->info.value_ns;
+	uint64_t now = io_monotonic_ns();
+
+	if (!fds->ticks_by_ns)
+		fds->ticks_by_ns = now + TICK_MS * 1000000ull;
+	return now < fds->ticks_by_ns
+		       ? (int)((fds->ticks_by_ns - now) / 1000000 + 1)
+		       : 0;
 }
 
 static int look_info(struct fds *fds, int32_t fd, const struct row *old,
@@ -155,8 +161,10 @@ static int look_info(struct fds *fds, int32_t fd, const struct row *old,
 {
 	int rc = fdlook_info(&fds->look, fd, ret_info, &fds->watches);
 
-	if (rc || !fds->paused || !old || !may_tick_yet(old, ret_info) ||
-	    !fdlook_wait(&fds->look, fd, TICK_MS))
+	if (rc || !fds->paused || !old || !is_same(old, ret_info) ||
+	    !fdinfo_may_tick(&old->info, ret_info,
+			     io_monotonic_ns() - old->looked_ns) ||
+	    !fdlook_wait(&fds->look, fd, ticks_within_ms(fds)))
 		return rc;
 	return fdlook_info(&fds->look, fd, ret_info, &fds->watches);
 }
@@ -168,6 +176,7 @@ static int look_info(struct fds *fds, int32_t fd, const struct row *old,
 static int look_row(struct fds *fds, int32_t fd, struct row *old,
 		    struct row *row, struct refusal *why)
 {
+	const uint64_t looked_ns = io_monotonic_ns();
 	struct fdinfo info;
 	int rc = look_info(fds, fd, old, &info);
 
@@ -179,7 +188,7 @@ static int look_row(struct fds *fds, int32_t fd, struct row *old,
 		return 0;
 	}
 	row->image.fd = fd;
-	take_info(row, &info);
+	take_info(row, &info, looked_ns);
 	rc = identify(fds, row, why);
 	return rc || fds->paused ? rc : confirm_row(fds, row);
 }
@@ -349,44 +358,55 @@ static void join_files(struct fds *fds, struct row **files)
 	}
 }
 
-static bool has_socket(const struct fds *fds, uint64_t inode)
+/* Is there a socket of this number among @files, which is sorted by inode? */
+static bool has_socket(const struct fds *fds, struct row **files,
+		       uint64_t inode)
 {
-	for (uint32_t i = 0; i < fds->nr; i++)
-		if (fds->rows[i].image.kind == IMAGE_FD_SOCKET &&
-		    fds->rows[i].image.inode == inode)
-			return true;
-	return false;
+	uint32_t low = 0, high = fds->nr;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (files[middle]->info.ino < inode)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < fds->nr && files[low]->info.ino == inode &&
+	       files[low]->image.kind == IMAGE_FD_SOCKET;
 }
 
 /* Of a pair that has both its ends here, what is on its way belongs to it. */
-static int peek_unread(struct fds *fds, struct row *row)
+static int peek_unread(struct fds *fds, struct row **files, struct row *row)
 {
-	CLEANUP_CLOSE int copy = -1;
+	int rc = row->image.same_as < 0 &&
+				 has_socket(fds, files, row->image.value)
+			 ? fdlook_peek(&fds->look, &row->image, fds->left_bytes)
+			 : -ENOENT;
 
-	if (!has_socket(fds, row->image.value))
-		return -ENOENT;
-	copy = fdlook_copy(&fds->look, row->image.fd);
-	return copy < 0 ? copy : sockets_peek(copy, &row->image);
+	if (rc == 0)
+		fds->left_bytes -= row->image.data_bytes;
+	return rc;
 }
 
-static void join_pairs(struct fds *fds)
+static void join_pairs(struct fds *fds, struct row **files)
 {
 	for (uint32_t i = 0; i < fds->nr; i++) {
 		struct row *row = &fds->rows[i];
 
 		if (row->image.kind == IMAGE_FD_SOCKET && row->image.value &&
-		    (row->image.same_as >= 0 || peek_unread(fds, row)))
+		    peek_unread(fds, files, row))
 			row->image.value = 0;
 	}
 }
 
 static void keep_nameless(struct fds *fds)
 {
-	uint32_t left_bytes = FDBYTES_MAX;
-
 	for (uint32_t i = 0; i < fds->nr; i++)
-		left_bytes -= fdbytes_read(&fds->look, &fds->rows[i].image,
-					   left_bytes);
+		if (fds->rows[i].image.same_as < 0)
+			fds->left_bytes -= fdbytes_read(fds->rows[i].nameless,
+							&fds->rows[i].image,
+							fds->left_bytes);
 }
 
 int fds_capture(struct fds *fds, struct refusal *why)
@@ -395,6 +415,8 @@ int fds_capture(struct fds *fds, struct refusal *why)
 	int rc;
 
 	fds->paused = true;
+	fds->look.hurries = true;
+	fds->left_bytes = FDBYTES_MAX;
 	rc = look_all(fds, why);
 	if (rc)
 		return rc;
@@ -405,7 +427,7 @@ int fds_capture(struct fds *fds, struct refusal *why)
 		files[i] = &fds->rows[i];
 	qsort_r(files, fds->nr, sizeof(*files), compare_files, &fds->look);
 	join_files(fds, files);
-	join_pairs(fds);
+	join_pairs(fds, files);
 	keep_nameless(fds);
 	return 0;
 }

@@ -80,6 +80,7 @@ static bool is_connected(int sock)
 static bool waits_for_any(const struct image_fd *image_fd, bool connected)
 {
 	return (image_fd->domain == AF_INET || image_fd->domain == AF_INET6) &&
+	       image_fd->type == SOCK_DGRAM &&
 	       image_fd->protocol == IPPROTO_UDP && !connected;
 }
 
@@ -113,25 +114,48 @@ static int peek(int sock, uint8_t *data, size_t unread_bytes)
 		       : -EOPNOTSUPP;
 }
 
-int sockets_peek(int sock, struct image_fd *image_fd)
+/* Messages may be empty, so that a count of bytes tells nothing. */
+static bool has_message(int sock)
 {
-	CLEANUP_FREE uint8_t *data = NULL;
-	int unread = 0, rc = 0;
+	return recv(sock, NULL, 0, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	       errno != EAGAIN;
+}
 
+/* -EOPNOTSUPP where our looking would be seen, or sees too little. */
+static int count_unread(int sock, const struct image_fd *image_fd,
+			uint32_t max_bytes, uint32_t *ret)
+{
+	int unread = 0, peek_off = -1;
+	socklen_t len = sizeof(peek_off);
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEEK_OFF, &peek_off, &len) == 0 &&
+	    peek_off >= 0)
+		return -EOPNOTSUPP;
+	if (image_fd->type != SOCK_STREAM && has_message(sock))
+		return -EOPNOTSUPP;
 	if (ioctl(sock, FIONREAD, &unread))
 		return -errno;
-	if (unread > (int)IMAGE_FD_DATA_MAX)
+	if (unread < 0 || (uint32_t)unread > IMAGE_FD_DATA_MAX ||
+	    (uint32_t)unread > max_bytes)
 		return -EFBIG;
-	if (unread > 0 && image_fd->type != SOCK_STREAM)
-		return -EOPNOTSUPP;
-	if (unread > 0) {
-		data = malloc((size_t)unread);
-		rc = data ? peek(sock, data, (size_t)unread) : -ENOMEM;
+	*ret = (uint32_t)unread;
+	return 0;
+}
+
+int sockets_peek(int sock, struct image_fd *image_fd, uint32_t max_bytes)
+{
+	CLEANUP_FREE uint8_t *data = NULL;
+	uint32_t unread = 0;
+	int rc = count_unread(sock, image_fd, max_bytes, &unread);
+
+	if (rc == 0 && unread) {
+		data = malloc(unread);
+		rc = data ? peek(sock, data, unread) : -ENOMEM;
 	}
 	if (rc)
 		return rc;
 	free(image_fd->data);
 	image_fd->data = steal_ptr(&data);
-	image_fd->data_bytes = (uint32_t)unread;
+	image_fd->data_bytes = unread;
 	return 0;
 }

@@ -24,12 +24,13 @@ int sockets_look(int sock, struct image_fd *image_fd, bool *ret_settled);
 
 /*
  * Fill data of @image_fd with what is unread in @sock, a connected unix socket,
- * which keeps it.
+ * which keeps it: @max_bytes at most.
  *
  * Returns 0, or
- *   -EFBIG       more than IMAGE_FD_DATA_MAX bytes
+ *   -EFBIG       more than IMAGE_FD_DATA_MAX or @max_bytes bytes
  *   -EOPNOTSUPP  descriptors are on their way too, or messages with bounds,
- *                of which MSG_PEEK shows one
+ *                of which MSG_PEEK shows one, or to peek would leave a trace
+ *                (SO_PEEK_OFF)
  *   -ENOMEM, -errno
  */
-int sockets_peek(int sock, struct image_fd *image_fd);
+int sockets_peek(int sock, struct image_fd *image_fd, uint32_t max_bytes);

@@ -19,12 +19,20 @@
 
 #define ANSWER_BYTES 1024
 
+/*
+ * Connected to the kernel: in a namespace of theirs others may send to us, too,
+ * and are refused then.
+ */
 static int open_diag(void)
 {
-	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC,
-			NETLINK_SOCK_DIAG);
+	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	CLEANUP_CLOSE int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC,
+				      NETLINK_SOCK_DIAG);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0 ||
+	    connect(fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+		return -errno;
+	return steal_fd(&fd);
 }
 
 static int open_space(const char *process)
@@ -75,7 +83,8 @@ static int parse_attributes(const struct nlmsghdr *head, uint64_t *ret_peer)
 {
 	const struct unix_diag_msg *msg = NLMSG_DATA(head);
 	const struct rtattr *at = (const void *)(msg + 1);
-	size_t left = head->nlmsg_len - NLMSG_LENGTH(sizeof(*msg));
+	/* Signed: the last step may go beyond the end. */
+	int left = (int)(head->nlmsg_len - NLMSG_LENGTH(sizeof(*msg)));
 	uint64_t peer = 0;
 	uint8_t shut = 0;
 
@@ -131,7 +140,8 @@ int unixpeer_of(int diag_fd, uint64_t inode, uint64_t *ret_peer)
 	_Alignas(8) uint8_t answer[ANSWER_BYTES];
 	ssize_t len = send(diag_fd, &question, sizeof(question), 0);
 
+	/* The kernel has answered when send() returns. */
 	if (len == (ssize_t)sizeof(question))
-		len = recv(diag_fd, answer, sizeof(answer), 0);
+		len = recv(diag_fd, answer, sizeof(answer), MSG_DONTWAIT);
 	return len < 0 ? -errno : unixpeer_parse(answer, (size_t)len, ret_peer);
 }

@@ -4,7 +4,7 @@
 # port elsewhere, never beside the parent's here
 . "$(dirname "$0")/lib.sh"
 need_tools mitosisfs mitosis-load
-need_programs python3 nsenter unshare ip
+need_programs python3 nsenter unshare ip ss
 
 server=$(shuf -n 1 -i 20000-29999) # a port that nobody is given by chance
 
@@ -14,6 +14,11 @@ import socket
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 server.bind(('127.0.0.1', $server))
+# Two of a group on the port above, as DNS servers have one for each CPU.
+group = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in '12']
+for one in group:
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    one.bind(('127.0.0.1', $server + 2))
 client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 client.sendto(b'', ('127.0.0.1', 9))
 print('ready')
@@ -53,6 +58,8 @@ for i in 2 3; do
 	got=$(ask "$server" child nsenter -n -t "$(cat elsewhere.pid)")
 	[ "$got" = "$i child $port" ] || fail "the child says '$got'"
 done
+group=$(nsenter -n -t "$(cat elsewhere.pid)" ss -Hlun "sport = $((server + 2))" | wc -l)
+[ "$group" = 2 ] || fail "the child has $group of the two sockets on one port"
 kill -KILL "$loader"
 
 # Here the parent keeps what is its.
@@ -62,6 +69,7 @@ timeout 20 "$tools/mitosis-load" "$mnt/image" >/dev/null 2>why.txt || status=$?
 grep -q -- "--port $server=OTHER" why.txt || fail "it does not say what to do"
 other=$((server + 1))
 start here "$tools/mitosis-load" --port "$server=$other" \
+	--port "$((server + 2))=$((server + 3))" \
 	--pid-file "$dir/here.pid" "$mnt/image"
 loader=$pid
 wait_for 20 test -s here.pid -o ! -e "/proc/$loader"

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include <cmocka.h>
 
@@ -80,7 +81,11 @@ static void a_deleted_file_is_refused_with_the_way_out(void **state)
 
 static void a_deleted_file_lives_when_its_bytes_are_in_the_image(void **state)
 {
-	struct image_vma vma = {.kind = IMAGE_VMA_SHARED, .inode = 102};
+	struct image_vma vma = {.kind = IMAGE_VMA_SHARED,
+				.flags = IMAGE_VMA_SHARED_MAP,
+				.inode = 102,
+				.end = 4096,
+				.name = (char *)"/dev/shm/x (deleted)"};
 	struct table table = {0};
 	uint8_t bytes[9] = {0};
 
@@ -99,6 +104,12 @@ static void a_deleted_file_lives_when_its_bytes_are_in_the_image(void **state)
 	table.fds[1].data_bytes = 8;
 	assert_int_equal(decide(&table), -EOPNOTSUPP);
 	table.fds[1].data_bytes = 9;
+	/* The same number on another file system is another file. */
+	vma.name = (char *)"/dev/shm/y (deleted)";
+	vma.dev_minor = 77;
+	assert_int_equal(decide(&table), -EOPNOTSUPP);
+	table.fds[2].dev = makedev(0, 77);
+	assert_int_equal(decide(&table), 0);
 	add(&table, 8, IMAGE_FD_DIR, "/tmp/dir (deleted)");
 	assert_int_equal(decide(&table), -EOPNOTSUPP);
 }
@@ -194,15 +205,36 @@ static void sockets_live_when_they_are_each_others_peers(void **state)
 
 static void a_memfd_needs_its_bytes_in_the_image(void **state)
 {
-	struct image_vma vma = {.kind = IMAGE_VMA_SHARED, .inode = 103};
+	/* In two pieces, the second one lower in memory. */
+	struct image_vma vmas[] = {
+		{.end = 4096, .offset_bytes = 4096},
+		{.start = 8192, .end = 8192 + 4096},
+	};
 	struct table table = {0};
 
-	add(&table, 3, IMAGE_FD_MEMFD, "/memfd:x (deleted)")->size_bytes = 4096;
+	for (int i = 0; i < 2; i++) {
+		vmas[i].kind = IMAGE_VMA_SHARED;
+		vmas[i].flags = IMAGE_VMA_SHARED_MAP;
+		vmas[i].inode = 103;
+		vmas[i].name = (char *)"/memfd:x (deleted)";
+	}
+	add(&table, 3, IMAGE_FD_MEMFD, "/memfd:x (deleted)")->size_bytes = 8000;
 	assert_int_equal(decide(&table), -EOPNOTSUPP);
-	table.image.vmas = &vma;
-	table.image.nr_vmas = 1;
+	table.image.vmas = vmas;
+	table.image.nr_vmas = 2;
 	assert_int_equal(decide(&table), 0);
 	assert_int_equal(table.fates[0].kind, FATE_MEMFD);
+	/* What nobody had mapped is not in the image. */
+	table.fds[0].size_bytes = 8193;
+	assert_int_equal(decide(&table), -EOPNOTSUPP);
+	table.fds[0].size_bytes = 8000;
+	table.image.nr_vmas = 1;
+	assert_int_equal(decide(&table), -EOPNOTSUPP);
+	vmas[0] = (struct image_vma){.kind = IMAGE_VMA_SHARED,
+				     .inode = 103,
+				     .end = 8192,
+				     .name = (char *)"/memfd:x (deleted)"};
+	assert_int_equal(decide(&table), -EOPNOTSUPP);
 }
 
 static void a_choice_about_nothing_is_refused(void **state)

@@ -231,6 +231,11 @@ static void answers_are_checked(void **state)
 	answer.peer_head.rta_len = 4096;
 	assert_int_equal(unixpeer_parse(&answer, sizeof(answer), &peer),
 			 -ENOENT);
+	/* One that ends at the end, but not at a multiple of four. */
+	answer = answer_with(4711, 1);
+	answer.head.nlmsg_len -= 3;
+	assert_int_equal(unixpeer_parse(&answer, sizeof(answer) - 3, &peer),
+			 -ESHUTDOWN);
 	answer.head.nlmsg_type = NLMSG_ERROR;
 	assert_int_equal(unixpeer_parse(&answer, sizeof(answer), &peer),
 			 -EPROTO);
