@@ -19,8 +19,6 @@
 /* /proc/PID/pagemap: present, or swapped out */
 #define PAGEMAP_TOUCHED (3ull << 62)
 
-#define FRAME_PAGES_MAX 8
-
 /*
  * Where @rsp is on the stack @vma, which may have grown since it was listed,
  * the bytes below its red zone are free by the ABI.
@@ -36,45 +34,113 @@ static uint64_t below_red_zone(const struct image_vma *vma, uint64_t floor,
 	return raddr > floor ? raddr : 0;
 }
 
-/* The low end of the stack @vma, when it was never touched. */
-static uint64_t untouched_end(pid_t pid, const struct image_vma *vma,
-			      size_t bytes)
+/* The pages of a stack that may be looked at for a place, from its low end. */
+#define LOOK_PAGES_MAX 64u
+/* Near its high end are the frames that led to the stack in use now. */
+#define KEEP_PAGES 8u
+
+struct low_end {
+	int mem_fd;
+	uint64_t start;
+	size_t nr_pages; /* of it, @entries of pagemap */
+	uint64_t entries[LOOK_PAGES_MAX];
+};
+
+static int low_end_read(const struct inject_place *place,
+			const struct image_vma *vma, struct low_end *low)
 {
-	uint64_t entries[FRAME_PAGES_MAX];
-	const size_t nr = page_of(page_ceil(bytes));
+	size_t nr = page_of(vma->end - vma->start);
 	CLEANUP_CLOSE int fd = -1;
 	char path[40];
+	ssize_t len;
 
-	if (nr > FRAME_PAGES_MAX || vma->start + bytes > vma->end)
+	*low = (struct low_end){.mem_fd = place->mem_fd, .start = vma->start};
+	if (nr <= KEEP_PAGES)
 		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	nr = nr - KEEP_PAGES < LOOK_PAGES_MAX ? nr - KEEP_PAGES
+					      : LOOK_PAGES_MAX;
+	(void)snprintf(path, sizeof(path), "/proc/%d/pagemap", place->pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || pread(fd, entries, nr * sizeof(*entries),
-			    (off_t)(page_of(vma->start) * sizeof(*entries))) !=
-			      (ssize_t)(nr * sizeof(*entries)))
-		return 0;
-	for (size_t i = 0; i < nr; i++)
-		if (entries[i] & PAGEMAP_TOUCHED)
-			return 0;
-	return vma->start;
+	len = (ssize_t)(nr * sizeof(*low->entries));
+	if (fd < 0 ||
+	    pread(fd, low->entries, (size_t)len,
+		  (off_t)(page_of(vma->start) * sizeof(uint64_t))) != len)
+		return -EIO;
+	low->nr_pages = nr;
+	return 0;
 }
 
-static uint64_t find_spot(const struct inject_place *place, uint64_t rsp,
-			  size_t bytes)
+static bool is_zero(const struct low_end *low, size_t page)
 {
-	uint64_t floor = 0, spot = 0;
+	uint64_t words[PAGE_BYTES / sizeof(uint64_t)], any = 0;
 
-	for (uint32_t i = 0; i < place->nr_vmas && !spot; i++) {
+	if (pread(low->mem_fd, words, sizeof(words),
+		  (off_t)(low->start + page * PAGE_BYTES)) != sizeof(words))
+		return false;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		any |= words[i];
+	return !any;
+}
+
+/*
+ * The first place of @bytes that was never touched or, with @zero, in which
+ * there is nothing but zeros, as a snapshot before this one has left it.
+ */
+static uint64_t free_place(const struct low_end *low, size_t bytes, bool zero)
+{
+	const size_t nr = page_of(page_ceil(bytes));
+	size_t free = 0;
+
+	for (size_t i = 0; i < low->nr_pages; i++) {
+		bool is_free = !(low->entries[i] & PAGEMAP_TOUCHED) ||
+			       (zero && is_zero(low, i));
+
+		free = is_free ? free + 1 : 0;
+		if (free == nr)
+			return low->start + (i + 1 - nr) * PAGE_BYTES;
+	}
+	return 0;
+}
+
+/*
+ * Its thread is on another stack: a place at the low end of the stack @vma, as
+ * far as can be from what is in use there.
+ */
+static uint64_t at_low_end(const struct inject_place *place,
+			   const struct image_vma *vma, size_t bytes)
+{
+	struct low_end low;
+	uint64_t spot;
+
+	if (low_end_read(place, vma, &low))
+		return 0;
+	spot = free_place(&low, bytes, false);
+	return spot ? spot : free_place(&low, bytes, true);
+}
+
+struct spot {
+	uint64_t raddr; /* 0: none */
+	bool is_zero;	/* and is to be so again */
+};
+
+static struct spot find_spot(const struct inject_place *place, uint64_t rsp,
+			     size_t bytes)
+{
+	struct spot spot = {0};
+	uint64_t floor = 0;
+
+	for (uint32_t i = 0; i < place->nr_vmas && !spot.raddr; i++) {
 		const struct image_vma *vma = &place->vmas[i];
 
 		if (vma->kind == IMAGE_VMA_STACK)
-			spot = below_red_zone(vma, floor, rsp, bytes);
+			spot.raddr = below_red_zone(vma, floor, rsp, bytes);
 		floor = vma->end;
 	}
-	for (uint32_t i = 0; i < place->nr_vmas && !spot; i++)
+	for (uint32_t i = 0; i < place->nr_vmas && !spot.raddr; i++)
 		if (place->vmas[i].kind == IMAGE_VMA_STACK)
-			spot = untouched_end(place->pid, &place->vmas[i],
-					     bytes);
+			spot = (struct spot){
+				at_low_end(place, &place->vmas[i], bytes),
+				true};
 	return spot;
 }
 
@@ -89,21 +155,24 @@ int inject_open(struct inject *inject, const struct inject_place *place,
 		.xstate_bytes = state->xstate_bytes,
 	};
 	CLEANUP_FREE uint8_t *frame = malloc(bytes);
-	uint64_t raddr = find_spot(place, back.regs.rsp, bytes);
+	struct spot spot = find_spot(place, back.regs.rsp, bytes);
 	int rc;
 
 	if (!frame)
 		return -ENOMEM;
 	restart_settle_in(place->mem_fd, &back.regs);
-	rc = sigframe_build(&back, raddr, inject->gadgets.sigreturn, frame);
+	rc = sigframe_build(&back, spot.raddr, inject->gadgets.sigreturn,
+			    frame);
 	if (rc)
 		return rc;
-	if (!raddr ||
-	    pwrite(place->mem_fd, frame, bytes, (off_t)raddr) != (ssize_t)bytes)
+	if (!spot.raddr || pwrite(place->mem_fd, frame, bytes,
+				  (off_t)spot.raddr) != (ssize_t)bytes)
 		return refuse(
 			why, -EBUSY,
 			"its stack has no room at this moment; try again");
-	inject->frame_raddr = raddr;
+	inject->frame_raddr = spot.raddr;
+	inject->zero_bytes = spot.is_zero ? bytes : 0;
+	inject->mem_fd = place->mem_fd;
 	return 0;
 }
 
@@ -178,6 +247,19 @@ int inject_call(struct inject *inject, const struct inject_call *call,
 	return 0;
 }
 
+/* Nobody needs the frame any more, and the next snapshot needs the place. */
+static int put_zeros(const struct inject *inject)
+{
+	CLEANUP_FREE uint8_t *zeros = calloc(1, inject->zero_bytes + 1);
+
+	if (!zeros)
+		return -ENOMEM;
+	return pwrite(inject->mem_fd, zeros, inject->zero_bytes,
+		      (off_t)inject->frame_raddr) == (ssize_t)inject->zero_bytes
+		       ? 0
+		       : -EIO;
+}
+
 int inject_close(struct inject *inject)
 {
 	int rc = 0;
@@ -186,5 +268,6 @@ int inject_close(struct inject *inject)
 	if (inject->at_call)
 		rc = run_to(inject, TRACEE_STOP);
 	inject->at_call = false;
-	return rc ? rc : seize_restore(inject->thread);
+	rc = rc ? rc : seize_restore(inject->thread);
+	return rc ? rc : put_zeros(inject);
 }

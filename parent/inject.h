@@ -3,7 +3,8 @@
  * inject.h - one system call in a stopped thread, by code that is there
  *
  * The thread's stack, below the red zone (or, when it runs on a stack that is
- * not the kernel's, at the never touched end of the main stack):
+ * not the kernel's, at the low end of the main stack, where nothing was ever
+ * or is but zeros, and will be again):
  *
  *      frame_raddr -> [ sigreturn gadget ]     rsp of the borrowed thread
  *                     [ frame of its state ]
@@ -32,6 +33,8 @@ struct inject {
 	struct seized_thread *thread;
 	struct gadgets gadgets;
 	uint64_t frame_raddr;
+	size_t zero_bytes; /* there, to be put back; or 0 */
+	int mem_fd;	   /* borrowed */
 	uint64_t mask; /* blocked while borrowed */
 	bool at_call;  /* stopped at a call's edge, not in the signal code */
 };
@@ -72,6 +75,6 @@ int inject_call(struct inject *inject, const struct inject_call *call,
 
 /*
  * Give the thread its own state back, wherever it is stopped; it stays stopped.
- * Returns 0, -ESRCH, or -EIO.
+ * Returns 0, -ESRCH, -ENOMEM or -EIO.
  */
 int inject_close(struct inject *inject);

@@ -9,10 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "parent/snapshot.h"
 #include "tests/unit/parent/busy.h"
+#include "tests/unit/parent/taker.h"
+#include "tests/unit/parent/target.h"
 #include "tests/unit/parent/watch.h"
 
 #define SNAPSHOTS 100
@@ -82,9 +85,87 @@ static void hundred_snapshots(void **state)
 		free(before[i]);
 }
 
+static int announce_fd;
+
+static void wait_there(void)
+{
+	if (write(announce_fd, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		(void)pause();
+}
+
+/* As language runtimes do: the main thread leaves the kernel's stack. */
+static void leave_the_stack(int ready_fd)
+{
+	static char stack[1 << 18];
+	static ucontext_t here, there;
+
+	announce_fd = ready_fd;
+	(void)getcontext(&there);
+	there.uc_stack.ss_sp = stack;
+	there.uc_stack.ss_size = sizeof(stack);
+	makecontext(&there, wait_there, 0);
+	(void)swapcontext(&here, &there);
+}
+
+static void find_stack(pid_t pid, unsigned long *start, unsigned long *end)
+{
+	char path[32], line[512];
+	FILE *maps;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "r");
+	assert_non_null(maps);
+	do
+		assert_non_null(fgets(line, sizeof(line), maps));
+	while (!strstr(line, "[stack]"));
+	assert_int_equal(sscanf(line, "%lx-%lx", start, end), 2);
+	(void)fclose(maps);
+}
+
+/* The whole of the main stack of @pid, for the caller to free. */
+static char *read_stack(pid_t pid, size_t *ret_bytes)
+{
+	unsigned long start, end;
+	char path[32], *bytes;
+	FILE *mem;
+
+	find_stack(pid, &start, &end);
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	mem = fopen(path, "r");
+	bytes = malloc(end - start);
+	assert_true(mem && bytes && !fseek(mem, (long)start, SEEK_SET));
+	assert_int_equal(fread(bytes, 1, end - start, mem), end - start);
+	(void)fclose(mem);
+	*ret_bytes = end - start;
+	return bytes;
+}
+
+/* The place on the main stack that is borrowed then is what it was. */
+static void a_stack_of_its_own_is_no_obstacle(void **state)
+{
+	pid_t pid = start(leave_the_stack);
+	struct refusal why = {0};
+	size_t before_bytes, after_bytes;
+	char *before = read_stack(pid, &before_bytes), *after;
+	int rc = taker_take(pid, 5, &why);
+
+	if (rc)
+		fail_msg("%d %s", rc, why.why);
+	after = read_stack(pid, &after_bytes);
+	assert_int_equal(before_bytes, after_bytes);
+	assert_memory_equal(before, after, after_bytes);
+	free(before);
+	free(after);
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_stack_of_its_own_is_no_obstacle),
 		cmocka_unit_test(hundred_snapshots),
 	};
 
