@@ -74,6 +74,18 @@ static int stdio_number(const struct image *image, const struct image_fd *fd)
 	return -1;
 }
 
+const struct image_fd *fate_bytes(const struct image *image,
+				  const struct image_fd *fd)
+{
+	if (fd->data_bytes == fd->size_bytes)
+		return fd;
+	for (uint32_t i = 0; i < image->nr_fds; i++)
+		if (same_file(&image->fds[i], fd) &&
+		    image->fds[i].data_bytes == fd->size_bytes)
+			return &image->fds[i];
+	return NULL;
+}
+
 /* How far the maps of @fd go on from byte @at; @at when none has it. */
 static uint64_t mapped_until(const struct image *image,
 			     const struct image_fd *fd, uint64_t at)
@@ -94,7 +106,7 @@ static bool has_bytes(const struct image *image, const struct image_fd *fd)
 {
 	uint64_t at = 0;
 
-	if (fd->data_bytes == fd->size_bytes)
+	if (fate_bytes(image, fd))
 		return true;
 	for (int pieces = 0; at < fd->size_bytes && pieces < PIECES_MAX;
 	     pieces++)

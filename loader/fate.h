@@ -81,6 +81,13 @@ int fate_decide(const struct image *image, const struct fate_options *options,
 /* The other end of the pipe image->fds[@i] in the image, or NULL. */
 const struct image_fd *fate_far_end(const struct image *image, uint32_t i);
 
+/*
+ * The descriptor of the image that has all bytes of the file behind @fd, a
+ * nameless one, or NULL: @fd itself, or another of the same file.
+ */
+const struct image_fd *fate_bytes(const struct image *image,
+				  const struct image_fd *fd);
+
 /* The unix socket of the image that image->fds[@i] is connected to, or NULL. */
 const struct image_fd *fate_peer(const struct image *image, uint32_t i);
 

@@ -198,51 +198,44 @@ static int open_again(int number, const struct image_fd *fd)
 }
 
 /* The same file under a lower number, opened for itself, is made already. */
-static int open_earlier(const struct fdmake *make, const struct image_fd *fd)
+static int earlier(const struct fdmake *make, const struct image_fd *fd)
 {
 	const struct image_fd *fds = make->plan->image->fds;
 
 	for (uint32_t i = 0; &fds[i] < fd; i++)
 		if (make->fates[i].kind == FATE_MEMFD &&
 		    fds[i].inode == fd->inode && fds[i].dev == fd->dev)
-			return open_again(fds[i].fd, fd);
+			return fds[i].fd;
 	return -1;
 }
 
-static int make_filled(const struct image_fd *fd)
+/* Its owner can open it anew for all that the parent had it open for. */
+static int make_filled(const struct fdmake *make, const struct image_fd *fd)
 {
-	CLEANUP_CLOSE int made = memfd_create("mitosis-file", MFD_CLOEXEC);
+	const struct image_fd *with = fate_bytes(make->plan->image, fd);
+	CLEANUP_CLOSE int made = -1;
 
-	int again;
-
-	if (fd->data_bytes != fd->size_bytes) {
+	if (!with) {
 		errno = ENODATA;
 		return -1;
 	}
-	if (made < 0 || io_write_all(made, fd->data, fd->data_bytes))
+	made = memfd_create("mitosis-file", MFD_CLOEXEC);
+	if (made < 0 || io_write_all(made, with->data, with->data_bytes))
 		return -1;
-	again = open_again(made, fd);
-	(void)fchmod(made, (mode_t)(fd->mode & 07777));
-	return again;
+	(void)fchmod(made, (mode_t)((fd->mode & 07777) | S_IRUSR | S_IWUSR));
+	return open_again(made, fd);
 }
 
 static int make_memfd(const struct fdmake *make, const struct image_fd *fd)
 {
 	const struct plan *plan = make->plan;
 	const struct plan_object *object = areas_object_of_fd(plan, fd);
-	int made;
+	int from = object ? plan_fd(plan->facts,
+				    PLAN_SLOT_OBJECT +
+					    (unsigned)(object - plan->objects))
+			  : earlier(make, fd);
+	int made = from < 0 ? make_filled(make, fd) : open_again(from, fd);
 
-	if (object) {
-		made = open_again(
-			plan_fd(plan->facts,
-				PLAN_SLOT_OBJECT +
-					(unsigned)(object - plan->objects)),
-			fd);
-	} else {
-		made = open_earlier(make, fd);
-		if (made < 0)
-			made = make_filled(fd);
-	}
 	if (made >= 0)
 		(void)lseek(made, (off_t)fd->pos_bytes, SEEK_SET);
 	return made;

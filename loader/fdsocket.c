@@ -111,8 +111,12 @@ static int bind_datagrams(int sock, const struct spot *spot)
 		return 0;
 	bound = bind(sock, &spot->address->any, spot->fd->data_bytes);
 	if (bound == 0 || errno != EADDRINUSE || spot->is_chosen ||
-	    !is_given_port(wanted))
+	    spot->is_shared)
 		return bound;
+	if (!is_given_port(wanted)) {
+		errno = EADDRINUSE;
+		return -1;
+	}
 	*port = 0;
 	bound = bind(sock, &spot->address->any, spot->fd->data_bytes);
 	*port = wanted;
@@ -137,8 +141,11 @@ static int wait_for_any(int sock, const struct spot *spot)
 	return bind_datagrams(sock, spot) < 0 ? -1 : set_sharing(sock, fd);
 }
 
-/* Is a lower descriptor of the image, which is made already, there? */
-static bool is_own(const struct image *image, const struct spot *spot)
+/*
+ * Where a lower descriptor of the image, which is made already, waits that had
+ * the same address: into @spot.
+ */
+static bool find_own(const struct image *image, const struct spot *spot)
 {
 	const struct image_fd *fd = spot->fd;
 
@@ -147,12 +154,14 @@ static bool is_own(const struct image *image, const struct spot *spot)
 		union address has;
 		socklen_t len = sizeof(has);
 
-		if (other->kind == fd->kind && other->type == fd->type &&
-		    other->data_bytes == fd->data_bytes &&
-		    !memcmp(other->data, fd->data, fd->data_bytes) &&
-		    !getsockname(other->fd, &has.any, &len) &&
-		    len == fd->data_bytes && !memcmp(&has, spot->address, len))
-			return true;
+		if (other->kind != fd->kind || other->type != fd->type ||
+		    other->data_bytes != fd->data_bytes ||
+		    memcmp(other->data, fd->data, fd->data_bytes) != 0 ||
+		    getsockname(other->fd, &has.any, &len) < 0 ||
+		    len != fd->data_bytes)
+			continue;
+		memcpy(spot->address, &has, len);
+		return true;
 	}
 	return false;
 }
@@ -208,7 +217,7 @@ int fdsocket_listen(const struct image *image, const struct image_fd *fd,
 			       fd->fd);
 	memcpy(&address, fd->data, fd->data_bytes);
 	spot.is_chosen = map_port(&address, options);
-	spot.is_shared = fd->type == SOCK_DGRAM && is_own(image, &spot);
+	spot.is_shared = fd->type == SOCK_DGRAM && find_own(image, &spot);
 	sock = socket(fd->domain, type, fd->protocol);
 	if (sock < 0 ||
 	    (fd->type == SOCK_DGRAM ? wait_for_any(sock, &spot)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -48,17 +49,44 @@ static void warm(int file, size_t bytes)
 			return;
 }
 
+/* Of the others the kernel wants to know that we own the file, or may act so.
+ */
+static int open_unseen(const char *path)
+{
+	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+	int file = open(path, flags | O_NOATIME);
+
+	return file < 0 && errno == EPERM ? open(path, flags) : file;
+}
+
+/*
+ * The target runs, and may put a pipe or a device behind the number, whose
+ * opening would not be without effect: looked at first.
+ */
+static int open_checked(struct fdlook *look, const struct image_fd *image_fd)
+{
+	CLEANUP_CLOSE int handle = -1;
+	struct stat st;
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "%d", image_fd->fd);
+	handle = openat(look->fd_dir, name, O_PATH | O_CLOEXEC);
+	if (handle < 0 || fstat(handle, &st) || !S_ISREG(st.st_mode) ||
+	    st.st_ino != image_fd->inode || st.st_dev != image_fd->dev ||
+	    st.st_nlink)
+		return -1;
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", handle);
+	return open_unseen(name);
+}
+
 int fdbytes_open(struct fdlook *look, const struct image_fd *image_fd)
 {
 	CLEANUP_CLOSE int file = -1;
-	char name[16];
 
-	if (!image_fd_is_nameless(image_fd) ||
+	if (!image_fd_is_nameless(image_fd) || !image_fd->size_bytes ||
 	    image_fd->size_bytes > IMAGE_FD_DATA_MAX)
 		return -1;
-	(void)snprintf(name, sizeof(name), "%d", image_fd->fd);
-	file = openat(look->fd_dir, name,
-		      O_RDONLY | O_NOATIME | O_CLOEXEC | O_NONBLOCK);
+	file = open_checked(look, image_fd);
 	if (file < 0 || !is_near(file))
 		return -1;
 	warm(file, image_fd->size_bytes);

@@ -19,15 +19,17 @@
 #include "parent/fdlook.h"
 
 /* Of all such files together: they are read while the target stands still. */
-#define FDBYTES_MAX (4u << 20)
+#define FDBYTES_MAX	  (4u << 20)
+#define FDBYTES_FILES_MAX 64u
 
 /*
  * A descriptor to read the file behind @image_fd by, for the caller to close,
- * or -1: it has a name, or more than IMAGE_FD_DATA_MAX bytes, may not be read,
- * or lies where a read may wait for another host.
+ * or -1: it has a name, or another one by a hard link, no bytes, or more than
+ * IMAGE_FD_DATA_MAX, may not be read, or lies where a read may wait for another
+ * host.
  *
- * It is a description of our own: neither the target's position nor the time of
- * the last access changes.
+ * It is a description of our own: the target's position does not change, nor,
+ * where we own the file or have CAP_FOWNER, the time of the last access.
  */
 int fdbytes_open(struct fdlook *look, const struct image_fd *image_fd);
 

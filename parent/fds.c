@@ -36,6 +36,7 @@ struct fds {
 	bool paused;
 	uint64_t ticks_by_ns; /* when to wait for timers' ticks no more */
 	uint32_t left_bytes;  /* that may still be read inside the pause */
+	uint32_t nr_nameless; /* files that are open for it */
 };
 
 static const struct row empty_row = {.pipe.reader = -1, .nameless = -1};
@@ -111,8 +112,10 @@ static int identify(struct fds *fds, struct row *row, struct refusal *why)
 {
 	int rc = fdlook_identify(&fds->look, &row->image, &row->settled, why);
 
-	if (rc == 0 && !fds->paused && row->nameless < 0)
+	if (rc == 0 && !fds->paused && row->nameless < 0 &&
+	    fds->nr_nameless < FDBYTES_FILES_MAX)
 		row->nameless = fdbytes_open(&fds->look, &row->image);
+	fds->nr_nameless += row->nameless >= 0;
 	return rc;
 }
 
@@ -400,13 +403,25 @@ static void join_pairs(struct fds *fds, struct row **files)
 	}
 }
 
-static void keep_nameless(struct fds *fds)
+/* Once for all descriptions of a file: its lowest descriptor has the bytes. */
+static bool is_first_of_file(struct row **files, uint32_t i)
+{
+	const struct row *row = files[i];
+
+	for (uint32_t k = i; k-- && files[k]->info.ino == row->info.ino;)
+		if (files[k]->image.dev == row->image.dev &&
+		    files[k]->image.data_bytes)
+			return false;
+	return true;
+}
+
+static void keep_nameless(struct fds *fds, struct row **files)
 {
 	for (uint32_t i = 0; i < fds->nr; i++)
-		if (fds->rows[i].image.same_as < 0)
-			fds->left_bytes -= fdbytes_read(fds->rows[i].nameless,
-							&fds->rows[i].image,
-							fds->left_bytes);
+		if (files[i]->nameless >= 0 && is_first_of_file(files, i))
+			fds->left_bytes -=
+				fdbytes_read(files[i]->nameless,
+					     &files[i]->image, fds->left_bytes);
 }
 
 int fds_capture(struct fds *fds, struct refusal *why)
@@ -428,7 +443,7 @@ int fds_capture(struct fds *fds, struct refusal *why)
 	qsort_r(files, fds->nr, sizeof(*files), compare_files, &fds->look);
 	join_files(fds, files);
 	join_pairs(fds, files);
-	keep_nameless(fds);
+	keep_nameless(fds, files);
 	return 0;
 }
 

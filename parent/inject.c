@@ -17,6 +17,7 @@
 #define RED_ZONE_BYTES 128u
 
 /* /proc/PID/pagemap: present, or swapped out */
+#define PAGEMAP_PRESENT (2ull << 62)
 #define PAGEMAP_TOUCHED (3ull << 62)
 
 /*
@@ -82,24 +83,39 @@ static bool is_zero(const struct low_end *low, size_t page)
 	return !any;
 }
 
-/*
- * The first place of @bytes that was never touched or, with @zero, in which
- * there is nothing but zeros, as a snapshot before this one has left it.
- */
-static uint64_t free_place(const struct low_end *low, size_t bytes, bool zero)
+static bool is_free(const struct low_end *low, size_t page)
 {
-	const size_t nr = page_of(page_ceil(bytes));
+	return !(low->entries[page] & PAGEMAP_TOUCHED);
+}
+
+/* The first @nr pages in a row that were never touched. */
+static uint64_t untouched(const struct low_end *low, size_t nr)
+{
 	size_t free = 0;
 
 	for (size_t i = 0; i < low->nr_pages; i++) {
-		bool is_free = !(low->entries[i] & PAGEMAP_TOUCHED) ||
-			       (zero && is_zero(low, i));
-
-		free = is_free ? free + 1 : 0;
+		free = is_free(low, i) ? free + 1 : 0;
 		if (free == nr)
 			return low->start + (i + 1 - nr) * PAGE_BYTES;
 	}
 	return 0;
+}
+
+/*
+ * The lowest @nr pages, with nothing but zeros in them, as a snapshot before
+ * this one has left them.  Not any pages of zeros: these could be a buffer in
+ * use, and we could die before they are zeros again.  One that lies at the very
+ * end would have been deeper than all calls from its function.
+ */
+static uint64_t zeroed(const struct low_end *low, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (i >= low->nr_pages ||
+		    (!is_free(low, i) &&
+		     (!(low->entries[i] & PAGEMAP_PRESENT) ||
+		      !is_zero(low, i))))
+			return 0;
+	return low->start;
 }
 
 /*
@@ -114,8 +130,8 @@ static uint64_t at_low_end(const struct inject_place *place,
 
 	if (low_end_read(place, vma, &low))
 		return 0;
-	spot = free_place(&low, bytes, false);
-	return spot ? spot : free_place(&low, bytes, true);
+	spot = untouched(&low, page_of(page_ceil(bytes)));
+	return spot ? spot : zeroed(&low, page_of(page_ceil(bytes)));
 }
 
 struct spot {
@@ -165,14 +181,14 @@ int inject_open(struct inject *inject, const struct inject_place *place,
 			    frame);
 	if (rc)
 		return rc;
+	inject->zero_bytes = spot.is_zero ? bytes : 0;
+	inject->mem_fd = place->mem_fd;
 	if (!spot.raddr || pwrite(place->mem_fd, frame, bytes,
 				  (off_t)spot.raddr) != (ssize_t)bytes)
 		return refuse(
 			why, -EBUSY,
 			"its stack has no room at this moment; try again");
 	inject->frame_raddr = spot.raddr;
-	inject->zero_bytes = spot.is_zero ? bytes : 0;
-	inject->mem_fd = place->mem_fd;
 	return 0;
 }
 
@@ -247,17 +263,20 @@ int inject_call(struct inject *inject, const struct inject_call *call,
 	return 0;
 }
 
-/* Nobody needs the frame any more, and the next snapshot needs the place. */
-static int put_zeros(const struct inject *inject)
+/* In pieces, so that there is nothing to fail for want of memory. */
+int inject_put_zeros(int mem_fd, uint64_t raddr, size_t bytes)
 {
-	CLEANUP_FREE uint8_t *zeros = calloc(1, inject->zero_bytes + 1);
+	static const uint8_t zeros[PAGE_BYTES];
 
-	if (!zeros)
-		return -ENOMEM;
-	return pwrite(inject->mem_fd, zeros, inject->zero_bytes,
-		      (off_t)inject->frame_raddr) == (ssize_t)inject->zero_bytes
-		       ? 0
-		       : -EIO;
+	while (bytes) {
+		size_t len = bytes < sizeof(zeros) ? bytes : sizeof(zeros);
+
+		if (pwrite(mem_fd, zeros, len, (off_t)raddr) != (ssize_t)len)
+			return -EIO;
+		raddr += len;
+		bytes -= len;
+	}
+	return 0;
 }
 
 int inject_close(struct inject *inject)
@@ -269,5 +288,8 @@ int inject_close(struct inject *inject)
 		rc = run_to(inject, TRACEE_STOP);
 	inject->at_call = false;
 	rc = rc ? rc : seize_restore(inject->thread);
-	return rc ? rc : put_zeros(inject);
+	/* Nobody needs the frame any more, and the next snapshot the place. */
+	return rc ? rc
+		  : inject_put_zeros(inject->mem_fd, inject->frame_raddr,
+				     inject->zero_bytes);
 }

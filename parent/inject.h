@@ -75,6 +75,9 @@ int inject_call(struct inject *inject, const struct inject_call *call,
 
 /*
  * Give the thread its own state back, wherever it is stopped; it stays stopped.
- * Returns 0, -ESRCH, -ENOMEM or -EIO.
+ * Returns 0, -ESRCH, or -EIO.
  */
 int inject_close(struct inject *inject);
+
+/* Zeros to [@raddr, @raddr + @bytes) behind @mem_fd, /proc/PID/mem.  0 or -EIO. */
+int inject_put_zeros(int mem_fd, uint64_t raddr, size_t bytes);

@@ -247,6 +247,8 @@ static int stand_still(struct pause *pause)
 	rc = rc ? rc : run_errand(pause);
 	if (pause->result.graft.base)
 		back = unmap_graft(pause);
+	pause->result.zeros_raddr = pause->inject.frame_raddr;
+	pause->result.zeros_bytes = pause->inject.zero_bytes;
 	if (pause->inject.frame_raddr)
 		(void)inject_close(&pause->inject);
 	phase_ns[IMAGE_PHASE_FORK] = lap_ns(&since);

@@ -44,6 +44,9 @@ struct pause_result {
 	unsigned long trace_options; /* that the twin has been born with */
 	struct graft graft; /* in the twin still; graft_free() */
 	struct pending pending;
+	/* What the leader's frame was written over, zeros, in the twin too. */
+	uint64_t zeros_raddr;
+	size_t zeros_bytes;
 	uint64_t target_pages; /* forkless.h: what the twin must have too */
 	int shared_fd;
 	struct image_run *shared_runs;

@@ -159,6 +159,9 @@ static int finish(struct before *before, struct pause_result *result,
 	rc = rc ? rc
 		: twin_settle(snapshot->twin, &result->graft, &before->gadgets,
 			      image);
+	rc = rc ? rc
+		: twin_put_zeros(snapshot->twin, result->zeros_raddr,
+				 result->zeros_bytes);
 	if (rc)
 		return rc;
 	find_restart_nrs(before, image);

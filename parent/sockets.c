@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -114,11 +115,14 @@ static int peek(int sock, uint8_t *data, size_t unread_bytes)
 		       : -EOPNOTSUPP;
 }
 
-/* Messages may be empty, so that a count of bytes tells nothing. */
+/* Messages may be empty, so that a count of bytes tells nothing; and an error
+ * that waits would be taken away by a read.
+ */
 static bool has_message(int sock)
 {
-	return recv(sock, NULL, 0, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
-	       errno != EAGAIN;
+	struct pollfd readable = {.fd = sock, .events = POLLIN};
+
+	return poll(&readable, 1, 0) != 0;
 }
 
 /* -EOPNOTSUPP where our looking would be seen, or sees too little. */

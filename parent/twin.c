@@ -108,6 +108,18 @@ int twin_settle(pid_t twin, const struct graft *graft,
 	return rc ? rc : unmap(twin, graft, gadgets, &regs);
 }
 
+int twin_put_zeros(pid_t twin, uint64_t raddr, size_t bytes)
+{
+	CLEANUP_CLOSE int mem_fd = -1;
+	char path[32];
+
+	if (!bytes)
+		return 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", twin);
+	mem_fd = open(path, O_WRONLY | O_CLOEXEC);
+	return mem_fd < 0 ? -errno : inject_put_zeros(mem_fd, raddr, bytes);
+}
+
 void twin_end(pid_t twin)
 {
 	struct tracee_stop stop = {.event = TRACEE_STOP};

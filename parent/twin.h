@@ -26,5 +26,11 @@ int twin_keep(pid_t twin, unsigned long options);
 int twin_settle(pid_t twin, const struct graft *graft,
 		const struct gadgets *gadgets, struct image *image);
 
+/*
+ * Write zeros to the twin's memory, where the target had them until our frame
+ * was there.  Nothing for no @bytes.  0 or -errno.
+ */
+int twin_put_zeros(pid_t twin, uint64_t raddr, size_t bytes);
+
 /* Kill @twin and wait until it is gone; 0 is allowed. */
 void twin_end(pid_t twin);

@@ -57,10 +57,10 @@ static int open_there(int there, int here)
 {
 	int fd;
 
-	if (setns(there, CLONE_NEWNET))
+	/* Whoever may not come back does not go. */
+	if (setns(here, CLONE_NEWNET) || setns(there, CLONE_NEWNET))
 		return -errno;
 	fd = open_diag();
-	/* Back where we came from is always allowed to who could leave. */
 	(void)setns(here, CLONE_NEWNET);
 	return fd;
 }
