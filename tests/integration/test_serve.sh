@@ -271,7 +271,7 @@ race() {
 	mkfifo racing.in
 	/usr/bin/python3 many.py before &
 	clients=($!)
-	wait_for 10 test -e before
+	wait_for 60 test -e before
 	"${at[@]}" --pid-file="$dir/racing.pid" <racing.in >racing.out &
 	client=$!
 	exec 6>racing.in
@@ -279,12 +279,12 @@ race() {
 	wait_for 20 test -s racing.pid
 	/usr/bin/python3 many.py after 6>&- &
 	clients+=($!)
-	wait_for 10 test -e after
+	wait_for 60 test -e after
 	sleep 0.2 # until its head is heard
 	kill -STOP "$server"
 	touch now
-	wait_for 10 test -e before.said
-	wait_for 10 test -e after.said
+	wait_for 60 test -e before.said
+	wait_for 60 test -e after.said
 	kill -9 "$client"
 	wait "$client" 2>/dev/null || true
 	kill -WINCH "$server"
@@ -331,7 +331,7 @@ END
 say "leave /usr/bin/python3 $dir/left.py;exit 0"
 say 'exit 0'
 touch go_on # what a child left is answered when that has long ended
-wait_for 10 test -e left.done
+wait_for 60 test -e left.done
 say "leave sleep 4321;exit 0"
 stop_server
 kill "$(left)"
