@@ -244,20 +244,9 @@ take_image() {
 	mount_image "127.0.0.1:/pid/$2" "port=$port${3:+,$3}"
 }
 
-# umount_soon: who looks at a process just then (ps) holds its memory, and the mount
-# with it, for a moment beyond its end.
-umount_soon() {
-	for _ in $(seq 50); do
-		umount "$mnt" 2>umount.txt && return
-		grep -q busy umount.txt || break
-		sleep 0.1
-	done
-	fail "umount: $(cat umount.txt)"
-}
-
 drop_image() {
 	[ -z "$server" ] || stop_server
-	umount_soon
+	umount "$mnt"
 	[ "${1%-*}" != tcp ] || stop_daemon
 }
 

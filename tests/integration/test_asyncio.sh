@@ -43,9 +43,7 @@ random_pause 100
 take_image "$way" "$parent"
 load_child "$way" child
 child=$(cat child.pid)
-for one in parent:"$parent" child:"$child"; do
-	kill -USR1 "${one#*:}"
-done
+kill -USR1 "$parent" "$child"
 for name in parent child; do
 	wait_for 60 grep -qx worked $name.out
 done

@@ -241,10 +241,10 @@ assert 0 < faults["p50"] <= faults["p99"] <= faults["max"] <= faults["sum"]
 # Nothing comes ahead of them: each crossed the network, or looked at zeros.
 assert faults["count"] == profile["fault_here_ns"]["count"] + \
     profile["fault_joined_ns"]["count"] + profile["fault_fetched_ns"]["count"]
-# One page each, but for the stack, which a loader asks for at once, and for a page
-# that either of the killed children waited for: that is asked for again.
-at_once = profile["working_set_kb"] - profile["fault_fetched_ns"]["count"] * 4
-assert -8 <= at_once < 128, profile
+# One page each, but for the stack, which a loader asks for at once. A page that a
+# killed child waited for is asked for again: faulted twice, and one of the working set.
+at_once = profile["faulted_kb"] - profile["fault_fetched_ns"]["count"] * 4
+assert 0 <= at_once < 128, profile
 with open(os.path.dirname(sys.argv[2]) + "/faults") as lines:
     rows = [line.split() for line in lines]
 assert {row[0] for row in rows} <= {"here", "joined", "fetched"}

@@ -80,6 +80,6 @@ got=$(ask "$server" parent)
 [ "$got" = "2 parent $port" ] || fail "the parent says '$got'"
 kill -KILL "$loader"
 wait_for 20 test ! -e "/proc/$(cat here.pid)"
-umount_soon
+wait_for 10 umount -q "$mnt" # its loader was killed, and has not waited for that
 kill -KILL "$parent"
 expect_nothing_left
