@@ -214,12 +214,17 @@ bool image_vma_is_anonymous(const struct image_vma *vma)
 	return false;
 }
 
-bool image_fd_is_deleted(const struct image_fd *fd)
+size_t image_path_stem(const char *path)
 {
 	static const char end[] = " (deleted)";
-	const size_t len = strlen(fd->path), tail = sizeof(end) - 1;
+	const size_t len = strlen(path), tail = sizeof(end) - 1;
 
-	return len > tail && !strcmp(fd->path + len - tail, end);
+	return len > tail && !strcmp(path + len - tail, end) ? len - tail : len;
+}
+
+bool image_fd_is_deleted(const struct image_fd *fd)
+{
+	return fd->path[image_path_stem(fd->path)] != '\0';
 }
 
 bool image_fd_is_nameless(const struct image_fd *fd)

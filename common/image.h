@@ -373,6 +373,12 @@ uint64_t image_present_pages(const struct image *image, uint64_t first_page,
 const struct image_text *image_text(const struct image *image,
 				    const char *name);
 
+/*
+ * The bytes of @path without the " (deleted)" that the kernel says behind a
+ * path that leads nowhere any more; a file may be called so, too.
+ */
+size_t image_path_stem(const char *path);
+
 /* Is @path absolute, and made of names that a directory can hold? */
 bool image_path_ok(const char *path);
 

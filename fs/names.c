@@ -11,8 +11,6 @@
 /* Room for ".4294967295" and the NUL stays behind a name. */
 #define STEM_BYTES (NAMES_BYTES - 12)
 
-static const char *const deleted = " (deleted)";
-
 static void copy_clean(char *to, const char *from, size_t len)
 {
 	if (len >= STEM_BYTES)
@@ -56,10 +54,7 @@ int names_of(const struct image_vma *vma, char ret_name[NAMES_BYTES],
 	if (vma->name[0] == '[')
 		return bracketed(vma->name, ret_name, ret_numbered);
 	last = slash ? slash + 1 : vma->name;
-	len = strlen(last);
-	if (len > strlen(deleted) &&
-	    !strcmp(last + len - strlen(deleted), deleted))
-		len -= strlen(deleted);
+	len = image_path_stem(last);
 	if (!len)
 		return -ENOENT;
 	copy_clean(ret_name, last, len);

@@ -122,16 +122,22 @@ const struct plan_object *areas_object(const struct plan *plan,
 	return find_object(plan, vma);
 }
 
-const struct plan_object *areas_object_of_fd(const struct plan *plan,
-					     const struct image_fd *fd)
+int areas_object_of_fd(const struct plan *plan, const struct image_fd *fd)
 {
 	const struct image *image = plan->image;
 
-	for (uint32_t i = 0; image_fd_is_nameless(fd) && i < image->nr_vmas;
-	     i++)
-		if (image_fd_is_mapped_at(fd, &image->vmas[i]))
-			return find_object(plan, &image->vmas[i]);
-	return NULL;
+	if (!image_fd_is_nameless(fd))
+		return -1;
+	for (uint32_t i = 0; i < image->nr_vmas; i++) {
+		const struct image_vma *vma = &image->vmas[i];
+		const struct plan_object *object =
+			image_fd_is_mapped_at(fd, vma) ? find_object(plan, vma)
+						       : NULL;
+
+		if (object)
+			return (int)(object - plan->objects);
+	}
+	return -1;
 }
 
 static int note_object(struct plan *plan, const struct image_vma *vma)
@@ -169,12 +175,10 @@ static void size_objects(struct plan *plan)
 	const struct image *image = plan->image;
 
 	for (uint32_t i = 0; i < image->nr_fds; i++) {
-		const struct plan_object *object =
-			areas_object_of_fd(plan, &image->fds[i]);
+		int object = areas_object_of_fd(plan, &image->fds[i]);
 
-		if (object)
-			plan->objects[object - plan->objects].bytes =
-				image->fds[i].size_bytes;
+		if (object >= 0)
+			plan->objects[object].bytes = image->fds[i].size_bytes;
 	}
 }
 

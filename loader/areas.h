@@ -42,9 +42,8 @@ bool areas_is_leftover(const struct image *image, const struct image_vma *vma);
 /* Find the objects of shared memory.  0, -ENOMEM, or -E2BIG. */
 int areas_find_objects(struct plan *plan);
 
-/* The object that a file without a name is, if the image maps it, or NULL. */
-const struct plan_object *areas_object_of_fd(const struct plan *plan,
-					     const struct image_fd *fd);
+/* Which object a file without a name is, if the image maps it, or -1. */
+int areas_object_of_fd(const struct plan *plan, const struct image_fd *fd);
 
 /* The object that @vma maps, or NULL. */
 const struct plan_object *areas_object(const struct plan *plan,

@@ -104,13 +104,15 @@ static uint64_t mapped_until(const struct image *image,
 /* All of it, or all that there is to know: what is mapped is in the image. */
 static bool has_bytes(const struct image *image, const struct image_fd *fd)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, from = UINT64_MAX;
 
 	if (fate_bytes(image, fd))
 		return true;
-	for (int pieces = 0; at < fd->size_bytes && pieces < PIECES_MAX;
-	     pieces++)
+	for (int i = 0; at < fd->size_bytes && at != from && i < PIECES_MAX;
+	     i++) {
+		from = at;
 		at = mapped_until(image, fd, at);
+	}
 	return at >= fd->size_bytes;
 }
 
@@ -122,17 +124,24 @@ static int refuse_fd(const struct image_fd *fd, const char *reason,
 		       fd->fd, fd->path, reason, fd->fd);
 }
 
-static int decide_file(const struct image *image, const struct image_fd *fd,
-		       struct fate *ret, struct why *why)
+static int decide_nameless(const struct image *image, const struct image_fd *fd,
+			   struct fate *ret, struct why *why)
 {
-	bool has = image_fd_is_nameless(fd) && has_bytes(image, fd);
-
-	if (image_fd_is_deleted(fd) && !has)
-		return refuse_fd(fd, "was deleted in the parent", why);
-	if (has) {
-		ret->kind = FATE_MEMFD;
+	ret->kind = FATE_MEMFD;
+	if (has_bytes(image, fd))
 		return 0;
-	}
+	return refuse_fd(fd,
+			 fd->kind == IMAGE_FD_MEMFD
+				 ? "holds bytes that the parent had not mapped"
+				 : "was deleted in the parent",
+			 why);
+}
+
+static int decide_file(const struct image_fd *fd, struct fate *ret,
+		       struct why *why)
+{
+	if (image_fd_is_deleted(fd))
+		return refuse_fd(fd, "was deleted in the parent", why);
 	if (fd->path[0] != '/')
 		return refuse_fd(fd, "has no path", why);
 	ret->kind = FATE_REOPEN;
@@ -167,32 +176,23 @@ static int decide_stream(const struct image *image, uint32_t i,
 	return 0;
 }
 
-static int decide_memfd(const struct image *image, const struct image_fd *fd,
-			struct fate *ret, struct why *why)
-{
-	ret->kind = FATE_MEMFD;
-	if (has_bytes(image, fd))
-		return 0;
-	return refuse_fd(fd, "holds bytes that the parent had not mapped", why);
-}
-
 static int decide_kind(const struct image *image, uint32_t i, struct fate *ret,
 		       struct why *why)
 {
 	const struct image_fd *fd = &image->fds[i];
 
+	if (image_fd_is_nameless(fd))
+		return decide_nameless(image, fd, ret, why);
 	switch (fd->kind) {
 	case IMAGE_FD_FILE:
 	case IMAGE_FD_DIR:
 	case IMAGE_FD_CHARDEV:
-		return decide_file(image, fd, ret, why);
+		return decide_file(fd, ret, why);
 	case IMAGE_FD_PIPE:
 		return decide_pipe(image, i, ret);
 	case IMAGE_FD_TTY:
 	case IMAGE_FD_SOCKET:
 		return decide_stream(image, i, ret);
-	case IMAGE_FD_MEMFD:
-		return decide_memfd(image, fd, ret, why);
 	case IMAGE_FD_EVENTFD:
 		ret->kind = FATE_EVENTFD;
 		return 0;

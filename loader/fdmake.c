@@ -228,12 +228,10 @@ static int make_filled(const struct fdmake *make, const struct image_fd *fd)
 
 static int make_memfd(const struct fdmake *make, const struct image_fd *fd)
 {
-	const struct plan *plan = make->plan;
-	const struct plan_object *object = areas_object_of_fd(plan, fd);
-	int from = object ? plan_fd(plan->facts,
-				    PLAN_SLOT_OBJECT +
-					    (unsigned)(object - plan->objects))
-			  : earlier(make, fd);
+	int object = areas_object_of_fd(make->plan, fd);
+	int from = object < 0 ? earlier(make, fd)
+			      : plan_fd(make->plan->facts,
+					PLAN_SLOT_OBJECT + (unsigned)object);
 	int made = from < 0 ? make_filled(make, fd) : open_again(from, fd);
 
 	if (made >= 0)

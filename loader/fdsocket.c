@@ -53,6 +53,14 @@ static int set_option(int sock, int level, int name, int value)
 	return setsockopt(sock, level, name, &value, sizeof(value));
 }
 
+static int set_v6only(int sock, const struct image_fd *fd)
+{
+	if (fd->domain != AF_INET6)
+		return 0;
+	return set_option(sock, IPPROTO_IPV6, IPV6_V6ONLY,
+			  !!(fd->sockopts & IMAGE_SOCK_V6ONLY));
+}
+
 static int set_options(int sock, const struct image_fd *fd)
 {
 	/* While we bind: the parent's connections may linger there. */
@@ -61,11 +69,7 @@ static int set_options(int sock, const struct image_fd *fd)
 	if (fd->sockopts & IMAGE_SOCK_REUSEPORT &&
 	    set_option(sock, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
 		return -1;
-	if (fd->domain == AF_INET6 &&
-	    set_option(sock, IPPROTO_IPV6, IPV6_V6ONLY,
-		       !!(fd->sockopts & IMAGE_SOCK_V6ONLY)) < 0)
-		return -1;
-	return 0;
+	return set_v6only(sock, fd);
 }
 
 /* Ports that the kernel gives to who asks for none: one is as good as another.
@@ -130,15 +134,11 @@ static int bind_datagrams(int sock, const struct spot *spot)
  */
 static int wait_for_any(int sock, const struct spot *spot)
 {
-	const struct image_fd *fd = spot->fd;
-
-	if (fd->domain == AF_INET6 &&
-	    set_option(sock, IPPROTO_IPV6, IPV6_V6ONLY,
-		       !!(fd->sockopts & IMAGE_SOCK_V6ONLY)) < 0)
+	if (set_v6only(sock, spot->fd) < 0 ||
+	    (spot->is_shared && set_sharing(sock, spot->fd) < 0) ||
+	    bind_datagrams(sock, spot) < 0)
 		return -1;
-	if (spot->is_shared && set_sharing(sock, fd) < 0)
-		return -1;
-	return bind_datagrams(sock, spot) < 0 ? -1 : set_sharing(sock, fd);
+	return spot->is_shared ? 0 : set_sharing(sock, spot->fd);
 }
 
 /*

@@ -8,9 +8,11 @@
 
 /*
  * A listening socket, or one for datagrams from anybody, as @fd was, its port
- * changed by options->ports.  Those of lower numbers in @image are made already.  One for datagrams on a port that the kernel had
- * chosen gets another when that one is taken.  Returns the descriptor, or -errno
- * with words: a port may be taken.
+ * changed by options->ports.  Those of lower numbers in @image are made already.
+ * One for datagrams on a port that the kernel had chosen gets another when that
+ * one is taken.
+ *
+ * Returns the descriptor, or -errno with words: a port may be taken.
  */
 int fdsocket_listen(const struct image *image, const struct image_fd *fd,
 		    const struct fate_options *options, struct why *why);

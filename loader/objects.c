@@ -102,16 +102,12 @@ static int put_bytes(const struct plan *plan)
 
 	for (uint32_t i = 0; i < image->nr_fds; i++) {
 		const struct image_fd *fd = &image->fds[i];
-		const struct plan_object *object =
-			fd->data_bytes == fd->size_bytes
-				? areas_object_of_fd(plan, fd)
-				: NULL;
-		int to = object ? object_fd(plan,
-					    (unsigned)(object - plan->objects))
-				: -1;
+		int object = areas_object_of_fd(plan, fd);
 
-		if (object &&
-		    pwrite(to, fd->data, fd->data_bytes, 0) != fd->data_bytes)
+		if (object < 0 || fd->data_bytes != fd->size_bytes)
+			continue;
+		if (pwrite(object_fd(plan, (unsigned)object), fd->data,
+			   fd->data_bytes, 0) != fd->data_bytes)
 			return -EIO;
 	}
 	return 0;

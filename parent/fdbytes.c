@@ -16,28 +16,25 @@
 
 #define WARM_BYTES 65536
 
-/* File systems of memory, and those of a disk that know RWF_NOWAIT. */
-static bool is_near(int file)
+/* The number of its file system (linux/magic.h); 0 when that is not told. */
+static long fs_of(int file)
 {
-	static const long near[] = {TMPFS_MAGIC,       RAMFS_MAGIC,
-				    EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,
-				    BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC};
 	struct statfs fs;
 
-	if (fstatfs(file, &fs))
-		return false;
-	for (size_t i = 0; i < sizeof(near) / sizeof(*near); i++)
-		if ((long)fs.f_type == near[i])
-			return true;
-	return false;
+	return fstatfs(file, &fs) ? 0 : (long)fs.f_type;
 }
 
-static bool is_memory(int file)
+static bool is_memory(long fs)
 {
-	struct statfs fs;
+	return fs == TMPFS_MAGIC || fs == RAMFS_MAGIC;
+}
 
-	return !fstatfs(file, &fs) &&
-	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+/* Memory, or a disk's that knows RWF_NOWAIT. */
+static bool is_near(long fs)
+{
+	return is_memory(fs) || fs == EXT4_SUPER_MAGIC ||
+	       fs == XFS_SUPER_MAGIC || fs == BTRFS_SUPER_MAGIC ||
+	       fs == F2FS_SUPER_MAGIC;
 }
 
 static void warm(int file, size_t bytes)
@@ -87,7 +84,7 @@ int fdbytes_open(struct fdlook *look, const struct image_fd *image_fd)
 	    image_fd->size_bytes > IMAGE_FD_DATA_MAX)
 		return -1;
 	file = open_checked(look, image_fd);
-	if (file < 0 || !is_near(file))
+	if (file < 0 || !is_near(fs_of(file)))
 		return -1;
 	warm(file, image_fd->size_bytes);
 	return steal_fd(&file);
@@ -99,7 +96,7 @@ static ssize_t read_at(int file, uint8_t *to, size_t len, size_t at)
 	struct iovec bytes = {to, len};
 	ssize_t got = preadv2(file, &bytes, 1, (off_t)at, RWF_NOWAIT);
 
-	if (got < 0 && errno == EOPNOTSUPP && is_memory(file))
+	if (got < 0 && errno == EOPNOTSUPP && is_memory(fs_of(file)))
 		got = pread(file, to, len, (off_t)at);
 	return got;
 }

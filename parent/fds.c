@@ -33,7 +33,6 @@ struct fds {
 	int32_t *numbers; /* dents_list()'s */
 	uint32_t cap_numbers;
 	struct fdinfo_watches watches;
-	bool paused;
 	uint64_t ticks_by_ns; /* when to wait for timers' ticks no more */
 	uint32_t left_bytes;  /* that may still be read inside the pause */
 	uint32_t nr_nameless; /* files that are open for it */
@@ -89,13 +88,11 @@ static bool is_same(const struct row *row, const struct fdinfo *info)
 }
 
 /* What /proc/PID/fdinfo said, into the image's words. */
-static void take_info(struct row *row, const struct fdinfo *info,
-		      uint64_t looked_ns)
+static void take_info(struct row *row, const struct fdinfo *info)
 {
 	struct image_fd *image = &row->image;
 
 	row->info = *info;
-	row->looked_ns = looked_ns;
 	image->open_flags = info->flags & ~(uint32_t)O_CLOEXEC;
 	image->cloexec = info->flags & O_CLOEXEC;
 	image->pos_bytes = info->pos_bytes;
@@ -112,11 +109,11 @@ static int identify(struct fds *fds, struct row *row, struct refusal *why)
 {
 	int rc = fdlook_identify(&fds->look, &row->image, &row->settled, why);
 
-	if (rc == 0 && !fds->paused && row->nameless < 0 &&
-	    fds->nr_nameless < FDBYTES_FILES_MAX)
-		row->nameless = fdbytes_open(&fds->look, &row->image);
+	if (rc || fds->look.hurries || fds->nr_nameless == FDBYTES_FILES_MAX)
+		return rc;
+	row->nameless = fdbytes_open(&fds->look, &row->image);
 	fds->nr_nameless += row->nameless >= 0;
-	return rc;
+	return 0;
 }
 
 /* Bring a row of an earlier look up to date.  -ENOENT: it is another file. */
@@ -125,7 +122,7 @@ static int refresh_row(struct fds *fds, struct row *row,
 {
 	if (!is_same(row, info))
 		return -ENOENT;
-	take_info(row, info, 0);
+	take_info(row, info);
 	if (!row->settled)
 		return identify(fds, row, why);
 	if (S_ISREG(row->image.mode))
@@ -164,7 +161,7 @@ static int look_info(struct fds *fds, int32_t fd, const struct row *old,
 {
 	int rc = fdlook_info(&fds->look, fd, ret_info, &fds->watches);
 
-	if (rc || !fds->paused || !old || !is_same(old, ret_info) ||
+	if (rc || !fds->look.hurries || !old || !is_same(old, ret_info) ||
 	    !fdinfo_may_tick(&old->info, ret_info,
 			     io_monotonic_ns() - old->looked_ns) ||
 	    !fdlook_wait(&fds->look, fd, ticks_within_ms(fds)))
@@ -191,9 +188,10 @@ static int look_row(struct fds *fds, int32_t fd, struct row *old,
 		return 0;
 	}
 	row->image.fd = fd;
-	take_info(row, &info, looked_ns);
+	row->looked_ns = looked_ns;
+	take_info(row, &info);
 	rc = identify(fds, row, why);
-	return rc || fds->paused ? rc : confirm_row(fds, row);
+	return rc || fds->look.hurries ? rc : confirm_row(fds, row);
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -361,22 +359,22 @@ static void join_files(struct fds *fds, struct row **files)
 	}
 }
 
+static int compare_inode(const void *key, const void *file)
+{
+	const uint64_t inode = *(const uint64_t *)key;
+	const struct row *row = *(struct row *const *)file;
+
+	return inode < row->info.ino ? -1 : inode > row->info.ino;
+}
+
 /* Is there a socket of this number among @files, which is sorted by inode? */
 static bool has_socket(const struct fds *fds, struct row **files,
 		       uint64_t inode)
 {
-	uint32_t low = 0, high = fds->nr;
+	struct row **found =
+		bsearch(&inode, files, fds->nr, sizeof(*files), compare_inode);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (files[middle]->info.ino < inode)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < fds->nr && files[low]->info.ino == inode &&
-	       files[low]->image.kind == IMAGE_FD_SOCKET;
+	return found && (*found)->image.kind == IMAGE_FD_SOCKET;
 }
 
 /* Of a pair that has both its ends here, what is on its way belongs to it. */
@@ -403,7 +401,7 @@ static void join_pairs(struct fds *fds, struct row **files)
 	}
 }
 
-/* Once for all descriptions of a file: its lowest descriptor has the bytes. */
+/* Once for all descriptions of a file: whichever comes first has the bytes. */
 static bool is_first_of_file(struct row **files, uint32_t i)
 {
 	const struct row *row = files[i];
@@ -429,7 +427,6 @@ int fds_capture(struct fds *fds, struct refusal *why)
 	CLEANUP_FREE struct row **files = NULL;
 	int rc;
 
-	fds->paused = true;
 	fds->look.hurries = true;
 	fds->left_bytes = FDBYTES_MAX;
 	rc = look_all(fds, why);

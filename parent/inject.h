@@ -79,5 +79,5 @@ int inject_call(struct inject *inject, const struct inject_call *call,
  */
 int inject_close(struct inject *inject);
 
-/* Zeros to [@raddr, @raddr + @bytes) behind @mem_fd, /proc/PID/mem.  0 or -EIO. */
+/* Zeros to @bytes at @raddr behind @mem_fd, /proc/PID/mem.  0 or -EIO. */
 int inject_put_zeros(int mem_fd, uint64_t raddr, size_t bytes);

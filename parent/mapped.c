@@ -16,8 +16,6 @@
 
 #define FUSE_MAGIC 0x65735546 /* linux/magic.h of 6.x */
 
-static const char deleted[] = " (deleted)";
-
 static bool is_inode(const struct stat *st, const struct image_vma *vma)
 {
 	return S_ISREG(st->st_mode) && st->st_ino == vma->inode &&
@@ -171,11 +169,9 @@ static uint32_t find_first_areas(const struct image *image,
  */
 static bool is_deleted(pid_t twin, const struct image_vma *vma)
 {
-	size_t len = strlen(vma->name);
 	CLEANUP_CLOSE int fd = -1;
 
-	if (len <= strlen(deleted) ||
-	    strcmp(vma->name + len - strlen(deleted), deleted) != 0)
+	if (!vma->name[image_path_stem(vma->name)])
 		return false;
 	return find_path(twin, vma, &fd) != 0;
 }
@@ -213,7 +209,7 @@ static int fill(const struct mapped_ask *ask, const struct image_vma *vma,
 		mapped->flags = IMAGE_MAPPED_CLOSED;
 	if (is_deleted(ask->twin, vma)) {
 		mapped->flags |= IMAGE_MAPPED_DELETED;
-		len -= strlen(deleted);
+		len = image_path_stem(vma->name);
 	}
 	mapped->path = strndup(vma->name, len);
 	if (!mapped->path)

@@ -2,8 +2,8 @@
 /*
  * pending.h - signals that were sent and not yet taken
  *
- * Above: threads.c, rung.c, snapshot.c.  Asks the kernel through a stopped thread
- * (PTRACE_PEEKSIGINFO); the queues stay as they are.
+ * Above: threads.c, rung.c, snapshot.c.  Asks the kernel through a stopped
+ * thread (PTRACE_PEEKSIGINFO); the queues stay as they are.
  */
 #pragma once
 

@@ -52,17 +52,24 @@ static int ask(pid_t twin, const struct graft *graft,
 	return rc;
 }
 
+static int open_mem(pid_t twin, int flags)
+{
+	char path[32];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", twin);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 static int read_answers(pid_t twin, const struct graft *graft,
 			struct image *image)
 {
-	CLEANUP_CLOSE int mem_fd = -1;
-	char path[32];
+	CLEANUP_CLOSE int mem_fd = open_mem(twin, O_RDONLY);
 	int rc;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/mem", twin);
-	mem_fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (mem_fd < 0)
-		return -errno;
+		return mem_fd;
 	rc = io_pread_all(mem_fd, image->sigactions, sizeof(image->sigactions),
 			  (off_t)graft_sigactions_raddr(graft));
 	return rc ? rc
@@ -111,13 +118,11 @@ int twin_settle(pid_t twin, const struct graft *graft,
 int twin_put_zeros(pid_t twin, uint64_t raddr, size_t bytes)
 {
 	CLEANUP_CLOSE int mem_fd = -1;
-	char path[32];
 
 	if (!bytes)
 		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/mem", twin);
-	mem_fd = open(path, O_WRONLY | O_CLOEXEC);
-	return mem_fd < 0 ? -errno : inject_put_zeros(mem_fd, raddr, bytes);
+	mem_fd = open_mem(twin, O_WRONLY);
+	return mem_fd < 0 ? mem_fd : inject_put_zeros(mem_fd, raddr, bytes);
 }
 
 void twin_end(pid_t twin)
