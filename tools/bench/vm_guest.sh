@@ -91,6 +91,8 @@ sends() {
 	wait "$server" || true
 }
 
+grep -q idle=poll /proc/cmdline && echo "CPUs that do not sleep (idle=poll)." ||
+	echo "CPUs that sleep."
 asleep_on A
 asleep_on B
 PATH=$dir/asleepB:$PATH serve pages-asleep transport --proto rdma --heap 32 "${sec[@]}"
