@@ -64,7 +64,7 @@ static const struct opts_entry table[] = {
 	 &settings.xfer.most_mib, 1, 65536},
 	{"clients", "N", "that make empty calls; 0: none (4)", OPTS_U32,
 	 &settings.xfer.call_threads, 0, RPC_THREADS_MAX},
-	{"heap", "MIB", "of the parent (64)", OPTS_U32, &settings.xfer.mib, 1,
+	{"heap", "MIB", "of the parent (64)", OPTS_U32, &settings.xfer.mib, 8,
 	 65536},
 	{"completion", "MODE",
 	 "of rdma: adaptive, polling or events (adaptive)", OPTS_TEXT,
