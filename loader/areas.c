@@ -15,13 +15,10 @@
 #include <sys/syscall.h>
 
 #include "common/page.h"
+#include "loader/advice.h"
 #include "loader/imagedir.h"
 
 #define LEFTOVER_NAME "/memfd:" PLAN_MEMFD " (deleted)"
-
-#ifndef MLOCK_ONFAULT
-#define MLOCK_ONFAULT 1
-#endif
 
 static uint64_t vma_bytes(const struct image_vma *vma)
 {
@@ -122,6 +119,17 @@ const struct plan_object *areas_object(const struct plan *plan,
 	return find_object(plan, vma);
 }
 
+enum areas_kind areas_becomes(const struct plan *plan,
+			      const struct image_vma *vma)
+{
+	bool view = vma->kind == IMAGE_VMA_FILE &&
+		    vma->flags & IMAGE_VMA_SHARED_MAP;
+
+	return view && find_object(plan, vma)
+		       ? AREAS_OBJECT
+		       : areas_choose(plan->image, vma, plan->facts->memory);
+}
+
 int areas_object_of_fd(const struct plan *plan, const struct image_fd *fd)
 {
 	const struct image *image = plan->image;
@@ -140,7 +148,8 @@ int areas_object_of_fd(const struct plan *plan, const struct image_fd *fd)
 	return -1;
 }
 
-static int note_object(struct plan *plan, const struct image_vma *vma)
+static int note_object(struct plan *plan, const struct image_vma *vma,
+		       const struct image_fd *live)
 {
 	uint64_t bytes = vma->offset_bytes + vma_bytes(vma);
 	struct plan_object *object = find_object(plan, vma);
@@ -162,8 +171,29 @@ static int note_object(struct plan *plan, const struct image_vma *vma)
 		.dev_minor = vma->dev_minor,
 		.inode = vma->inode,
 		.bytes = bytes,
+		.live = live,
 	};
 	return 0;
+}
+
+/*
+ * Shared maps without PROT_WRITE: of what is an object already, or of a file
+ * that is live.  One too many of these stays the image's.
+ */
+static int find_views(struct plan *plan)
+{
+	const struct image_fd *const *live = plan->facts->live;
+	const struct image *image = plan->image;
+	int error = 0;
+
+	for (uint32_t i = 0; !error && i < image->nr_vmas; i++) {
+		const struct image_vma *vma = &image->vmas[i];
+
+		if (areas_becomes(plan, vma) == AREAS_OBJECT ||
+		    (live && live[i] && plan->nr_objects < PLAN_OBJECTS_MAX))
+			error = note_object(plan, vma, live ? live[i] : NULL);
+	}
+	return error;
 }
 
 /*
@@ -185,19 +215,21 @@ static void size_objects(struct plan *plan)
 int areas_find_objects(struct plan *plan)
 {
 	const struct image *image = plan->image;
+	int error = 0;
 
 	for (uint32_t i = 0; i < image->nr_vmas; i++) {
 		const struct image_vma *vma = &image->vmas[i];
-		int error = 0;
 
 		if (areas_choose(image, vma, PLAN_MEMORY_SHARED) ==
 		    AREAS_OBJECT)
-			error = note_object(plan, vma);
+			error = note_object(plan, vma, NULL);
 		if (error)
 			return error;
 	}
-	size_objects(plan);
-	return 0;
+	error = find_views(plan);
+	if (!error)
+		size_objects(plan);
+	return error;
 }
 
 static uint64_t private_flags(const struct image_vma *vma)
@@ -206,17 +238,12 @@ static uint64_t private_flags(const struct image_vma *vma)
 	       (vma->flags & IMAGE_VMA_NORESERVE ? MAP_NORESERVE : 0);
 }
 
-/* Where the steps go that map areas: to the child's, or what is done ahead. */
-static struct steps *map_steps(struct plan *plan)
-{
-	return plan->facts->laid ? &plan->laid : &plan->steps;
-}
-
 static void map_anonymous(struct plan *plan, const struct image_vma *vma,
 			  uint64_t prot, uint64_t flags)
 {
-	steps_fixed(map_steps(plan), SYS_mmap, vma->start, vma_bytes(vma), prot,
-		    private_flags(vma) | MAP_ANONYMOUS | flags, (uint64_t)-1);
+	steps_fixed(plan_map_steps(plan), SYS_mmap, vma->start, vma_bytes(vma),
+		    prot, private_flags(vma) | MAP_ANONYMOUS | flags,
+		    (uint64_t)-1);
 }
 
 /*
@@ -238,7 +265,7 @@ static void add_with_pages(struct plan *plan, const struct image_vma *vma,
 		with.step.kept_arg = (uint8_t)(with.fd_arg + 1);
 		with.step.args[with.offset_arg] -= vma->start;
 	}
-	steps_add(map_steps(plan), &with.step);
+	steps_add(plan_map_steps(plan), &with.step);
 }
 
 static void open_pages(struct plan *plan, const struct image_vma *vma)
@@ -298,7 +325,7 @@ static void fill(struct plan *plan, const struct image_vma *vma)
 
 		from = from < vma->start ? vma->start : from;
 		to = to > vma->end ? vma->end : to;
-		steps_populate(map_steps(plan), from, to - from);
+		steps_populate(plan_map_steps(plan), from, to - from);
 		add_with_pages(
 			plan, vma,
 			(struct with_pages){
@@ -322,7 +349,7 @@ static void map_stack(struct plan *plan, const struct image_vma *vma)
 		close_pages(plan);
 	}
 	if (prot != vma->prot)
-		steps_call(map_steps(plan), SYS_mprotect, vma->start,
+		steps_call(plan_map_steps(plan), SYS_mprotect, vma->start,
 			   vma_bytes(vma), vma->prot);
 }
 
@@ -349,52 +376,6 @@ static void map_object(struct plan *plan, const struct image_vma *vma)
 		    vma->prot, MAP_SHARED | MAP_FIXED,
 		    (uint64_t)plan_fd(plan->facts, PLAN_SLOT_OBJECT + index),
 		    vma->offset_bytes);
-}
-
-/*
- * Huge pages are for anonymous memory: on a file map the advice would make each
- * fault fetch 2 MiB.
- */
-static void advise(struct plan *plan, const struct image_vma *vma,
-		   enum areas_kind kind)
-{
-	static const struct {
-		uint32_t flag;
-		int advice;
-	} table[] = {
-		{IMAGE_VMA_HUGEPAGE, MADV_HUGEPAGE},
-		{IMAGE_VMA_NOHUGEPAGE, MADV_NOHUGEPAGE},
-		{IMAGE_VMA_DONTFORK, MADV_DONTFORK},
-		{IMAGE_VMA_WIPEONFORK, MADV_WIPEONFORK},
-		{IMAGE_VMA_DONTDUMP, MADV_DONTDUMP},
-		{IMAGE_VMA_RANDOM, MADV_RANDOM},
-		{IMAGE_VMA_SEQUENTIAL, MADV_SEQUENTIAL},
-	};
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		bool huge = table[i].flag &
-			    (IMAGE_VMA_HUGEPAGE | IMAGE_VMA_NOHUGEPAGE);
-
-		if (!(vma->flags & table[i].flag))
-			continue;
-		if (huge && kind == AREAS_WINDOW)
-			continue;
-		/* Kernels without huge pages answer EINVAL. */
-		steps_add(table[i].advice == MADV_DONTFORK ? &plan->steps
-							   : map_steps(plan),
-			  &(struct blob_step){
-				  .nr = SYS_madvise,
-				  .check = huge ? BLOB_ANY : BLOB_ZERO,
-				  .args = {vma->start, vma_bytes(vma),
-					   (uint64_t)table[i].advice},
-			  });
-	}
-	/* Lock what is there; the rest when it comes, and not all of it now.
-	 * Neither this nor MADV_DONTFORK may be done ahead of the child's fork.
-	 */
-	if (vma->flags & IMAGE_VMA_LOCKED)
-		steps_call(&plan->steps, SYS_mlock2, vma->start, vma_bytes(vma),
-			   MLOCK_ONFAULT);
 }
 
 static void note_window(struct plan *plan, const struct image_vma *vma)
@@ -437,7 +418,7 @@ static void map_area(struct plan *plan, const struct image_vma *vma,
 		map_object(plan, vma);
 		break;
 	}
-	advise(plan, vma, kind);
+	advice_plan(plan, vma, kind);
 }
 
 static int compare_windows(const void *left, const void *right)
@@ -462,8 +443,7 @@ int areas_plan(struct plan *plan)
 		const struct image_vma *vma = &image->vmas[i];
 
 		steps_about(&plan->steps, STEPS_VMA, i);
-		map_area(plan, vma,
-			 areas_choose(image, vma, plan->facts->memory));
+		map_area(plan, vma, areas_becomes(plan, vma));
 	}
 	qsort(plan->windows, plan->nr_windows, sizeof(*plan->windows),
 	      compare_windows);

@@ -10,6 +10,9 @@
  *                              --memory=own: anonymous, filled by the pager
  *   file                       private map of the image
  *   shared and writable        shared map of a memfd, filled before the jump
+ *   shared, not writable       the same, where that memory is mapped so, too;
+ *                              shared map of the file, where it is live
+ *                              (loader/live.h); else as a file
  *   vdso, vvar                 this kernel's own, moved (loader/vdso.c)
  *
  * A file map is refused what anonymous memory may (MAP_GROWSDOWN,
@@ -28,7 +31,7 @@ enum areas_kind {
 	AREAS_OBJECT,
 };
 
-/* What @vma becomes. */
+/* What @vma becomes if it shares nothing. */
 enum areas_kind areas_choose(const struct image *image,
 			     const struct image_vma *vma,
 			     enum plan_memory memory);
@@ -41,6 +44,10 @@ bool areas_is_leftover(const struct image *image, const struct image_vma *vma);
 
 /* Find the objects of shared memory.  0, -ENOMEM, or -E2BIG. */
 int areas_find_objects(struct plan *plan);
+
+/* What @vma becomes, once the objects of @plan are found. */
+enum areas_kind areas_becomes(const struct plan *plan,
+			      const struct image_vma *vma);
 
 /* Which object a file without a name is, if the image maps it, or -1. */
 int areas_object_of_fd(const struct plan *plan, const struct image_fd *fd);

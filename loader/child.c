@@ -152,7 +152,7 @@ static int make_descriptors(const struct child *child, struct why *why)
 		.has_terminal = child->terminal >= 0,
 		.why = why,
 	};
-	int error = objects_make(load->plan, load->dir, why);
+	int error = objects_make(load->plan, load->dir, load->fates, why);
 
 	return error ? error : fdset_make(&make);
 }

@@ -21,6 +21,7 @@
 #include "loader/areas.h"
 #include "loader/jump.h"
 #include "loader/lay.h"
+#include "loader/live.h"
 #include "loader/nspace.h"
 #include "loader/phases.h"
 
@@ -255,6 +256,18 @@ static int decide_fates(struct load *load, struct why *why)
 	return fate_decide(image, &load->options->fates, load->fates, why);
 }
 
+/* On another host the same numbers may be another file's. */
+static int find_live(struct load *load)
+{
+	const struct image_fd **live = NULL;
+	int error = 0;
+
+	if (load->same_host)
+		error = live_find(load->dir->image, load->fates, &live);
+	load->facts.live = live;
+	return error;
+}
+
 static int find_hole(struct load *load, struct why *why)
 {
 	load->facts.hole =
@@ -360,6 +373,8 @@ static int fill(struct load *load, struct why *why)
 	if (!error)
 		error = decide_fates(load, why);
 	if (!error)
+		error = find_live(load);
+	if (!error)
 		error = open_exe(load, why);
 	phases_mark(PHASE_CHECKED);
 	if (!error)
@@ -462,6 +477,7 @@ void load_close(struct load *load)
 	free(load->maps.list);
 	free(load->fates);
 	free((void *)load->facts.vma_inodes);
+	free((void *)load->facts.live);
 	free((void *)load->facts.credentials.groups);
 	free(load);
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -14,20 +15,43 @@
 #include "common/cleanup.h"
 #include "common/page.h"
 #include "loader/areas.h"
+#include "loader/live.h"
+
+struct objects {
+	const struct plan *plan;
+	const struct imagedir *dir;
+	const struct fate *fates;
+	bool *live; /* of each object: the file itself, not ours to fill */
+};
 
 static int object_fd(const struct plan *plan, unsigned index)
 {
 	return plan_fd(plan->facts, PLAN_SLOT_OBJECT + index);
 }
 
-static int make_one(const struct plan *plan, unsigned index)
+static int move_to(const struct plan *plan, unsigned index, int fd)
+{
+	return dup3(fd, object_fd(plan, index), O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static int make_memfd(const struct plan *plan, unsigned index)
 {
 	CLEANUP_CLOSE int fd = memfd_create("mitosis-shared", MFD_CLOEXEC);
 
-	if (fd < 0 || ftruncate(fd, (off_t)plan->objects[index].bytes) < 0 ||
-	    dup3(fd, object_fd(plan, index), O_CLOEXEC) < 0)
+	if (fd < 0 || ftruncate(fd, (off_t)plan->objects[index].bytes) < 0)
 		return -errno;
-	return 0;
+	return move_to(plan, index, fd);
+}
+
+static int make_one(const struct objects *objects, unsigned index)
+{
+	const struct plan *plan = objects->plan;
+	const struct image_fd *file = plan->objects[index].live;
+	CLEANUP_CLOSE int fd =
+		file ? live_open(plan->image, objects->fates, file) : -1;
+
+	objects->live[index] = fd >= 0;
+	return fd >= 0 ? move_to(plan, index, fd) : make_memfd(plan, index);
 }
 
 /* Copy @len bytes of @from at @from_at to @to at @to_at. */
@@ -54,17 +78,22 @@ static int copy(struct stretch stretch)
 	return 0;
 }
 
-static int fill_vma(const struct plan *plan, const struct imagedir *dir,
-		    const struct image_vma *vma)
+static unsigned index_of(const struct plan *plan, const struct image_vma *vma)
 {
+	return (unsigned)(areas_object(plan, vma) - plan->objects);
+}
+
+static int fill_vma(const struct objects *objects, const struct image_vma *vma)
+{
+	const struct plan *plan = objects->plan;
 	const struct image *image = plan->image;
 	const struct image_run *run =
 		image_run_after(image, page_of(vma->start));
 	const struct image_run *end = image->runs + image->nr_runs;
-	unsigned index = (unsigned)(areas_object(plan, vma) - plan->objects);
+	unsigned index = index_of(plan, vma);
 	CLEANUP_CLOSE int fd = -1;
 	uint64_t shift;
-	int error = imagedir_open_vma(dir, vma, &fd, &shift);
+	int error = imagedir_open_vma(objects->dir, vma, &fd, &shift);
 
 	for (;
 	     !error && run && run < end && run->first_page < page_of(vma->end);
@@ -86,10 +115,13 @@ static int fill_vma(const struct plan *plan, const struct imagedir *dir,
 }
 
 /* A size that is no whole page was set; filling whole pages has changed it. */
-static int trim(const struct plan *plan)
+static int trim(const struct objects *objects)
 {
+	const struct plan *plan = objects->plan;
+
 	for (unsigned i = 0; i < plan->nr_objects; i++)
-		if (ftruncate(object_fd(plan, i),
+		if (!objects->live[i] &&
+		    ftruncate(object_fd(plan, i),
 			      (off_t)plan->objects[i].bytes) < 0)
 			return -errno;
 	return 0;
@@ -113,22 +145,47 @@ static int put_bytes(const struct plan *plan)
 	return 0;
 }
 
-static int fill_all(const struct plan *plan, const struct imagedir *dir,
-		    struct why *why)
+/* Is @vma a map of what a writable map has all of, which was copied? */
+static bool is_covered(const struct plan *plan, const struct image_vma *vma)
 {
+	uint64_t end = vma->offset_bytes + (vma->end - vma->start);
 	const struct image *image = plan->image;
-	int error = put_bytes(plan);
 
-	if (error)
-		return why_set(why, error, "filling files without a name: %s",
-			       strerror(-error));
+	for (uint32_t i = 0; i < image->nr_vmas; i++) {
+		const struct image_vma *by = &image->vmas[i];
+
+		if (by->kind == IMAGE_VMA_SHARED &&
+		    areas_object(plan, by) == areas_object(plan, vma) &&
+		    by->offset_bytes <= vma->offset_bytes &&
+		    by->offset_bytes + (by->end - by->start) >= end)
+			return true;
+	}
+	return false;
+}
+
+static bool needs_fill(const struct objects *objects,
+		       const struct image_vma *vma, bool views)
+{
+	const struct plan *plan = objects->plan;
+
+	if (areas_becomes(plan, vma) != AREAS_OBJECT ||
+	    objects->live[index_of(plan, vma)] ||
+	    views != (vma->kind == IMAGE_VMA_FILE))
+		return false;
+	return !views || !is_covered(plan, vma);
+}
+
+/* @views: the maps without PROT_WRITE, whose bytes are of a later moment. */
+static int fill_vmas(const struct objects *objects, bool views, struct why *why)
+{
+	const struct image *image = objects->plan->image;
+
 	for (uint32_t i = 0; i < image->nr_vmas; i++) {
 		const struct image_vma *vma = &image->vmas[i];
+		int error = needs_fill(objects, vma, views)
+				    ? fill_vma(objects, vma)
+				    : 0;
 
-		error = 0;
-		if (areas_choose(image, vma, PLAN_MEMORY_SHARED) ==
-		    AREAS_OBJECT)
-			error = fill_vma(plan, dir, vma);
 		if (error)
 			return why_set(
 				why, error, "copying shared memory %lx-%lx: %s",
@@ -138,18 +195,30 @@ static int fill_all(const struct plan *plan, const struct imagedir *dir,
 	return 0;
 }
 
-int objects_make(const struct plan *plan, const struct imagedir *dir,
-		 struct why *why)
+static int fill_all(const struct objects *objects, struct why *why)
 {
-	int error = 0;
+	int error = put_bytes(objects->plan);
 
-	if (!plan->nr_objects)
-		return 0;
+	if (error)
+		return why_set(why, error, "filling files without a name: %s",
+			       strerror(-error));
+	error = fill_vmas(objects, true, why);
+	if (!error)
+		error = fill_vmas(objects, false, why);
+	return error ? error : trim(objects);
+}
+
+int objects_make(const struct plan *plan, const struct imagedir *dir,
+		 const struct fate *fates, struct why *why)
+{
+	CLEANUP_FREE bool *live = calloc(plan->nr_objects + 1u, sizeof(*live));
+	const struct objects objects = {plan, dir, fates, live};
+	int error = live ? 0 : -ENOMEM;
+
 	for (unsigned i = 0; !error && i < plan->nr_objects; i++)
-		error = make_one(plan, i);
+		error = make_one(&objects, i);
 	if (error)
 		return why_set(why, error, "making shared memory: %s",
 			       strerror(-error));
-	error = fill_all(plan, dir, why);
-	return error ? error : trim(plan);
+	return plan->nr_objects ? fill_all(&objects, why) : 0;
 }

@@ -50,7 +50,7 @@ enum plan_slot {
 	PLAN_SLOT_WATCHDOG,   /* the same */
 	PLAN_SLOT_TERMINAL,   /* of whom the child is made for */
 	PLAN_SLOT_STDIO,      /* three: the loader's own */
-	PLAN_SLOT_OBJECT = PLAN_SLOT_STDIO + 3, /* one memfd for each object */
+	PLAN_SLOT_OBJECT = PLAN_SLOT_STDIO + 3, /* one file for each object */
 };
 
 struct plan_facts {
@@ -65,6 +65,8 @@ struct plan_facts {
 	bool laid;	/* the areas are mapped ahead, once: loader/lay.h */
 	uint64_t space_inode;	    /* of it, as PROCMAP_QUERY will tell it */
 	const uint64_t *vma_inodes; /* without .space: of each VMA's file */
+	/* Of each VMA, or NULL for none: live_find(). */
+	const struct image_fd *const *live;
 	enum plan_memory memory;
 	bool new_pid;	      /* no pid namespace: all pids are new */
 	bool ask_supervisor;  /* not to run before its word: plan_ask() */
@@ -75,11 +77,15 @@ struct plan_facts {
 	uint64_t cookie; /* of the guard */
 };
 
-/* Memory that several VMAs, or VMAs and descriptors, share: one memfd. */
+/*
+ * Memory that several VMAs, or VMAs and descriptors, share: one memfd; or the
+ * file itself.
+ */
 struct plan_object {
 	uint32_t dev_major, dev_minor;
 	uint64_t inode;
 	uint64_t bytes;
+	const struct image_fd *live; /* whose file it is, or NULL: a memfd */
 };
 
 struct plan {
@@ -117,6 +123,12 @@ int plan_build(const struct image *image, const struct plan_facts *facts,
 void plan_gaps(const struct image *image, const struct plan_facts *facts,
 	       void (*visit)(void *arg, uint64_t start, uint64_t end),
 	       void *arg);
+
+/* Where the steps go that map areas: to the child's, or what is done ahead. */
+static inline struct steps *plan_map_steps(struct plan *plan)
+{
+	return plan->facts->laid ? &plan->laid : &plan->steps;
+}
 
 /* The number a slot has in the child. */
 static inline int plan_fd(const struct plan_facts *facts, unsigned slot)

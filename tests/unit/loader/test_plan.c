@@ -253,6 +253,41 @@ static void one_object_serves_all_its_maps(void **state)
 	assert_int_equal(second->args[5], PAGE);
 }
 
+static void maps_to_read_share_what_is_written(void **state)
+{
+	struct fixture *fix = *state;
+	const struct image_fd file = {.fd = 3, .kind = IMAGE_FD_FILE};
+	const struct image_fd *live[] = {NULL, NULL, &file, NULL, NULL};
+
+	for (unsigned i = 0; i < 5; i++) {
+		struct image_vma *vma =
+			add(fix, 0x10000 * (i + 1), i + 1, IMAGE_VMA_FILE);
+
+		vma->flags = IMAGE_VMA_SHARED_MAP;
+		vma->prot = PROT_READ;
+		vma->inode = 9 + i;
+	}
+	fix->vmas[0].kind = IMAGE_VMA_SHARED;
+	fix->vmas[1].inode = 9;	 /* of what is written */
+	fix->vmas[3].inode = 11; /* of the live file, too */
+	fix->facts.live = live;
+	build(fix);
+	assert_int_equal(fix->plan->nr_objects, 2);
+	assert_int_equal(fix->plan->objects[0].bytes, 2 * PAGE);
+	assert_null(fix->plan->objects[0].live);
+	assert_ptr_equal(fix->plan->objects[1].live, &file);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct blob_step *map =
+			find(fix, SYS_mmap, 0x10000 * (i + 1));
+
+		assert_int_equal(map->args[3], MAP_SHARED | MAP_FIXED);
+		assert_int_equal(map->args[4],
+				 FD_BASE + PLAN_SLOT_OBJECT + i / 2);
+	}
+	assert_int_equal(find(fix, SYS_mmap, 0x50000)->args[3],
+			 MAP_PRIVATE | MAP_FIXED);
+}
+
 static void files_for_each_area_are_opened_by_name(void **state)
 {
 	struct fixture *fix = *state;
@@ -459,6 +494,7 @@ int main(void)
 		TEST(dropped_file_pages_are_not_zeros),
 		TEST(memory_of_an_earlier_load_is_anonymous_again),
 		TEST(one_object_serves_all_its_maps),
+		TEST(maps_to_read_share_what_is_written),
 		TEST(files_for_each_area_are_opened_by_name),
 		TEST(the_vdso_goes_out_and_comes_in),
 		TEST(what_an_earlier_load_left_is_left_out),
