@@ -50,6 +50,7 @@ static void walk(struct codec *codec, struct ask *ask)
 	codec_bool(codec, &ask->has_terminal);
 	codec_string(codec, &ask->image, ASK_PATH_MAX);
 	codec_string(codec, &ask->cwd, ASK_PATH_MAX);
+	codec_string(codec, &ask->root, ASK_PATH_MAX);
 	walk_choices(codec, ask);
 	walk_ports(codec, ask);
 }

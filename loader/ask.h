@@ -23,7 +23,7 @@
 
 #include "loader/fate.h"
 
-#define ASK_MAGIC	0x314b5341u /* "ASK1" */
+#define ASK_MAGIC	0x324b5341u /* "ASK2" */
 #define ASK_BODY_MAX	65536u
 #define ASK_FDS_MAX	16u /* stdio, the terminal, those of --fd N=M */
 #define ASK_PATH_MAX	4096u
@@ -61,7 +61,7 @@ struct ask {
 	bool wants_pids;   /* PID for each */
 	bool has_terminal; /* the fourth descriptor */
 	char *image;	   /* as the server names it, or "" for its only one */
-	char *cwd;	   /* or "" */
+	char *cwd, *root;  /* or "" */
 	uint32_t nr_choices, nr_ports;
 	struct ask_choice *choices;
 	struct fate_port *ports;

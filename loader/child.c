@@ -119,6 +119,24 @@ static int change_directory(const struct load *load, struct why *why)
 		       path, strerror(errno));
 }
 
+/*
+ * Every path of the image is one of the host's, and so are those of the
+ * options: this comes after the last that is opened, and before the privilege
+ * it takes is given up.
+ */
+static int change_root(const struct load *load, struct why *why)
+{
+	const char *chosen = load->options->root;
+	const char *path = chosen ? chosen : load->dir->image->root;
+
+	if (!strcmp(path, "/") || !*path || chroot(path) == 0)
+		return 0;
+	return why_set(why, -errno,
+		       "root directory %s: %s; load as root, or give another "
+		       "with --root=PATH (/: our own)",
+		       path, strerror(errno));
+}
+
 static int set_process(const struct load *load, struct why *why)
 {
 	lead(load);
@@ -210,6 +228,8 @@ become(const struct child *child, struct why *why)
 		error = make_uffd(load, why);
 	if (!error)
 		error = make_descriptors(child, why);
+	if (!error)
+		error = change_root(load, why);
 	phases_mark(PHASE_FILES);
 	if (!error)
 		error = meet(child, why);

@@ -20,8 +20,9 @@
 
 struct load_options {
 	const char *dir;
-	const char *exe; /* --exe=PATH, or NULL */
-	const char *cwd; /* --cwd=PATH, or NULL */
+	const char *exe;  /* --exe=PATH, or NULL */
+	const char *cwd;  /* --cwd=PATH, or NULL */
+	const char *root; /* --root=PATH, or NULL */
 	enum plan_memory memory;
 	bool new_pid;
 	bool profiled; /* loader/outcome.h is wanted */
@@ -61,8 +62,9 @@ int load_open(const struct load_options *options, struct load **ret_load,
 	      struct why *why);
 
 /*
- * @base with other @options, of which only linger, cwd and fates count, for
- * children whose stdin, stdout and stderr are @stdio.  Fast: nothing is read.
+ * @base with other @options, of which only linger, cwd, root and fates count,
+ * for children whose stdin, stdout and stderr are @stdio.  Fast: nothing is
+ * read.
  * @ret_load borrows both; free it with load_done_with() before load_close().
  *
  * 0, or -errno with words in @why.

@@ -138,6 +138,7 @@ int serve_client_choose(struct serve_client *client, const struct load *base,
 	client->options = *base->options;
 	client->options.linger = ask->linger;
 	client->options.cwd = ask->cwd[0] ? ask->cwd : NULL;
+	client->options.root = ask->root[0] ? ask->root : NULL;
 	client->options.nr_children = ask->nr_children;
 	client->options.fates = (struct fate_options){
 		.choices = client->choices,

@@ -110,6 +110,7 @@ static int ask_for(struct at *at, struct why *why)
 		.has_terminal = terminal >= 0,
 		.image = (char *)options->image,
 		.cwd = (char *)options->cwd,
+		.root = (char *)options->root,
 		.nr_choices = options->fates->nr_choices,
 		.nr_ports = options->fates->nr_ports,
 		.choices = choices,

@@ -16,6 +16,7 @@ struct load_at_options {
 	const char *path;  /* of the socket */
 	const char *image; /* as the server names it, or "" */
 	const char *cwd;   /* or NULL */
+	const char *root;  /* or NULL */
 	unsigned nr_children;
 	bool detach; /* not to wait for their ends */
 	const struct fate_options *fates;

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,9 +65,14 @@ struct option_row {
 	const char *name;
 	char letter;
 	const char *arg, *help;
+	/* Without it the argument is kept, as it is, @text_at in the settings.
+	 */
 	int (*set)(struct settings *settings, const char *value);
 	unsigned kinds; /* what it is an option of */
+	size_t text_at;
 };
+
+#define TEXT_AT(field) offsetof(struct settings, field)
 
 enum { LOAD = 1, SERVE = 2, AT = 4, ANY = LOAD | SERVE | AT };
 
@@ -108,40 +114,10 @@ static int set_number(struct settings *settings, const char *value)
 	return 0;
 }
 
-static int set_serve(struct settings *settings, const char *value)
-{
-	settings->serve = value;
-	return 0;
-}
-
-static int set_at(struct settings *settings, const char *value)
-{
-	settings->at = value;
-	return 0;
-}
-
 static int set_max(struct settings *settings, const char *value)
 {
 	if (parse_u64(value, 1, LOAD_CHILDREN_MAX, &settings->max))
 		return bad("--max", value, "1 to 1024 children");
-	return 0;
-}
-
-static int set_pid_file(struct settings *settings, const char *value)
-{
-	settings->supervise.pid_file = value;
-	return 0;
-}
-
-static int set_exe(struct settings *settings, const char *value)
-{
-	settings->load.exe = value;
-	return 0;
-}
-
-static int set_cwd(struct settings *settings, const char *value)
-{
-	settings->load.cwd = value;
 	return 0;
 }
 
@@ -236,8 +212,8 @@ static const struct option_row rows[] = {
 	{"number", 'n', "N", "load N children", set_number, LOAD | AT},
 	{"detach", 'd', NULL, "go to the background once they run", set_detach,
 	 ANY},
-	{"pid-file", 'p', "FILE", "write the children's pids there",
-	 set_pid_file, ANY},
+	{"pid-file", 'p', "FILE", "write the children's pids there", NULL, ANY,
+	 TEXT_AT(supervise.pid_file)},
 	{"pid", 'P', "WHICH", "same (default) or new", set_pid, LOAD | SERVE},
 	{"fd", 'f', "N=PATH", "what descriptor N shall be (or N=M: our M)",
 	 set_fd, LOAD | AT},
@@ -245,15 +221,19 @@ static const struct option_row rows[] = {
 	 LOAD | AT},
 	{"eager", 'E', NULL, "bring every page first; shows progress",
 	 set_eager, LOAD},
-	{"exe", 'e', "PATH", "where the program is", set_exe, LOAD | SERVE},
-	{"cwd", 'C', "PATH", "the working directory", set_cwd, LOAD | AT},
+	{"exe", 'e', "PATH", "where the program is", NULL, LOAD | SERVE,
+	 TEXT_AT(load.exe)},
+	{"cwd", 'C', "PATH", "the working directory", NULL, LOAD | AT,
+	 TEXT_AT(load.cwd)},
+	{"root", 'r', "PATH", "the root directory (/: our own)", NULL,
+	 LOAD | AT, TEXT_AT(load.root)},
 	{"profile", 'R', "KIND", "at its end tell what it cost: text or json",
 	 set_profile, LOAD},
-	{"serve", 's', "SOCKET", "stay, and make children for --at", set_serve,
-	 SERVE},
+	{"serve", 's', "SOCKET", "stay, and make children for --at", NULL,
+	 SERVE, TEXT_AT(serve)},
 	{"max", 'M', "N", "of --serve: children at once (64)", set_max, SERVE},
-	{"at", 'a', "SOCKET", "let the loader that serves there do it", set_at,
-	 AT},
+	{"at", 'a', "SOCKET", "let the loader that serves there do it", NULL,
+	 AT, TEXT_AT(at)},
 	{"verbose", 'v', NULL,
 	 "tell what is lost, and the time it took; twice: by phases",
 	 set_verbose, ANY},
@@ -332,6 +312,17 @@ static int check(const struct settings *settings)
 	return 0;
 }
 
+static int set_row(struct settings *settings, const struct option_row *row,
+		   const char *value)
+{
+	const char **text = (void *)((char *)settings + row->text_at);
+
+	if (row->set)
+		return row->set(settings, value);
+	*text = value;
+	return 0;
+}
+
 static int parse(struct settings *settings, int argc, char **argv)
 {
 	struct option longs[NR_ROWS + 1] = {{0}};
@@ -346,7 +337,7 @@ static int parse(struct settings *settings, int argc, char **argv)
 			if (rows[i].letter != letter)
 				continue;
 			settings->seen |= 1u << i;
-			error = rows[i].set(settings, optarg);
+			error = set_row(settings, &rows[i], optarg);
 		}
 	}
 	if (error || settings->done)
@@ -550,6 +541,7 @@ static int ask(struct settings *settings)
 		.path = settings->at,
 		.image = settings->load.dir,
 		.cwd = settings->load.cwd,
+		.root = settings->load.root,
 		.nr_children = settings->load.nr_children,
 		.detach = settings->detach,
 		.fates = &settings->load.fates,

@@ -201,7 +201,7 @@ start_server "$way"
 cat >stuck.py <<'END'
 import os, socket, struct, sys
 name = sys.argv[1]
-head = struct.pack("=IIiII", 0x314B5341, 1, 0, 0, 100)
+head = struct.pack("=IIiII", 0x324B5341, 1, 0, 0, 100)
 sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 sock.connect("serve.sock")
 if name == "half":
@@ -253,8 +253,8 @@ import os, socket, struct, sys, time
 def tell(name):
     os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
 null = os.open("/dev/null", os.O_RDWR)
-body = struct.pack("=IBBBHHII", 24, 0, 0, 0, 0, 0, 0, 0)
-head = struct.pack("=IIiII", 0x314B5341, 1, 0, 0, len(body))
+body = struct.pack("=IBBBHHHII", 24, 0, 0, 0, 0, 0, 0, 0, 0)
+head = struct.pack("=IIiII", 0x324B5341, 1, 0, 0, len(body))
 sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 sock.connect("serve.sock")
 socket.send_fds(sock, [head], [null] * 3)

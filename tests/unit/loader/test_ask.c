@@ -27,6 +27,7 @@ static struct ask sample(void)
 		.has_terminal = true,
 		.image = "/mnt/image",
 		.cwd = "/tmp",
+		.root = "/srv",
 		.nr_choices = 2,
 		.choices = choices,
 		.nr_ports = 1,
@@ -49,6 +50,7 @@ static void test_ask_is_what_it_was(void **state)
 	assert_int_equal(ask_first_choice(&got), 4);
 	assert_string_equal(got.image, "/mnt/image");
 	assert_string_equal(got.cwd, "/tmp");
+	assert_string_equal(got.root, "/srv");
 	assert_int_equal(got.nr_choices, 2);
 	assert_int_equal(got.choices[0].fd, 5);
 	assert_string_equal(got.choices[0].path, "/dev/null");
