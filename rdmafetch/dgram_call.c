@@ -100,11 +100,13 @@ static int put_question(struct asking *asking, enum dgram_kind kind,
 
 /* ---- in ---- */
 
-static bool is_answer(const struct asking *asking,
-		      const struct wire_header *header)
+/* Of whole messages and of the first pieces of long ones. */
+static int check_answer(const struct asking *asking,
+			const struct wire_header *header)
 {
-	return header->flags == WIRE_REPLY && header->id == asking->id &&
-	       header->type == asking->type;
+	if (header->flags & WIRE_FAR)
+		return -EPROTO;
+	return reply_check(header, asking->type, asking->id);
 }
 
 /* One of these messages may be the answer, whole. */
@@ -114,7 +116,7 @@ static int take_pack(struct asking *asking, uint64_t token, struct vpack pack)
 	struct wire_header header;
 
 	while (pack.left_bytes && !vpack_next(&pack, &header, &body)) {
-		if (is_answer(asking, &header)) {
+		if (header.id == asking->id) {
 			asking->all_bytes =
 				WIRE_HEADER_BYTES + header.body_bytes;
 			free(asking->bytes);
@@ -123,7 +125,7 @@ static int take_pack(struct asking *asking, uint64_t token, struct vpack pack)
 				return -ENOMEM;
 			memcpy(asking->bytes, message, asking->all_bytes);
 			asking->is_here = true;
-			if (header.type == WIRE_HELLO)
+			if (asking->type == WIRE_HELLO)
 				asking->call->token = token;
 			return 0;
 		}
@@ -139,7 +141,7 @@ static int begin_pieces(struct asking *asking, const uint8_t *body, size_t len)
 
 	if (len < WIRE_HEADER_BYTES ||
 	    wire_get_header(body, WIRE_REPLY_MAX, &header) ||
-	    !is_answer(asking, &header))
+	    check_answer(asking, &header))
 		return -EPROTO;
 	asking->all_bytes = WIRE_HEADER_BYTES + (size_t)header.body_bytes;
 	asking->nr_pieces =
@@ -152,6 +154,8 @@ static int make_room(struct asking *asking, size_t end)
 	size_t room = 2 * asking->room_bytes;
 	uint8_t *bytes;
 
+	if (end > asking->all_bytes)
+		return -EPROTO;
 	if (end <= asking->room_bytes)
 		return 0;
 	if (room < end)
@@ -192,6 +196,8 @@ static int take_piece(struct asking *asking, uint32_t at, const uint8_t *body,
 	    at >= asking->nr_pieces ||
 	    asking->got & UINT32_C(1) << (at - asking->next))
 		return error;
+	if (offset >= asking->all_bytes)
+		return -EPROTO;
 	if (wanted > asking->all_bytes - offset)
 		wanted = asking->all_bytes - offset;
 	if (len != wanted)
@@ -204,13 +210,16 @@ static int take_piece(struct asking *asking, uint32_t at, const uint8_t *body,
 	return go_on(asking);
 }
 
-/* The first answer to HELLO: say it again, with this. */
+/*
+ * The first answer to HELLO: say it again, with this.  Pieces that have begun
+ * to come are of one length, to the end.
+ */
 static int take_cookie(struct asking *asking, const struct dgram_head *cookie)
 {
 	struct dgram_call *call = asking->call;
 	struct dgram_head head = *cookie;
 
-	if (asking->type != WIRE_HELLO || !cookie->token)
+	if (asking->type != WIRE_HELLO || !cookie->token || asking->nr_pieces)
 		return 0;
 	if (head.at > call->link->max_bytes)
 		head.at = call->link->max_bytes;
@@ -288,7 +297,8 @@ static int finish(struct asking *asking, struct dgram_reply *ret, char *why)
 	struct wire_header header;
 	size_t len;
 
-	if (wire_get_header(asking->bytes, WIRE_REPLY_MAX, &header))
+	if (wire_get_header(asking->bytes, WIRE_REPLY_MAX, &header) ||
+	    check_answer(asking, &header))
 		return -EPROTO;
 	len = asking->all_bytes - WIRE_HEADER_BYTES;
 	if (header.status) {

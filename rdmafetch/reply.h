@@ -2,7 +2,8 @@
 /*
  * reply.h - what an answer of mitosisd must be, however it came
  *
- * Above: tcp_control.c and verbs_control.c, which carry questions and answers.
+ * Above: tcp_control.c, verbs_talk.c and dgram_call.c, which carry questions and
+ * answers.
  * Nothing here blocks or keeps anything.
  */
 #pragma once

@@ -5,8 +5,10 @@
  * The input is cut into datagrams, each behind two bytes of its length. The
  * server has a guest whose token the datagrams may have (a token of zeros
  * stands for it); whatever comes, it answers in datagrams that are right, and
- * makes no more calls than it heard. The client waits for a long answer, which
- * is the one it gets or none.
+ * makes no more calls than it heard. A client over a short link waits for a
+ * long answer; another, over the longest, says HELLO first. Each gets the
+ * answer that comes, or a refusal in no more words than there may be, or none;
+ * an id of zeros is its question's.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -19,6 +21,11 @@
 
 #define LINK_BYTES DGRAM_MIN_BYTES
 #define TAIL_BYTES 5000u
+/* In a datagram; and of the first message in it. */
+#define KIND_AT	      5u
+#define TOKEN_AT      8u
+#define ID_AT	      16u
+#define MESSAGE_ID_AT (DGRAM_HEAD_BYTES + 8u)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -152,16 +159,17 @@ struct input {
 
 /* The next datagram, at the end of a piece of memory of its own: to be freed.
  */
-static uint8_t *next(struct input *input, size_t *ret_len)
+static uint8_t *next(struct input *input, size_t max_bytes, size_t *ret_len)
 {
 	size_t len;
 	uint8_t *bytes;
 
 	if (input->len < 2)
 		return NULL;
-	len = (size_t)(input->data[0] | input->data[1] << 8) % LINK_BYTES;
+	len = (size_t)(input->data[0] | input->data[1] << 8);
 	input->data += 2;
 	input->len -= 2;
+	len %= max_bytes + 1;
 	len = len < input->len ? len : input->len;
 	bytes = malloc(len + !len);
 	demand(bytes != NULL);
@@ -172,12 +180,29 @@ static uint8_t *next(struct input *input, size_t *ret_len)
 	return bytes;
 }
 
-static void put_token(uint8_t *bytes, size_t len, uint64_t value)
+/* Where there are zeros at @at, put the @width bytes of what they stand for. */
+static void put(uint8_t *bytes, size_t len, size_t at, const void *value,
+		size_t width)
 {
 	static const uint8_t zeros[8];
 
-	if (len >= DGRAM_HEAD_BYTES && !memcmp(bytes + 8, zeros, 8))
-		memcpy(bytes + 8, &value, 8);
+	if (len >= at + width && !memcmp(bytes + at, zeros, width))
+		memcpy(bytes + at, value, width);
+}
+
+static void put_token(uint8_t *bytes, size_t len, uint64_t value)
+{
+	if (len >= DGRAM_HEAD_BYTES)
+		put(bytes, len, TOKEN_AT, &value, sizeof(value));
+}
+
+static void put_id(uint8_t *bytes, size_t len, uint32_t id)
+{
+	if (len < DGRAM_HEAD_BYTES)
+		return;
+	if (bytes[KIND_AT] == DGRAM_PIECE)
+		put(bytes, len, ID_AT, &id, sizeof(id));
+	put(bytes, len, MESSAGE_ID_AT, &id, sizeof(id));
 }
 
 static void try_server(struct input input)
@@ -188,7 +213,7 @@ static void try_server(struct input input)
 
 	open_server();
 	guest = token;
-	while ((bytes = next(&input, &len))) {
+	while ((bytes = next(&input, LINK_BYTES, &len))) {
 		put_token(bytes, len, guest);
 		give(bytes, len);
 		free(bytes);
@@ -202,12 +227,18 @@ static void try_server(struct input input)
 struct fed {
 	struct dgram_link link;
 	struct input input;
+	uint64_t token; /* what zeros stand for */
+	uint32_t id;	/* the last question's */
 	uint8_t *held;
 };
 
 static int link_send(struct dgram_link *link, const void *bytes, size_t len)
 {
+	struct fed *fed = (struct fed *)link;
+
 	demand(len <= link->max_bytes);
+	if (len >= DGRAM_HEAD_BYTES + WIRE_HEADER_BYTES)
+		memcpy(&fed->id, (const uint8_t *)bytes + MESSAGE_ID_AT, 4);
 	return 0;
 }
 
@@ -218,10 +249,11 @@ static int link_recv(struct dgram_link *link, int timeout_ms,
 	size_t len;
 
 	free(fed->held);
-	fed->held = next(&fed->input, &len);
+	fed->held = next(&fed->input, link->max_bytes, &len);
 	if (!fed->held)
 		return -ETIMEDOUT;
-	put_token(fed->held, len, 77);
+	put_token(fed->held, len, fed->token);
+	put_id(fed->held, len, fed->id);
 	*ret_bytes = fed->held;
 	return (int)len;
 }
@@ -231,26 +263,49 @@ static void link_close(struct dgram_link *link)
 	free(((struct fed *)link)->held);
 }
 
+static void ask(struct dgram_call *call)
+{
+	const struct dgram_question question = {WIRE_OPEN, "x", 1};
+	char why[WIRE_WHY_MAX + 1];
+	struct dgram_reply reply = {NULL, 0};
+
+	if (!dgram_ask(call, &question, &reply, why))
+		demand(reply.body_bytes <= WIRE_REPLY_MAX);
+	free(reply.body);
+	dgram_bye(call);
+}
+
 static void try_client(struct input input)
 {
 	struct fed fed = {
 		.link = {LINK_BYTES, link_send, link_recv, link_close},
 		.input = input,
+		.token = 77,
 	};
 	struct dgram_call call = {
 		.link = &fed.link,
-		.token = 77,
+		.token = fed.token,
 		.max_bytes = LINK_BYTES,
 		.timeout_ms = 1000,
 	};
-	const struct dgram_question question = {WIRE_OPEN, "x", 1};
-	char why[WIRE_WHY_MAX + 1];
-	struct dgram_reply reply = {NULL, 0};
 
-	if (!dgram_ask(&call, &question, &reply, why))
-		demand(reply.body_bytes <= WIRE_REPLY_MAX);
-	free(reply.body);
-	dgram_bye(&call);
+	ask(&call);
+}
+
+static void try_hello(struct input input)
+{
+	static const struct sec_settings none = {.kind = WIRE_SEC_NONE};
+	static const struct sec_way way = {.is_verbs = true};
+	const struct dgram_greeting greeting = {&none, &way, 1000};
+	struct fed fed = {
+		.link = {DGRAM_MAX_BYTES, link_send, link_recv, link_close},
+		.input = input,
+	};
+	char why[WIRE_WHY_MAX + 1];
+	struct dgram_call call;
+
+	if (!dgram_hello(&fed.link, &greeting, &call, why))
+		ask(&call);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -259,5 +314,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	try_server(input);
 	try_client(input);
+	try_hello(input);
 	return 0;
 }
