@@ -46,7 +46,8 @@ struct settings {
 /* What main() has to undo. */
 struct serving {
 	struct daemon *daemon;
-	const char *socket; /* bound at @unix_fd, or NULL */
+	const char *socket;   /* bound at @unix_fd, or NULL */
+	const char *pid_file; /* written by us, or NULL */
 	int unix_fd, stop_fd;
 	int first_fd, nr_fds;	 /* sockets of the service manager */
 	char ready[READY_BYTES]; /* where we can be reached */
@@ -448,8 +449,8 @@ static void close_all(struct serving *serving)
 	if (serving->socket)
 		listen_unlink(serving->socket, serving->unix_fd);
 	daemon_close(serving->daemon);
-	if (settings.pid_file)
-		(void)unlink(settings.pid_file);
+	if (serving->pid_file)
+		(void)unlink(serving->pid_file);
 	if (serving->stop_fd >= 0)
 		(void)close(serving->stop_fd);
 }
@@ -463,8 +464,10 @@ static int serve(int detach_fd)
 	error = open_all(&serving);
 	if (!error)
 		error = pidfile_write(settings.pid_file);
-	if (!error)
+	if (!error) {
+		serving.pid_file = settings.pid_file;
 		error = announce(&serving);
+	}
 	if (!error) {
 		detach_done(detach_fd);
 		service_ready(serving.ready);

@@ -188,7 +188,9 @@ expect_exit "$daemon" 0 mitosisd
 [ "$(ctl status --json | field 'd["pid"]')" = "$(cat "$dir/pid")" ] ||
 	fail "the pid file names somebody else"
 refused "a mitosisd is listening there" "$tools/mitosisd" --daemon \
-	--socket "$socket" --listen none
+	--socket "$socket" --listen none --pid-file "$dir/pid"
+[ "$(ctl status --json | field 'd["pid"]')" = "$(cat "$dir/pid")" ] ||
+	fail "a daemon that could not start has taken the pid file away"
 kill -TERM "$(cat "$dir/pid")"
 wait_for 10 test ! -e "$dir/pid"
 wait_for 10 test ! -e "$socket"
