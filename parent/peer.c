@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -17,11 +15,11 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "parent/sockdiag.h"
 
 #define ESTABLISHED    1 /* TCP_ESTABLISHED of the kernel's tcp_states.h */
 #define PROC_BYTES_MAX (64u << 20)
 #define PASSWD_BYTES   16384
-#define DIAG_BYTES     1024
 /* Words of a line before and after what is of interest. */
 #define WORD_LOCAL    1
 #define WORD_REMOTE   2
@@ -238,25 +236,28 @@ static int owner_by_proc(const struct peer_end *near,
 	return found > 0 ? uid == again : found;
 }
 
-struct diag_question {
-	struct nlmsghdr head;
-	struct inet_diag_req_v2 request;
-};
-
 static void put_addr(__be32 out[4], const struct peer_end *end, int family)
 {
 	memcpy(out, end->addr + (family == AF_INET ? 12 : 0),
 	       family == AF_INET ? 4 : 16);
 }
 
-static int ask_diag(int netlink, const struct peer_end *near,
-		    const struct peer_end *far, int family)
+/*
+ * As peer_scan_proc(); or -errno where the kernel does not answer.
+ *
+ * Exactly one socket, looked up as an incoming packet would be.  The kernel
+ * reads the uid before the inode, and a closed socket has no inode: with an
+ * inode the uid is its owner's (inet_diag.c).
+ */
+static int owner_by_diag(const struct peer_end *near,
+			 const struct peer_end *far, uid_t *ret_uid)
 {
-	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	struct diag_question ask = {
-		.head.nlmsg_len = sizeof(ask),
-		.head.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-		.head.nlmsg_flags = NLM_F_REQUEST,
+	int family = memcmp(far->addr, mapped_prefix, 12) ? AF_INET6 : AF_INET;
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req_v2 request;
+	} question = {
+		.head.nlmsg_len = sizeof(question),
 		.request.sdiag_family = (uint8_t)family,
 		.request.sdiag_protocol = IPPROTO_TCP,
 		.request.idiag_states = 1u << ESTABLISHED,
@@ -265,66 +266,22 @@ static int ask_diag(int netlink, const struct peer_end *near,
 		.request.id.idiag_cookie = {INET_DIAG_NOCOOKIE,
 					    INET_DIAG_NOCOOKIE},
 	};
+	union sockdiag_answer answer;
+	const struct inet_diag_msg *msg = NLMSG_DATA(&answer.head);
+	CLEANUP_CLOSE int netlink = sockdiag_open();
+	int error = netlink < 0 ? netlink : 0;
 
-	put_addr(ask.request.id.idiag_src, near, family);
-	put_addr(ask.request.id.idiag_dst, far, family);
-	if (sendto(netlink, &ask, sizeof(ask), 0,
-		   (const struct sockaddr *)&kernel, sizeof(kernel)) < 0)
-		return -errno;
-	return 0;
-}
-
-/*
- * Exactly one socket, looked up as an incoming packet would be.  The kernel
- * reads the uid before the inode, and a closed socket has no inode: with an
- * inode the uid is its owner's (inet_diag.c).
- */
-static int read_diag(int netlink, uid_t *ret_uid)
-{
-	union {
-		struct nlmsghdr head;
-		uint8_t bytes[DIAG_BYTES];
-	} got;
-	const struct inet_diag_msg *msg = NLMSG_DATA(&got.head);
-	ssize_t len = recv(netlink, &got, sizeof(got), 0);
-
-	if (len < 0)
-		return -errno;
-	if (!NLMSG_OK(&got.head, (size_t)len))
-		return -EPROTO;
-	if (got.head.nlmsg_type == NLMSG_ERROR) {
-		const struct nlmsgerr *error = NLMSG_DATA(&got.head);
-
-		if (got.head.nlmsg_len < NLMSG_LENGTH(sizeof(*error)))
-			return -EPROTO;
-		return error->error;
-	}
-	if (got.head.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-	    got.head.nlmsg_len < NLMSG_LENGTH(sizeof(*msg)))
-		return -EPROTO;
+	put_addr(question.request.id.idiag_src, near, family);
+	put_addr(question.request.id.idiag_dst, far, family);
+	if (!error)
+		error = sockdiag_ask(netlink, &question.head, sizeof(*msg),
+				     &answer);
+	if (error)
+		return error == -ENOENT ? 0 : error;
 	if (msg->idiag_state != ESTABLISHED || !msg->idiag_inode)
 		return 0;
 	*ret_uid = msg->idiag_uid;
 	return 1;
-}
-
-/* As peer_scan_proc(); or -errno where the kernel does not answer. */
-static int owner_by_diag(const struct peer_end *near,
-			 const struct peer_end *far, uid_t *ret_uid)
-{
-	CLEANUP_CLOSE int netlink = -1;
-	int family, error;
-
-	family = memcmp(far->addr, mapped_prefix, 12) ? AF_INET6 : AF_INET;
-	netlink =
-		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (netlink < 0)
-		return -errno;
-	error = ask_diag(netlink, near, far, family);
-	if (error)
-		return error;
-	error = read_diag(netlink, ret_uid);
-	return error == -ENOENT ? 0 : error;
 }
 
 /* The peer's own end is near to it, and ours is far. */

@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -16,24 +14,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-
-#define ANSWER_BYTES 1024
-
-/*
- * Connected to the kernel: in a namespace of theirs others may send to us, too,
- * and are refused then.
- */
-static int open_diag(void)
-{
-	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	CLEANUP_CLOSE int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC,
-				      NETLINK_SOCK_DIAG);
-
-	if (fd < 0 ||
-	    connect(fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0)
-		return -errno;
-	return steal_fd(&fd);
-}
+#include "parent/sockdiag.h"
 
 static int open_space(const char *process)
 {
@@ -60,7 +41,7 @@ static int open_there(int there, int here)
 	/* Whoever may not come back does not go. */
 	if (setns(here, CLONE_NEWNET) || setns(there, CLONE_NEWNET))
 		return -errno;
-	fd = open_diag();
+	fd = sockdiag_open();
 	(void)setns(here, CLONE_NEWNET);
 	return fd;
 }
@@ -75,7 +56,7 @@ int unixpeer_open(pid_t pid)
 	there = open_space(number);
 	if (here < 0 || there < 0)
 		return here < 0 ? here : there;
-	return is_same_space(here, there) ? open_diag()
+	return is_same_space(here, there) ? sockdiag_open()
 					  : open_there(there, here);
 }
 
@@ -104,44 +85,28 @@ static int parse_attributes(const struct nlmsghdr *head, uint64_t *ret_peer)
 
 int unixpeer_parse(const void *answer, size_t len_bytes, uint64_t *ret_peer)
 {
-	const struct nlmsghdr *head = answer;
+	int error =
+		sockdiag_check(answer, len_bytes, sizeof(struct unix_diag_msg));
 
-	if (!NLMSG_OK(head, len_bytes))
-		return -EPROTO;
-	if (head->nlmsg_type == NLMSG_ERROR) {
-		const struct nlmsgerr *error = NLMSG_DATA(head);
-
-		return head->nlmsg_len >= NLMSG_LENGTH(sizeof(*error)) &&
-				       error->error < 0
-			       ? error->error
-			       : -EPROTO;
-	}
-	if (head->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-	    head->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
-		return -EPROTO;
-	return parse_attributes(head, ret_peer);
+	return error ? error : parse_attributes(answer, ret_peer);
 }
 
 int unixpeer_of(int diag_fd, uint64_t inode, uint64_t *ret_peer)
 {
-	const struct {
+	struct {
 		struct nlmsghdr head;
 		struct unix_diag_req request;
 	} question = {
-		.head = {.nlmsg_len = sizeof(question),
-			 .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			 .nlmsg_flags = NLM_F_REQUEST},
+		.head.nlmsg_len = sizeof(question),
 		.request = {.sdiag_family = AF_UNIX,
 			    .udiag_states = UINT32_MAX,
 			    .udiag_ino = (uint32_t)inode,
 			    .udiag_show = UDIAG_SHOW_PEER,
 			    .udiag_cookie = {UINT32_MAX, UINT32_MAX}},
 	};
-	_Alignas(8) uint8_t answer[ANSWER_BYTES];
-	ssize_t len = send(diag_fd, &question, sizeof(question), 0);
+	union sockdiag_answer answer;
+	int error = sockdiag_ask(diag_fd, &question.head,
+				 sizeof(struct unix_diag_msg), &answer);
 
-	/* The kernel has answered when send() returns. */
-	if (len == (ssize_t)sizeof(question))
-		len = recv(diag_fd, answer, sizeof(answer), MSG_DONTWAIT);
-	return len < 0 ? -errno : unixpeer_parse(answer, (size_t)len, ret_peer);
+	return error ? error : parse_attributes(&answer.head, ret_peer);
 }

@@ -3,11 +3,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -273,6 +277,99 @@ static void proc_answers_where_sock_diag_does_not(void **state)
 	(void)close(fd);
 }
 
+/* A question to the kernel is on its way: what is done before. */
+static void (*meanwhile)(int fd, const void *question);
+static int forge_errno;
+
+ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
+{
+	if (meanwhile)
+		meanwhile(fd, bytes);
+	return __real_send(fd, bytes, len, flags);
+}
+
+struct question {
+	struct nlmsghdr head;
+	struct inet_diag_req_v2 request;
+};
+
+/* Somebody who knows all of the question answers first, for another user. */
+static void forge_answer(int fd, const void *question)
+{
+	const struct question *asked = question;
+	const struct {
+		struct nlmsghdr head;
+		struct inet_diag_msg msg;
+	} answer = {
+		.head = {.nlmsg_len = sizeof(answer),
+			 .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			 .nlmsg_seq = asked->head.nlmsg_seq},
+		.msg = {.idiag_state = 1, .idiag_inode = 1, .idiag_uid = 4242},
+	};
+	struct sockaddr_nl to = {.nl_family = AF_NETLINK};
+	socklen_t len = sizeof(to);
+	int forger = socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG);
+
+	/* It has an address now, if it had none. */
+	(void)bind(fd, (void *)&to, sizeof(to));
+	assert_int_equal(0, getsockname(fd, (void *)&to, &len));
+	assert_true(to.nl_pid != 0);
+	forge_errno = 0;
+	if (sendto(forger, &answer, sizeof(answer), 0, (void *)&to,
+		   sizeof(to)) < 0)
+		forge_errno = errno;
+	(void)close(forger);
+}
+
+/* The kernel's own answer, but to a question about our end. */
+static void leave_an_answer(int fd, const void *question)
+{
+	const struct question *asked = question;
+	struct question other = *asked;
+	struct inet_diag_sockid *id = &other.request.id;
+
+	other.head.nlmsg_seq--;
+	id->idiag_sport = asked->request.id.idiag_dport;
+	id->idiag_dport = asked->request.id.idiag_sport;
+	memcpy(id->idiag_src, asked->request.id.idiag_dst, 16);
+	memcpy(id->idiag_dst, asked->request.id.idiag_src, 16);
+	assert_int_equal(sizeof(other),
+			 __real_send(fd, &other, sizeof(other), 0));
+}
+
+static void check_peer_with(void (*disturb)(int fd, const void *question))
+{
+	struct peer peer;
+	pid_t child;
+	int hold, status;
+	int fd = accept_from_child(AF_INET, &hold, &child);
+
+	meanwhile = disturb;
+	assert_int_equal(0, peer_of_socket(fd, &peer));
+	meanwhile = NULL;
+	assert_true(peer.known);
+	assert_int_equal(getuid() ? getuid() : USER, peer.uid);
+	(void)close(hold);
+	assert_int_equal(child, waitpid(child, &status, 0));
+	(void)close(fd);
+}
+
+static void only_the_kernel_tells_the_owner(void **state)
+{
+	check_peer_with(forge_answer);
+	if (forge_errno == EPERM)
+		skip(); /* not root */
+	assert_int_equal(ECONNREFUSED, forge_errno);
+}
+
+static void answer_to_an_earlier_question_is_none(void **state)
+{
+	check_peer_with(leave_an_answer);
+}
+
 static void loopback_is_told_from_the_rest(void **state)
 {
 	const struct peer_end far_away = {
@@ -298,6 +395,8 @@ int main(void)
 		cmocka_unit_test(tcp_peer_is_the_owner_of_the_far_socket),
 		cmocka_unit_test(tcp6_peer_is_the_owner_of_the_far_socket),
 		cmocka_unit_test(proc_answers_where_sock_diag_does_not),
+		cmocka_unit_test(only_the_kernel_tells_the_owner),
+		cmocka_unit_test(answer_to_an_earlier_question_is_none),
 		cmocka_unit_test(loopback_is_told_from_the_rest),
 	};
 
