@@ -384,14 +384,16 @@ static void note_window(struct plan *plan, const struct image_vma *vma)
 	uint32_t index = (uint32_t)(vma - plan->image->vmas);
 	uint64_t start = facts->has_space ? vma->start : 0;
 
-	if (!means_anonymous(vma))
-		return; /* dropped pages of a file come back from the file */
+	/* With --memory=own nothing is held. */
+	if (facts->memory == PLAN_MEMORY_OWN && !means_anonymous(vma))
+		return;
 	plan->windows[plan->nr_windows++] = (struct guard_window){
 		.inode = facts->has_space ? facts->space_inode
 					  : facts->vma_inodes[index],
 		.start_bytes = start,
 		.end_bytes = start + vma_bytes(vma),
 		.vma_flags = vma->flags,
+		.is_file = !means_anonymous(vma),
 	};
 }
 

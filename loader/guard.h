@@ -36,13 +36,15 @@
 #include <sys/types.h>
 
 /*
- * A window of an image file whose pages stand for anonymous memory: what
- * PROCMAP_QUERY reports (inode, file offset) tells it wherever mremap moved it.
+ * A window of an image file whose pages stand for anonymous memory, or for
+ * another file's: what PROCMAP_QUERY reports (inode, file offset) tells it
+ * wherever mremap moved it.
  */
 struct guard_window {
 	uint64_t inode;
 	uint64_t start_bytes, end_bytes; /* file offsets, page aligned */
 	uint32_t vma_flags; /* enum image_vma_flag: what a replacement keeps */
+	bool is_file;	    /* behind it is not what is behind it in the file */
 };
 
 struct guard_options {

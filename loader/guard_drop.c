@@ -191,7 +191,8 @@ static int zero_pieces(const struct guard_call *call,
 		const struct guard_map_piece *piece = &map->pieces[i];
 
 		/* What another private file map would show is out of reach. */
-		if (piece->kind == GUARD_MAP_FILE)
+		if (piece->kind == GUARD_MAP_FILE ||
+		    piece->kind == GUARD_MAP_IMAGE)
 			r = -EINVAL;
 		else if (piece->kind != GUARD_MAP_SHARED)
 			r = guard_zero(memory_fd, piece->start, piece->end);

@@ -101,7 +101,8 @@ static int add_windowed(struct guard_map *map,
 		} else {
 			if (w->end_bytes < whole->end + shift)
 				piece.end = w->end_bytes - shift;
-			piece.kind = GUARD_MAP_OURS;
+			piece.kind =
+				w->is_file ? GUARD_MAP_IMAGE : GUARD_MAP_OURS;
 			piece.vma_flags = w->vma_flags;
 			i++;
 		}

@@ -33,6 +33,7 @@ enum guard_map_kind {
 	GUARD_MAP_ANON,	  /* private anonymous */
 	GUARD_MAP_SHARED, /* any shared map: dropping it changes no byte */
 	GUARD_MAP_FILE,	  /* another private file map */
+	GUARD_MAP_IMAGE,  /* the image's, and it stands for a file */
 };
 
 struct guard_map_piece {

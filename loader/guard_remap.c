@@ -112,6 +112,18 @@ static bool is_ours(const struct remap *remap)
 	return map->nr > 1;
 }
 
+/*
+ * Growth of what stands for a file: in the image the next bytes are the next
+ * area's, and the file may not be here.
+ */
+static bool has_no_more(const struct remap *remap)
+{
+	const struct guard_map *map = &remap->map;
+
+	return grows(remap) && map->nr &&
+	       map->pieces[map->nr - 1].kind == GUARD_MAP_IMAGE;
+}
+
 /* True when the pieces could be one anonymous area of the parent. */
 static bool is_one_area(const struct remap *remap)
 {
@@ -318,6 +330,10 @@ int guard_remap(struct guard_call *call)
 			   remap.from + remap.from_bytes, call->options,
 			   &remap.map);
 	if (r || !guard_call_is_waiting(call)) {
+		guard_call_fail(call, -ENOMEM);
+		return 0;
+	}
+	if (has_no_more(&remap)) {
 		guard_call_fail(call, -ENOMEM);
 		return 0;
 	}

@@ -99,7 +99,8 @@ struct plan {
 	struct plan_object *objects;
 	uint32_t nr_objects;
 	/* What --memory=shared mapped from the image in place of anonymous
-	 * memory, for the guard; and what --memory=own must be paged. */
+	 * memory and of files, for the guard; and what --memory=own must be
+	 * paged. */
 	struct guard_window *windows;
 	uint32_t nr_windows;
 	uint32_t *paged; /* indexes of image->vmas */

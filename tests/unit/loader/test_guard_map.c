@@ -81,7 +81,8 @@ static unsigned char *eight_pages(struct guard_options *options,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	windows[0] = (struct guard_window){st.st_ino - 1, 0, 1ul << 40, 0};
 	windows[1] = (struct guard_window){st.st_ino, 5 * PAGE, 7 * PAGE, 1};
-	windows[2] = (struct guard_window){st.st_ino, 9 * PAGE, 10 * PAGE, 2};
+	windows[2] =
+		(struct guard_window){st.st_ino, 9 * PAGE, 10 * PAGE, 2, true};
 	windows[3] = (struct guard_window){st.st_ino + 1, 0, 1ul << 40, 0};
 	*options = (struct guard_options){
 		.dev = st.st_dev,
@@ -102,13 +103,13 @@ static void check_pieces(const struct guard_map *map, const unsigned char *p)
 		{1, 3, 1, GUARD_MAP_OURS, PROT_READ | PROT_WRITE},
 		{3, 4, 0, GUARD_MAP_FILE, PROT_READ | PROT_WRITE},
 		{4, 5, 0, GUARD_MAP_FILE, PROT_READ},
-		{5, 6, 2, GUARD_MAP_OURS, PROT_READ},
+		{5, 6, 2, GUARD_MAP_IMAGE, PROT_READ},
 		{6, 7, 0, GUARD_MAP_FILE, PROT_READ},
 		{7, 8, 0, GUARD_MAP_ANON, PROT_READ | PROT_WRITE},
 	};
 
 	assert_int_equal(map->nr, 7);
-	assert_int_equal(map->nr_ours, 2);
+	assert_int_equal(map->nr_ours, 1);
 	for (unsigned i = 0; i < map->nr; i++) {
 		const struct guard_map_piece *piece = &map->pieces[i];
 

@@ -200,6 +200,17 @@ static void dropped_file_pages_are_not_zeros(void **state)
 	build(fix);
 	assert_int_equal(find(fix, SYS_mmap, 0x10000)->args[2],
 			 PROT_READ | PROT_EXEC);
+	assert_int_equal(fix->plan->nr_windows, 1);
+	assert_true(fix->plan->windows[0].is_file);
+}
+
+static void own_memory_needs_no_guard_for_files(void **state)
+{
+	struct fixture *fix = *state;
+
+	fix->facts.memory = PLAN_MEMORY_OWN;
+	add(fix, 0x10000, 2, IMAGE_VMA_FILE);
+	build(fix);
 	assert_int_equal(fix->plan->nr_windows, 0);
 }
 
@@ -224,10 +235,13 @@ static void memory_of_an_earlier_load_is_anonymous_again(void **state)
 	add_run(fix, 0x40000, 2);
 	add_run(fix, 0x50000, 2);
 	build(fix);
-	assert_int_equal(fix->plan->nr_windows, 3);
-	assert_int_equal(fix->plan->windows[0].start_bytes, 0x10000);
-	assert_int_equal(fix->plan->windows[1].start_bytes, 0x20000);
-	assert_int_equal(fix->plan->windows[2].start_bytes, 0x50000);
+	assert_int_equal(fix->plan->nr_windows, 5);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(fix->plan->windows[i].start_bytes,
+				 0x10000 * (i + 1));
+		assert_int_equal(fix->plan->windows[i].is_file,
+				 i == 2 || i == 3);
+	}
 }
 
 static void one_object_serves_all_its_maps(void **state)
@@ -492,6 +506,7 @@ int main(void)
 		TEST(areas_without_pages_stay_anonymous),
 		TEST(stacks_grow_down_and_are_filled),
 		TEST(dropped_file_pages_are_not_zeros),
+		TEST(own_memory_needs_no_guard_for_files),
 		TEST(memory_of_an_earlier_load_is_anonymous_again),
 		TEST(one_object_serves_all_its_maps),
 		TEST(maps_to_read_share_what_is_written),
