@@ -196,16 +196,13 @@ static int open_image(struct verbs_control *control,
 	return err;
 }
 
-int verbs_open(const struct verbs_origin *origin, struct transport **ret,
-	       struct tcp_opened *ret_opened, char *why)
+int verbs_open_on(struct verbs_control *control,
+		  const struct verbs_origin *origin, struct transport **ret,
+		  struct tcp_opened *ret_opened, char *why)
 {
-	struct verbs_control *control = NULL;
 	struct opening opening = {0};
-	int err = verbs_control_hello(origin->address, &control, why);
+	int err = open_image(control, origin->image, &opening, why);
 
-	if (err)
-		return err;
-	err = open_image(control, origin->image, &opening, why);
 	if (err) {
 		verbs_control_close(control);
 		return err;
@@ -218,6 +215,15 @@ int verbs_open(const struct verbs_origin *origin, struct transport **ret,
 	}
 	*ret_opened = opening.opened;
 	return 0;
+}
+
+int verbs_open(const struct verbs_origin *origin, struct transport **ret,
+	       struct tcp_opened *ret_opened, char *why)
+{
+	struct verbs_control *control = NULL;
+	int err = verbs_control_hello(origin->address, &control, why);
+
+	return err ? err : verbs_open_on(control, origin, ret, ret_opened, why);
 }
 
 uint64_t verbs_exported_bytes(const struct transport *transport)

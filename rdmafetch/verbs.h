@@ -47,6 +47,11 @@ struct verbs_origin {
 int verbs_open(const struct verbs_origin *origin, struct transport **ret,
 	       struct tcp_opened *ret_opened, char *why);
 
+/* As verbs_open() on @control, which is consumed in any case. */
+int verbs_open_on(struct verbs_control *control,
+		  const struct verbs_origin *origin, struct transport **ret,
+		  struct tcp_opened *ret_opened, char *why);
+
 /*
  * Make a transport of @control, on which the image @handle is open, and of
  * @regions, which are consumed in any case.  0 or -errno of registering memory.

@@ -35,6 +35,13 @@ int verbs_open(const struct verbs_origin *origin, struct transport **ret,
 	return without(why);
 }
 
+int verbs_open_on(struct verbs_control *control,
+		  const struct verbs_origin *origin, struct transport **ret,
+		  struct tcp_opened *ret_opened, char *why)
+{
+	return without(why);
+}
+
 int verbs_adopt(struct verbs_control *control, uint32_t handle,
 		const struct verbs_regions *regions,
 		struct verbs_refused *refused, struct transport **ret)

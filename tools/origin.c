@@ -21,6 +21,7 @@
 #include "common/workset.h"
 #include "parent/keeper.h"
 #include "rdmafetch/local.h"
+#include "rdmafetch/retry.h"
 #include "tools/reach.h"
 
 #define LOCAL_RETRIES	 2
@@ -47,7 +48,7 @@ struct origin {
 	pthread_cond_t wake;
 	struct workset trace;	/* kept there, or empty */
 	atomic_int is_recorded; /* or need not be */
-	bool is_refused; /* by the last look for a connection: reopen()'s */
+	int told; /* to the log, of looks for a connection: reopen()'s */
 	/* of both */
 	void *desc;
 	size_t desc_bytes;
@@ -122,13 +123,14 @@ static void mean_this(struct origin *origin)
 }
 
 /* Ask something about this origin's image that needs no answer but yes. */
-static int call(struct origin *origin, enum wire_type type, char *why)
+static int call(struct origin *origin, enum wire_type type,
+		struct reach_failure *ret_failure)
 {
 	uint8_t bytes[WIRE_REQUEST_MAX];
 	const struct reach_question question = {
 		type, bytes, wire_put_image(bytes, &origin->wire), ASK_MS};
 
-	return reach_ask(&origin->reach, &question, NULL, NULL, why);
+	return reach_ask(&origin->reach, &question, NULL, NULL, ret_failure);
 }
 
 /*
@@ -147,13 +149,14 @@ static void ask_trace(struct origin *origin)
 {
 	CLEANUP_FREE void *reply = NULL;
 	uint8_t bytes[WIRE_REQUEST_MAX];
-	char why[WIRE_WHY_MAX + 1];
+	struct reach_failure failure;
 	const struct reach_question question = {
 		WIRE_TRACE, bytes, wire_put_image(bytes, &origin->wire),
 		ASK_MS};
 	size_t reply_bytes = 0;
 
-	if (!reach_ask(&origin->reach, &question, &reply, &reply_bytes, why))
+	if (!reach_ask(&origin->reach, &question, &reply, &reply_bytes,
+		       &failure))
 		(void)workset_get(reply, reply_bytes, &origin->trace);
 }
 
@@ -162,7 +165,7 @@ static int send_part(struct origin *origin, const struct workset *set,
 {
 	struct workset_part part = {.image = origin->wire, .from = from};
 	uint8_t bytes[WIRE_REQUEST_MAX];
-	char why[WIRE_WHY_MAX + 1];
+	struct reach_failure failure;
 	struct reach_question question = {WIRE_RECORD, bytes, 0, ASK_MS};
 
 	while (part.nr < WORKSET_PART_MAX && from + part.nr < set->nr) {
@@ -170,7 +173,7 @@ static int send_part(struct origin *origin, const struct workset *set,
 		part.nr++;
 	}
 	question.body_bytes = workset_put_part(bytes, &part);
-	return reach_ask(&origin->reach, &question, NULL, NULL, why);
+	return reach_ask(&origin->reach, &question, NULL, NULL, &failure);
 }
 
 /* The first to come is kept; the daemon refuses the others. */
@@ -196,11 +199,15 @@ static int prepare(struct origin *origin, char *why)
 	const struct reach_question question = {WIRE_PREPARE, bytes,
 						wire_put_prepare(bytes, &body),
 						PREPARE_MS};
+	struct reach_failure failure;
 	size_t reply_bytes = 0;
-	int r = reach_ask(&origin->reach, &question, &reply, &reply_bytes, why);
+	int r = reach_ask(&origin->reach, &question, &reply, &reply_bytes,
+			  &failure);
 
-	if (r)
+	if (r) {
+		memcpy(why, failure.why, sizeof(failure.why));
 		return r;
+	}
 	r = wire_get_image(reply, reply_bytes, &origin->wire);
 	origin->is_ours = !r;
 	return r;
@@ -219,14 +226,30 @@ static int check_same(const struct origin *origin,
 	return 0;
 }
 
-/* Whoever reads gets an error now: why, once, for the log. */
-static int refused(struct origin *origin, const char *why)
+/* Why a look failed, once for the log. */
+static void tell(struct origin *origin, int error, const char *why)
 {
-	if (!origin->is_refused)
-		say_note("%s: no way back to the image: %s",
-			 origin->options->source_text, why);
-	origin->is_refused = true;
-	return -ESTALE;
+	if (origin->told != error)
+		say_note("%s: no way back to the image%s: %s",
+			 origin->options->source_text,
+			 error == -ESTALE ? "" : " yet", why);
+	origin->told = error;
+}
+
+/*
+ * Whoever reads gets an error now, if the image is gone.  A host that does not
+ * answer is no news: status says that the mount waits for it.
+ */
+static int no_way(struct origin *origin, int error,
+		  const struct reach_failure *failure)
+{
+	if (failure->is_gone)
+		error = -ESTALE;
+	else if (error == -ESTALE)
+		error = -EIO; /* of a key file on NFS, say */
+	if (!retry_may_pass(error))
+		tell(origin, error, failure->why);
+	return error;
 }
 
 /* One at a time: the fetch has one thread at a time that looks. */
@@ -240,13 +263,13 @@ static int reopen(void *arg, struct transport **ret)
 			   &failure);
 
 	if (r)
-		return failure.is_refusal ? refused(origin, failure.why) : r;
+		return no_way(origin, r, &failure);
 	r = check_same(origin, &opened);
 	free(opened.desc);
 	if (r)
-		(void)refused(origin, "another image has its name now");
+		tell(origin, r, "another image has its name now");
 	else
-		origin->is_refused = false;
+		origin->told = 0;
 	if (r)
 		transport->ops->close(transport);
 	else
@@ -260,26 +283,38 @@ static void deadline_in(uint32_t seconds, struct timespec *ret)
 	ret->tv_sec += seconds;
 }
 
+/*
+ * A renewal that fails while the image may live is tried again soon: a daemon
+ * that is full has room for a moment now and then.
+ */
+static uint32_t renew_pause_s(const struct origin *origin, bool is_late)
+{
+	uint32_t pause_s = origin->lease_s / (is_late ? 30 : 3);
+
+	return pause_s ? pause_s : 1;
+}
+
 /* Says "still here" three times a lease, so that one loss does no harm. */
 static void *renew_loop(void *arg)
 {
 	struct origin *origin = arg;
-	uint32_t pause_s = origin->lease_s / 3 ? origin->lease_s / 3 : 1;
-	char why[WIRE_WHY_MAX + 1];
+	struct reach_failure failure;
 	struct timespec deadline;
 	int r;
 
 	(void)pthread_mutex_lock(&origin->lock);
-	deadline_in(pause_s, &deadline);
+	deadline_in(renew_pause_s(origin, false), &deadline);
 	while (!origin->must_end) {
 		if (pthread_cond_timedwait(&origin->wake, &origin->lock,
 					   &deadline) != ETIMEDOUT)
 			continue;
 		(void)pthread_mutex_unlock(&origin->lock);
-		r = call(origin, WIRE_RENEW, why);
+		r = call(origin, WIRE_RENEW, &failure);
 		(void)pthread_mutex_lock(&origin->lock);
-		origin->is_gone = r == -ESTALE || r == -ENOENT;
-		deadline_in(pause_s, &deadline);
+		if (!r || failure.is_gone)
+			origin->is_gone = r != 0;
+		deadline_in(renew_pause_s(origin, r && !failure.is_gone),
+			    &deadline);
 	}
 	(void)pthread_mutex_unlock(&origin->lock);
 	return NULL;
@@ -442,14 +477,14 @@ static void stop_renewing(struct origin *origin)
 
 void origin_close(struct origin *origin)
 {
-	char why[WIRE_WHY_MAX + 1];
+	struct reach_failure failure;
 
 	if (!origin)
 		return;
 	stop_renewing(origin);
 	/* Failing is no harm: the lease ends by itself. */
 	if (origin->is_ours)
-		(void)call(origin, WIRE_RELEASE, why);
+		(void)call(origin, WIRE_RELEASE, &failure);
 	if (origin->transport)
 		origin->transport->ops->close(origin->transport);
 	keeper_release(origin->keeper);

@@ -63,6 +63,22 @@ void reach_words(struct reach *reach, char text[STATUS_TRANSPORT_MAX + 1])
 	(void)pthread_mutex_unlock(&reach->lock);
 }
 
+/* ---- verdicts ---- */
+
+/*
+ * Once HELLO is done all words are the daemon's.  Until then only two errors
+ * count: what of ours has words there (the key file, munge, TLS) fails in other
+ * ways, or has failed in this one before there was a mount.
+ */
+static bool is_gone(bool is_greeted, int error, const char *why)
+{
+	if (!why[0])
+		return false;
+	if (is_greeted)
+		return error == -ENOENT || error == -ESTALE;
+	return error == -EPROTONOSUPPORT || error == -EOPNOTSUPP;
+}
+
 /* ---- questions ---- */
 
 /* It said HELLO, and then nothing. */
@@ -79,10 +95,11 @@ static void explain_late(const char *host,
 
 static int ask_tcp(const struct reach *reach,
 		   const struct reach_question *question, void **ret_body,
-		   size_t *ret_body_bytes, char *why)
+		   size_t *ret_body_bytes, struct reach_failure *failure)
 {
 	struct tcp_address address = reach->tcp;
 	struct tcp_control *control = NULL;
+	char *why = failure->why;
 	int r;
 
 	address.timeout_ms = question->timeout_ms;
@@ -91,6 +108,7 @@ static int ask_tcp(const struct reach *reach,
 		r = tcp_control_call(control, question->type, question->body,
 				     question->body_bytes, ret_body,
 				     ret_body_bytes, why);
+	failure->is_gone = is_gone(control, r, why);
 	if (control)
 		explain_late(address.host, question, r, why);
 	tcp_control_close(control);
@@ -99,10 +117,11 @@ static int ask_tcp(const struct reach *reach,
 
 static int ask_rdma(const struct reach *reach,
 		    const struct reach_question *question, void **ret_body,
-		    size_t *ret_body_bytes, char *why)
+		    size_t *ret_body_bytes, struct reach_failure *failure)
 {
 	struct verbs_address address = reach->verbs;
 	struct verbs_control *control = NULL;
+	char *why = failure->why;
 	int r;
 
 	address.timeout_ms = question->timeout_ms;
@@ -111,6 +130,7 @@ static int ask_rdma(const struct reach *reach,
 		r = verbs_control_call(control, question->type, question->body,
 				       question->body_bytes, ret_body,
 				       ret_body_bytes, why);
+	failure->is_gone = is_gone(control, r, why);
 	if (control)
 		explain_late(address.host, question, r, why);
 	verbs_control_close(control);
@@ -118,24 +138,24 @@ static int ask_rdma(const struct reach *reach,
 }
 
 int reach_ask(const struct reach *reach, const struct reach_question *question,
-	      void **ret_body, size_t *ret_body_bytes, char *why)
+	      void **ret_body, size_t *ret_body_bytes,
+	      struct reach_failure *ret_failure)
 {
+	struct reach_failure failure = {0};
+	int r;
+
 	if (reach->proto == OPTIONS_RDMA)
-		return ask_rdma(reach, question, ret_body, ret_body_bytes, why);
-	return ask_tcp(reach, question, ret_body, ret_body_bytes, why);
+		r = ask_rdma(reach, question, ret_body, ret_body_bytes,
+			     &failure);
+	else
+		r = ask_tcp(reach, question, ret_body, ret_body_bytes,
+			    &failure);
+	if (r)
+		*ret_failure = failure;
+	return r;
 }
 
 /* ---- images ---- */
-
-/*
- * Words that came with the error are the daemon's; with -EAGAIN it, or we,
- * could not ask who we are just now; and a handshake may end with the daemon.
- */
-static bool is_refusal(int error, const char *why)
-{
-	return error && why[0] && error != -EAGAIN && error != -ECONNRESET &&
-	       error != -ETIMEDOUT;
-}
 
 static int open_rdma(struct reach *reach, const struct wire_image *image,
 		     struct transport **ret, struct tcp_opened *ret_opened,
@@ -143,9 +163,14 @@ static int open_rdma(struct reach *reach, const struct wire_image *image,
 {
 	const struct verbs_origin origin = {&reach->verbs, image,
 					    reach->refused};
-	int r = verbs_open(&origin, ret, ret_opened, failure->why);
+	struct verbs_control *control = NULL;
+	int r = verbs_control_hello(&reach->verbs, &control, failure->why);
+	bool is_greeted = !r;
 
-	failure->is_refusal = is_refusal(r, failure->why);
+	if (!r)
+		r = verbs_open_on(control, &origin, ret, ret_opened,
+				  failure->why);
+	failure->is_gone = is_gone(is_greeted, r, failure->why);
 	if (!r)
 		set_words(reach, "verbs", " (%s)", verbs_device_of(*ret));
 	return explain_rdma(reach, r, failure->why);
@@ -194,6 +219,7 @@ static int open_either(struct reach *reach, const struct wire_image *image,
 	struct tcp_control *control = NULL;
 	char no_rdma[WIRE_WHY_MAX + 1] = "";
 	int r = tcp_control_hello(&reach->tcp, &control, failure->why);
+	bool is_greeted = !r;
 
 	if (!r)
 		reach->verbs.port = tcp_control_rdma_port(control);
@@ -206,7 +232,7 @@ static int open_either(struct reach *reach, const struct wire_image *image,
 		tcp_control_want_trace(control);
 	if (!r)
 		r = tcp_open_on(control, image, ret, ret_opened, failure->why);
-	failure->is_refusal = is_refusal(r, failure->why);
+	failure->is_gone = is_gone(is_greeted, r, failure->why);
 	if (!r)
 		set_words(reach, reach->tcp.is_unix ? "unix" : "tcp",
 			  " (why: %s)", no_rdma);

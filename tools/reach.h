@@ -2,10 +2,11 @@
 /*
  * reach.h - a mitosisd, by whichever way leads to it
  *
- * With proto=auto a daemon is asked over TCP, whose HELLO tells where it listens
- * for RDMA; pages then come by RDMA if that can be had within a short time, and
- * by TCP if not, and the reason is kept for the status.  Each new connection
- * decides anew.  With proto=rdma nothing goes over TCP, with proto=tcp all does.
+ * With proto=auto a daemon is asked over TCP, whose HELLO tells where it
+ * listens for RDMA; pages then come by RDMA if that can be had within a short
+ * time, and by TCP if not, and the reason is kept for the status.  Each new
+ * connection decides anew.  With proto=rdma nothing goes over TCP, with
+ * proto=tcp all does.
  *
  * Above: tools/origin.c.  Below: rdmafetch/tcp.c, rdmafetch/verbs.c.
  *
@@ -47,25 +48,31 @@ struct reach_question {
 	int timeout_ms;
 };
 
-/*
- * Ask on a connection made for it.  *@ret_body, when @ret_body is not NULL, is
- * the caller's.  Returns 0 or -errno, with words in @why (WIRE_WHY_MAX + 1
- * bytes) for every error; those of tcp_control_hello() and verbs_control_hello(),
- * or the daemon's refusal.
- */
-int reach_ask(const struct reach *reach, const struct reach_question *question,
-	      void **ret_body, size_t *ret_body_bytes, char *why);
-
-/* Why an image could not be opened. */
+/* Why a daemon did not do what it was asked for. */
 struct reach_failure {
-	bool is_refusal; /* the daemon said so: it will not say yes later */
+	/*
+	 * The daemon said so, and the image is no more: no such name, another
+	 * image of that name, or a daemon that was started anew with another
+	 * version or another way to say who asks.  All else may pass while the
+	 * image lives: a daemon without room or memory, or one that does not
+	 * let us in just now (its keys, its clock, its user database), and
+	 * whatever kept us from asking.  The errno tells none of this: a name that does not resolve
+	 * is -ENOENT too.
+	 */
+	bool is_gone;
 	char why[WIRE_WHY_MAX + 1]; /* never "" */
 };
 
 /*
- * Open @image for reading.  Returns 0, or -errno as reach_ask() with
- * *@ret_failure set.
+ * Ask on a connection made for it.  *@ret_body, when @ret_body is not NULL, is
+ * the caller's.  Returns 0, or with *@ret_failure set -errno: those of
+ * tcp_control_hello() and verbs_control_hello(), or the daemon's refusal.
  */
+int reach_ask(const struct reach *reach, const struct reach_question *question,
+	      void **ret_body, size_t *ret_body_bytes,
+	      struct reach_failure *ret_failure);
+
+/* Open @image for reading.  Returns as reach_ask(). */
 int reach_open(struct reach *reach, const struct wire_image *image,
 	       struct transport **ret, struct tcp_opened *ret_opened,
 	       struct reach_failure *ret_failure);

@@ -191,12 +191,25 @@ static void reply(struct fake_server *server, enum fake_garbage garbage,
 	send_frame(server, header, body);
 }
 
+static void refuse(struct fake_server *server, enum fake_garbage garbage,
+		   struct wire_header header, int status)
+{
+	header.status = status;
+	header.body_bytes = (uint32_t)strlen(fake_server_words);
+	reply(server, garbage, header, fake_server_words);
+}
+
 static void answer_hello(struct fake_server *server, struct wire_header header)
 {
 	struct wire_hello hello = {.version = WIRE_VERSION,
 				   .read_max_bytes = WIRE_READ_MAX};
 	uint8_t body[WIRE_REQUEST_MAX];
 
+	if (server->options.hello_status) {
+		refuse(server, server->options.hello, header,
+		       server->options.hello_status);
+		return;
+	}
 	if (server->options.version)
 		hello.version = server->options.version;
 	header.body_bytes = (uint32_t)wire_put_hello(body, &hello);
@@ -211,9 +224,8 @@ static void answer_open(struct fake_server *server, struct wire_header header)
 	size_t head;
 
 	if (server->options.open_status) {
-		header.status = server->options.open_status;
-		header.body_bytes = (uint32_t)strlen(fake_server_words);
-		reply(server, server->options.open, header, fake_server_words);
+		refuse(server, server->options.open, header,
+		       server->options.open_status);
 		return;
 	}
 	if (!desc_bytes)
@@ -276,6 +288,9 @@ static void answer(struct fake_server *server, const struct todo *todo)
 		answer_hello(server, header);
 	} else if (header.type == WIRE_OPEN) {
 		answer_open(server, header);
+	} else if (server->options.other_status) {
+		refuse(server, FAKE_SOUND, header,
+		       server->options.other_status);
 	} else {
 		header.body_bytes = todo->header.body_bytes; /* an echo */
 		reply(server, FAKE_SOUND, header, todo->body);

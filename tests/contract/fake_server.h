@@ -40,9 +40,10 @@ struct fake_server_options {
 	unsigned break_after; /* close after n answered READs */
 	enum fake_garbage hello, open, read; /* how each type is answered */
 	unsigned garbage_after; /* READs answered well before read garbage */
-	int open_status;	/* refuse OPEN, with fake_server_words */
-	uint32_t version;	/* said in HELLO; 0: the right one */
-	uint32_t desc_bytes;	/* 0: fake_server_desc */
+	/* Refuse HELLO, OPEN, all else but READ, with fake_server_words. */
+	int hello_status, open_status, other_status;
+	uint32_t version;    /* said in HELLO; 0: the right one */
+	uint32_t desc_bytes; /* 0: fake_server_desc */
 };
 
 extern const char fake_server_desc[], fake_server_words[];
