@@ -198,6 +198,7 @@ static int gather(struct load *load, struct why *why)
 	facts->set_exe =
 		facts->credentials.effective >> CAP_CHECKPOINT_RESTORE_ & 1 ||
 		facts->credentials.effective >> CAP_SYS_ADMIN & 1;
+	facts->may_trace = facts->credentials.effective >> CAP_SYS_PTRACE & 1;
 	error = raise_nofile(load, why);
 	if (!error && !facts->has_space)
 		error = read_inodes(load, why);

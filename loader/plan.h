@@ -70,6 +70,7 @@ struct plan_facts {
 	enum plan_memory memory;
 	bool new_pid;	      /* no pid namespace: all pids are new */
 	bool ask_supervisor;  /* not to run before its word: plan_ask() */
+	bool may_trace;	      /* CAP_SYS_PTRACE: an undumpable child, too */
 	bool die_with_parent; /* PR_SET_PDEATHSIG */
 	bool set_exe;	      /* only with privilege can the link be set */
 	/* RLIMIT_NOFILE to end with, when it was raised; else 0. */

@@ -215,8 +215,13 @@ void process_plan_last(struct plan *plan)
 		steps_call(steps, SYS_prlimit64, 0, RLIMIT_NOFILE,
 			   steps_data(steps, &limit, sizeof(limit)));
 	}
-	/* Giving up privilege made the process undumpable. */
-	steps_call(steps, SYS_prctl, PR_SET_DUMPABLE, 1);
+	/*
+	 * Giving up privilege made the process undumpable.  It stays so for
+	 * whom the parent kept away from its memory, but not for us, who have
+	 * to reach it: without privilege a loader is the child's own user.
+	 */
+	steps_call(steps, SYS_prctl, PR_SET_DUMPABLE,
+		   plan->image->dumpable == 1 || !facts->may_trace);
 	if (facts->die_with_parent)
 		steps_call(steps, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
 }

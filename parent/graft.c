@@ -17,6 +17,8 @@ extern const uint8_t graft_code[], graft_code_end[], graft_thread[],
 
 #define DATA_OFFSET PAGE_BYTES
 
+#define TWIN_SIGACTIONS_BYTES (64 * SIGACTION_BYTES)
+
 #define CHECK_OFFSET(type, field, offset)                                      \
 	_Static_assert(offsetof(type, field) == (offset), #field)
 
@@ -65,7 +67,7 @@ static struct graft_args *args_of(struct graft *graft)
 
 static void lay_out(const struct graft_plan *plan, struct graft *graft)
 {
-	size_t sigactions = 64 * SIGACTION_BYTES, end;
+	size_t twins = TWIN_SIGACTIONS_BYTES + sizeof(uint64_t), end;
 
 	graft->nr_slots = plan->nr_slots;
 	graft->sigreturn = plan->sigreturn;
@@ -78,7 +80,7 @@ static void lay_out(const struct graft_plan *plan, struct graft *graft)
 			       graft->nr_areas * sizeof(struct graft_area);
 	graft->image_bytes = graft->timers_offset +
 			     graft->nr_timers * sizeof(struct graft_timer);
-	end = slot_offset(graft, 0) + sigactions;
+	end = slot_offset(graft, 0) + twins;
 	graft->bytes =
 		page_ceil(graft->image_bytes > end ? graft->image_bytes : end);
 }
@@ -212,6 +214,11 @@ void graft_enter_twin(const struct graft *graft, struct user_regs_struct *regs)
 uint64_t graft_sigactions_raddr(const struct graft *graft)
 {
 	return graft->base + slot_offset(graft, 0);
+}
+
+uint64_t graft_dumpable_raddr(const struct graft *graft)
+{
+	return graft_sigactions_raddr(graft) + TWIN_SIGACTIONS_BYTES;
 }
 
 uint64_t graft_brk_raddr(const struct graft *graft)

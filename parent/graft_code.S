@@ -16,6 +16,7 @@
 #include "parent/graft_layout.h"
 
 #define PROT_READ_WRITE       3
+#define PR_GET_DUMPABLE       3
 #define PR_GET_NAME           16
 #define PR_GET_CHILD_SUBREAPER 37
 #define PR_GET_TID_ADDRESS    40
@@ -180,7 +181,7 @@ leave:
 	xor	%edi, %edi
 	SYS	__NR_exit_group
 
-/* The twin, after the pause: rbx is where 64 sigactions go. */
+/* The twin, after the pause: rbx is where 64 sigactions go, then one word. */
 	.globl	graft_twin
 	.hidden	graft_twin
 graft_twin:
@@ -195,6 +196,10 @@ sigactions:
 	inc	%r12d
 	cmp	$SIGNALS, %r12d
 	jbe	sigactions
+
+	mov	$PR_GET_DUMPABLE, %edi
+	SYS	__NR_prctl
+	mov	%rax, (%rbx)
 
 	xor	%edi, %edi
 	SYS	__NR_brk

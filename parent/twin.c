@@ -66,15 +66,21 @@ static int read_answers(pid_t twin, const struct graft *graft,
 			struct image *image)
 {
 	CLEANUP_CLOSE int mem_fd = open_mem(twin, O_RDONLY);
+	int64_t dumpable = 0;
 	int rc;
 
 	if (mem_fd < 0)
 		return mem_fd;
 	rc = io_pread_all(mem_fd, image->sigactions, sizeof(image->sigactions),
 			  (off_t)graft_sigactions_raddr(graft));
-	return rc ? rc
-		  : io_pread_all(mem_fd, &image->mm.brk, sizeof(image->mm.brk),
-				 (off_t)graft_brk_raddr(graft));
+	rc = rc ? rc
+		: io_pread_all(mem_fd, &dumpable, sizeof(dumpable),
+			       (off_t)graft_dumpable_raddr(graft));
+	rc = rc ? rc
+		: io_pread_all(mem_fd, &image->mm.brk, sizeof(image->mm.brk),
+			       (off_t)graft_brk_raddr(graft));
+	image->dumpable = dumpable > 0 ? (uint32_t)dumpable : 0;
+	return rc;
 }
 
 /* From here on it has no code to run: it only lies still and dies. */

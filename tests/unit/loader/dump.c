@@ -270,6 +270,7 @@ static void read_self(struct image *image)
 	image->captured_monotonic_ns = io_monotonic_ns();
 	cpu_read(image->cpu_features, &image->xfeatures);
 	image->umask = 022;
+	image->dumpable = 1;
 	image->nr_groups = (uint32_t)getgroups(0, NULL);
 	image->groups = calloc(image->nr_groups + 1, sizeof(uint32_t));
 	(void)getgroups((int)image->nr_groups, image->groups);
