@@ -307,25 +307,34 @@ static int take_frame(struct tcp_conn *conn, const uint8_t *in, uint32_t len)
 	return error ? error : (int)frame_bytes;
 }
 
+/* Close the gap that the requests taken have left; but what waits for room
+ * stays where it is while the kernel is to write behind it. */
+static void close_gap(struct tcp_conn *conn)
+{
+	if (!conn->in_at || (conn->receiving && !conn->tls))
+		return;
+	conn->in_bytes -= conn->in_at;
+	memmove(conn->in, conn->in + conn->in_at, conn->in_bytes);
+	conn->in_at = 0;
+}
+
 static void take_frames(struct tcp_conn *conn)
 {
-	uint32_t at = 0;
 	int took;
 
 	conn->blocked = false;
 	while (!conn->dropped && !conn->ending) {
-		took = take_frame(conn, conn->in + at, conn->in_bytes - at);
+		took = take_frame(conn, conn->in + conn->in_at,
+				  conn->in_bytes - conn->in_at);
 		if (took < 0)
 			drop_broken(conn);
 		if (took <= 0)
 			break;
-		at += (uint32_t)took;
+		conn->in_at += (uint32_t)took;
 	}
-	conn->in_bytes -= at;
-	if (at)
-		memmove(conn->in, conn->in + at, conn->in_bytes);
 	if (conn->ending)
-		conn->in_bytes = 0;
+		conn->in_at = conn->in_bytes;
+	close_gap(conn);
 }
 
 void conn_take(struct tcp_conn *conn)
