@@ -301,8 +301,10 @@ static int take_frame(struct tcp_conn *conn, const uint8_t *in, uint32_t len)
 	if (len < frame_bytes)
 		return 0;
 	conn->blocked = !fits(conn, &header);
-	if (conn->blocked)
+	if (conn->blocked) {
+		conn->waiting = header;
 		return 0;
+	}
 	error = take_request(conn, &header, in + WIRE_HEADER_BYTES);
 	return error ? error : (int)frame_bytes;
 }
@@ -450,12 +452,14 @@ static void hang_up(struct tcp_conn *conn)
 	(void)shutdown(conn->fd, SHUT_WR);
 }
 
-/* There is something to fill, and somewhere to put it. */
+/* There is something to take or fill, and somewhere to put it.  What the
+ * handler owes is not: its answer makes the connection ready. */
 static int can_fill(const struct tcp_conn *conn)
 {
 	if (conn->sending && !batch_empty(&conn->filling))
 		return 0;
-	return conn->blocked || todo_waiting(&conn->todo);
+	return todo_waiting(&conn->todo) ||
+	       (conn->blocked && fits(conn, &conn->waiting));
 }
 
 int conn_flow(struct tcp_conn *conn)

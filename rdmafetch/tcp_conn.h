@@ -52,6 +52,7 @@ struct tcp_conn {
 	struct tcp_batch filling, leaving;
 	struct tcp_todo todo;
 	struct tcp_conn *next_ready;
+	struct wire_header waiting; /* while blocked: what has no room */
 	uint32_t in_at, in_bytes; /* of in: the first not taken, and the end */
 	uint8_t in[CONN_IN_BYTES];
 };

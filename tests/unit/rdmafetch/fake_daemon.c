@@ -35,6 +35,8 @@ struct fake_daemon {
 	char tls_name[PSK_NAME_MAX + 1];
 	uint16_t rdma_port;
 	struct loop_watch *watch;
+	struct loop_work count; /* of the loop's turns */
+	atomic_uint nr_turns;
 	int tcp_fd, unix_fd, command_fd, done_fd;
 	char path[64];
 	int path_fd;
@@ -200,6 +202,15 @@ static void command(struct fake_daemon *daemon, enum command what)
 	assert(read(daemon->done_fd, &one, 8) == 8);
 }
 
+static int count_turn(struct loop_work *work)
+{
+	struct fake_daemon *daemon =
+		(void *)((char *)work - offsetof(struct fake_daemon, count));
+
+	daemon->nr_turns++;
+	return 0;
+}
+
 static void serve_rdma(struct fake_daemon *daemon)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET};
@@ -217,6 +228,8 @@ static void *serve_thread(void *arg)
 	uint64_t one = 1;
 
 	assert(!loop_open(256, &daemon->loop));
+	daemon->count.run = count_turn;
+	loop_add_work(daemon->loop, &daemon->count);
 	assert(!tcp_serve_open(daemon->loop, &daemon->options, &fake_ops,
 			       daemon, &daemon->serve));
 	if (daemon->psk_file)
@@ -355,6 +368,11 @@ unsigned fake_daemon_answer(struct fake_daemon *daemon)
 {
 	command(daemon, CMD_ANSWER);
 	return daemon->nr_answered;
+}
+
+unsigned fake_daemon_turns(const struct fake_daemon *daemon)
+{
+	return daemon->nr_turns;
 }
 
 struct serve_stats fake_daemon_stats(struct fake_daemon *daemon)

@@ -48,6 +48,9 @@ void fake_daemon_withdraw(struct fake_daemon *daemon);
 /* Answer all PREPAREs that wait; returns how many still had a client. */
 unsigned fake_daemon_answer(struct fake_daemon *daemon);
 
+/* How many turns its loop has made: few while nothing can be done. */
+unsigned fake_daemon_turns(const struct fake_daemon *daemon);
+
 /* Counters as they are now: of sockets, and of RDMA. */
 struct serve_stats fake_daemon_stats(struct fake_daemon *daemon);
 struct serve_stats fake_daemon_rdma_stats(struct fake_daemon *daemon);

@@ -142,6 +142,26 @@ static void what_comes_behind_a_full_queue_is_answered(void **state)
 	check_one_more(put_urgent, TODO_READS_MAX + 4);
 }
 
+/* The one that waits is the seventeenth: none of its kind can be answered. */
+static void owed_answers_keep_nobody_busy(void **state)
+{
+	int fd = join(true);
+	unsigned turns;
+
+	send_many(fd, put_slow, TODO_ANSWERS_MAX + 1);
+	wait_for_requests(TODO_ANSWERS_MAX);
+	turns = fake_daemon_turns(fake);
+	(void)poll(NULL, 0, 50);
+	assert_true(fake_daemon_turns(fake) - turns < 16);
+
+	assert_int_equal(TODO_ANSWERS_MAX, fake_daemon_answer(fake));
+	expect_many(fd, TODO_ANSWERS_MAX);
+	wait_for_requests(TODO_ANSWERS_MAX + 1);
+	assert_int_equal(1, fake_daemon_answer(fake));
+	expect(fd, TODO_ANSWERS_MAX);
+	(void)close(fd);
+}
+
 /* READs have a queue of their own, and wait for that alone. */
 static void owed_answers_stop_no_reads(void **state)
 {
@@ -176,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		CASE(what_comes_behind_a_full_queue_is_answered),
+		CASE(owed_answers_keep_nobody_busy),
 		CASE(owed_answers_stop_no_reads),
 		CASE(a_client_that_leaves_is_noticed),
 	};
