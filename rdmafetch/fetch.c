@@ -90,6 +90,8 @@ static void take_stashed(struct fetch *fetch, struct round *round,
 		(void)pageset_add(fetch->here, run);
 	tell_policy(fetch, round);
 	pump_flush(&fetch->pump);
+	/* Who joined meanwhile sleeps, and this read does not wait. */
+	pump_elect(&fetch->pump);
 	(void)pthread_mutex_unlock(&fetch->pump.lock);
 }
 

@@ -14,9 +14,9 @@
 struct gate {
 	struct transport base;
 	pthread_mutex_t lock;
-	pthread_cond_t came;
+	pthread_cond_t came, released;
 	int fd; /* readable while something may be reaped */
-	bool has_fd, broken;
+	bool has_fd, broken, is_held;
 	struct transport_read reads[GATE_READS_MAX];
 	int results[GATE_READS_MAX];
 	unsigned nr_came, nr_let, nr_reaped, limit;
@@ -55,6 +55,8 @@ static int gate_submit(struct transport *transport,
 		gate->reads[gate->nr_came++] = reads[taken++];
 	update_fd(gate);
 	(void)pthread_cond_broadcast(&gate->came);
+	while (gate->is_held)
+		(void)pthread_cond_wait(&gate->released, &gate->lock);
 	(void)pthread_mutex_unlock(&gate->lock);
 	if (!taken && !transport_read_is_legal(&reads[0]))
 		return -EINVAL;
@@ -116,6 +118,7 @@ static void gate_close(struct transport *transport)
 
 	(void)close(gate->fd);
 	(void)pthread_cond_destroy(&gate->came);
+	(void)pthread_cond_destroy(&gate->released);
 	(void)pthread_mutex_destroy(&gate->lock);
 	free(gate);
 }
@@ -138,6 +141,7 @@ struct transport *gate_new(bool has_fd)
 	gate->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	(void)pthread_mutex_init(&gate->lock, NULL);
 	(void)pthread_cond_init(&gate->came, NULL);
+	(void)pthread_cond_init(&gate->released, NULL);
 	return &gate->base;
 }
 
@@ -181,6 +185,14 @@ void gate_limit(struct gate *gate, unsigned nr)
 {
 	(void)pthread_mutex_lock(&gate->lock);
 	gate->limit = nr;
+	(void)pthread_mutex_unlock(&gate->lock);
+}
+
+void gate_hold(struct gate *gate, bool is_held)
+{
+	(void)pthread_mutex_lock(&gate->lock);
+	gate->is_held = is_held;
+	(void)pthread_cond_broadcast(&gate->released);
 	(void)pthread_mutex_unlock(&gate->lock);
 }
 

@@ -34,5 +34,8 @@ struct transport_read gate_read(struct gate *gate, unsigned at);
 /* From now on take at most @nr reads at a time: more are -EAGAIN. */
 void gate_limit(struct gate *gate, unsigned nr);
 
+/* From now on keep whoever submits inside, or let all of them go. */
+void gate_hold(struct gate *gate, bool is_held);
+
 /* Let @nr more reads finish, now or when they come, with @result. */
 void gate_let(struct gate *gate, unsigned nr, int result);

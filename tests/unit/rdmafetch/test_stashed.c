@@ -22,6 +22,7 @@
 #include "rdmafetch/fetch.h"
 #include "rdmafetch/null.h"
 #include "rdmafetch/stash_dir.h"
+#include "tests/contract/gate.h"
 #include "tests/unit/rdmafetch/reader.h"
 
 #define SOLID_PAGES 256u
@@ -266,6 +267,55 @@ static void a_damaged_stash_is_fetched_anew(void **state)
 	stash_close(stash);
 }
 
+/* Until all reads have ended; false after ten seconds. */
+static bool wait_for_reads(struct fetch *fetch)
+{
+	for (int i = 0; i < 10000; i++) {
+		if (!reader_stats(fetch).demand_waiting)
+			return true;
+		(void)usleep(1000);
+	}
+	return false;
+}
+
+/*
+ * The first fault is the stash's, and asks for what is behind it; the second
+ * wants that, and can only sleep while the first is still submitting.
+ */
+static void who_joins_behind_the_stash_is_not_left_asleep(void **state)
+{
+	enum { AHEAD = 8, HERE = SOLID_PAGES - AHEAD };
+	struct stash *stash = open_stash(64 << 20);
+	struct fetch *fetch = open_fetch(stash, NULL);
+	const struct fetch_options options = {
+		.image = &reader_image,
+		.policy = &prefetch_next,
+		.prefetch_pages = AHEAD,
+		.timeout_ms = 10000,
+		.tries = 2,
+		.stash = stash,
+	};
+	struct reader first, second;
+	struct gate *gate;
+
+	fault(fetch, BASE_PAGE, HERE);
+	fetch_close(fetch);
+	fetch = reader_open_gate(&options, true, &gate);
+	gate_hold(gate, true);
+	reader_start(&first, fetch, BASE_PAGE + HERE - 1, 1);
+	assert_true(gate_wait(gate, 1));
+	reader_start(&second, fetch, BASE_PAGE + HERE, AHEAD);
+	assert_true(reader_wait_shared(fetch, AHEAD));
+	gate_hold(gate, false);
+	reader_end(&first, 0);
+	gate_let(gate, GATE_ALL, 0);
+	assert_true(wait_for_reads(fetch));
+	reader_end(&second, 0);
+	assert_int_equal(gate_nr(gate), 1);
+	fetch_close(fetch);
+	stash_close(stash);
+}
+
 /* ---- all at once ---- */
 
 static void *fault_main(void *arg)
@@ -351,6 +401,7 @@ int main(void)
 		TEST(a_lost_parent_leaves_what_is_stashed),
 		TEST(all_ahead_comes_from_a_full_stash),
 		TEST(a_damaged_stash_is_fetched_anew),
+		TEST(who_joins_behind_the_stash_is_not_left_asleep),
 		TEST(many_faults_and_too_little_room_are_right),
 	};
 
