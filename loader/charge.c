@@ -416,6 +416,18 @@ void charge_signal(struct charge *charge, int signo)
 	(void)syscall(SYS_pidfd_send_signal, charge->pidfd, signo, NULL, 0);
 }
 
+/* A listener hangs up when no process is filtered any more. */
+bool charge_guards_on(const struct charge *charge)
+{
+	struct pollfd one = {.fd = -1};
+
+	if (charge->state != CHARGE_ENDED || charge->init || !charge->guard ||
+	    charge->killed)
+		return false;
+	one.fd = guard_fd(charge->guard);
+	return poll(&one, 1, 0) <= 0 || !(one.revents & POLLHUP);
+}
+
 void charge_kill(struct charge *charge, const char *reason)
 {
 	(void)why_set(&charge->why, -ECHILD,

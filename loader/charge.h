@@ -97,6 +97,12 @@ void charge_signal(struct charge *charge, int signo);
  */
 struct charge_world charge_take_world(struct charge *charge);
 
+/*
+ * Has the child ended and left processes running whose calls its guard must go
+ * on to answer?  With an init nothing is left.
+ */
+bool charge_guards_on(const struct charge *charge);
+
 /* Kill the child, and say why in its stead. */
 void charge_kill(struct charge *charge, const char *reason);
 

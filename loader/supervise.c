@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -293,6 +294,55 @@ static void loop(struct supervise *sv)
 	}
 }
 
+static bool any_guards_on(const struct supervise *sv)
+{
+	for (unsigned i = 0; sv->charges && i < sv->nr; i++)
+		if (charge_guards_on(&sv->charges[i]))
+			return true;
+	return false;
+}
+
+static void guard_on(struct supervise *sv)
+{
+	while (any_guards_on(sv)) {
+		wait_events(sv);
+		for (unsigned i = 0; i < sv->nr; i++)
+			(void)charge_step(&sv->charges[i],
+					  &sv->polls[1 + i * CHARGE_POLLS]);
+		read_signals(sv);
+	}
+}
+
+static void __attribute__((noreturn)) guard_behind(struct supervise *sv)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)setsid();
+	(void)prctl(PR_SET_NAME, "mitosis-guard");
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		(void)dup2(null, fd);
+	guard_on(sv);
+	_exit(0);
+}
+
+/*
+ * What the children left running needs the guard still, and who waits for us
+ * waits for the children alone: then the guard goes on in the background.
+ */
+static void leave_guard(struct supervise *sv)
+{
+	pid_t pid = 0;
+
+	if (!any_guards_on(sv))
+		return;
+	if (!sv->options->detached)
+		pid = fork();
+	if (pid == 0 && !sv->options->detached)
+		guard_behind(sv);
+	if (pid <= 0)
+		guard_on(sv);
+}
+
 static int result(const struct supervise *sv)
 {
 	if (sv->ended_by)
@@ -393,6 +443,7 @@ int supervise_run(const struct load *load,
 		report_kills(&sv);
 	if (!error)
 		report_outcomes(&sv);
+	leave_guard(&sv);
 	done(&sv);
 	return status;
 }

@@ -5,7 +5,9 @@
  * One process, one thread, one poll loop: the guard or the pager of each child,
  * what children on their way say, and the signals that came for us.  The
  * supervisor never ends before its children, and they never live without it
- * (loader/reaper.h, loader/watchdog.h).
+ * (loader/reaper.h, loader/watchdog.h).  What they leave running without an
+ * init has its guard in a process that is forked off, when the last child has
+ * ended, from one that is not detached.
  */
 #pragma once
 

@@ -6,12 +6,29 @@
 need_tools mitosisfs mitosis-load
 
 # parent.py DIR: at DIR/go the child forks, and ends; the other looks at all memory at
-# DIR/look, and says in DIR/said what it saw.
+# DIR/look, drops some of it and makes some longer, and says in DIR/said what it saw.
 cat >parent.py <<'END'
-import os, sys, time, zlib
+import mmap, os, sys, time, traceback, zlib
 work = sys.argv[1]
 blocks = [bytes([i % 251 + 1]) * (1 << 20) for i in range(48)]
 right = zlib.crc32(b"".join(blocks))
+MIB = 1 << 20
+
+def private():
+    block = mmap.mmap(-1, MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    block.write(b"x" * MIB)
+    return block
+
+dropped, longer = private(), private()
+
+def drop_and_grow():
+    try:
+        dropped.madvise(mmap.MADV_DONTNEED)
+        longer.resize(2 * MIB)
+    except OSError:
+        traceback.print_exc()
+        return False
+    return dropped[:] == bytes(MIB) and longer[:] == b"x" * MIB + bytes(MIB)
 
 def wait_for(name):
     while not os.path.exists(f"{work}/{name}"):
@@ -22,7 +39,7 @@ wait_for("go")
 if os.fork():
     os._exit(0)
 wait_for("look")
-same = zlib.crc32(b"".join(blocks)) == right
+same = zlib.crc32(b"".join(blocks)) == right and drop_and_grow()
 with open(f"{work}/said.new", "w", encoding="ascii") as said:
     said.write("right\n" if same else "wrong\n")
 os.rename(f"{work}/said.new", f"{work}/said")
@@ -50,3 +67,5 @@ for memory in own shared; do
 	parent=$pid
 	wait_ready parent-again "$parent"
 done
+# The guard of what was left running ended with it.
+expect_nothing_left
