@@ -11,6 +11,8 @@
 
 #define NSEC_PER_MSEC UINT64_C(1000000)
 #define NSEC_PER_SEC  UINT64_C(1000000000)
+#define DIGITS_MAX    20  /* of UINT64_MAX */
+#define PID_DIGITS    10u /* of INT32_MAX */
 
 static bool is_digit(char c)
 {
@@ -22,15 +24,20 @@ static bool is_alnum(char c)
 	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* Digits at *@text, which moves past them.  0, -EINVAL for none, -ERANGE. */
+/*
+ * Digits at *@text, which moves past them.  0, -EINVAL for none, -ERANGE; the
+ * latter for leading zeros without end, too.
+ */
 static int scan_digits(const char **text, uint64_t *ret)
 {
+	const char *start = *text;
 	uint64_t value = 0;
 
 	if (!is_digit(**text))
 		return -EINVAL;
 	for (; is_digit(**text); ++*text)
-		if (__builtin_mul_overflow(value, 10u, &value) ||
+		if (*text - start >= DIGITS_MAX ||
+		    __builtin_mul_overflow(value, 10u, &value) ||
 		    __builtin_add_overflow(value, (unsigned)(**text - '0'),
 					   &value))
 			return -ERANGE;
@@ -178,7 +185,8 @@ static int parse_what(const char *text, struct parse_source *source)
 	uint64_t pid;
 
 	if (rest) {
-		if (parse_u64(rest, 1, INT32_MAX, &pid))
+		if (strnlen(rest, PID_DIGITS + 1) > PID_DIGITS ||
+		    parse_u64(rest, 1, INT32_MAX, &pid))
 			return -EINVAL;
 		source->pid = (int32_t)pid;
 		return 0;
@@ -194,7 +202,9 @@ int parse_source(const char *text, struct parse_source *ret_source)
 {
 	struct parse_source source = {.where = PARSE_LOCAL};
 	const char *rest;
-	int error = parse_where(text, &source, &rest);
+	int error = strnlen(text, PARSE_SOURCE_MAX + 1) > PARSE_SOURCE_MAX
+			    ? -EINVAL
+			    : parse_where(text, &source, &rest);
 
 	if (!error)
 		error = parse_what(rest, &source);

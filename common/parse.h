@@ -9,7 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Decimal in [@min, @max].  0, -EINVAL, or -ERANGE. */
+/*
+ * Decimal in [@min, @max], of at most 20 digits with leading zeros.  0, -EINVAL,
+ * or -ERANGE.
+ */
 int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 
 /* "4096", "64k", "1M", "2G" (powers of 1024) in bytes.  As parse_u64(). */
@@ -20,6 +23,8 @@ int parse_duration(const char *text, uint64_t max_ns, uint64_t *ret_ns);
 
 #define PARSE_HOST_MAX 255
 #define PARSE_NAME_MAX 64
+/* "[V6]:/image/NAME", the longest of all. */
+#define PARSE_SOURCE_MAX (PARSE_HOST_MAX + PARSE_NAME_MAX + 10)
 
 enum parse_where {
 	PARSE_LOCAL, /* "local:": this host, no daemon */
@@ -36,7 +41,8 @@ struct parse_source {
 };
 
 /*
- * Returns 0, or -EINVAL.  An image name is 1 to 64 of [A-Za-z0-9._-], not
+ * Returns 0, or -EINVAL, as for more than PARSE_SOURCE_MAX bytes or a pid of more
+ * than 10 digits.  An image name is 1 to 64 of [A-Za-z0-9._-], not
  * starting with a dot or a dash.
  */
 int parse_source(const char *text, struct parse_source *ret_source);

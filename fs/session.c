@@ -115,38 +115,52 @@ static bool may_lend(const struct options *options,
 	return !has_stash && options->modes.kind != MODES_EAGER;
 }
 
-static void escape_into(char *out, const char *text)
+#define FSNAME_BYTES (2 * PARSE_SOURCE_MAX + 1)
+
+/* Each byte may take two of the @size at @out, and the NUL one. */
+static int escape_into(char *out, size_t size, const char *text)
 {
+	const char *end = out + size;
+
 	for (; *text; text++) {
+		if (end - out < 3)
+			return -ENAMETOOLONG;
 		if (*text == ',' || *text == '\\')
 			*out++ = '\\';
 		*out++ = *text;
 	}
 	*out = '\0';
+	return 0;
 }
 
-/* What libfuse is told, of @size bytes at @opts. */
-static void fuse_words(const struct options *options, char *opts, size_t size)
+/* What libfuse is told, of @size bytes at @opts.  0, or -ENAMETOOLONG. */
+static int fuse_words(const struct options *options, char *opts, size_t size)
 {
-	char fsname[2 * (PARSE_HOST_MAX + PARSE_NAME_MAX + 32)];
+	char fsname[FSNAME_BYTES];
+	int len, error;
 
-	escape_into(fsname, options->source_text);
-	(void)snprintf(
+	error = escape_into(fsname, sizeof(fsname), options->source_text);
+	if (error)
+		return error;
+	len = snprintf(
 		opts, size,
 		"ro,nosuid,nodev,fsname=%s,subtype=mitosisfs%s%s%s%s", fsname,
 		options->allow_other ? ",allow_other,default_permissions" : "",
 		options->auto_unmount ? ",auto_unmount" : "",
 		options->debug ? ",debug" : "", channel_words(options->uring));
+	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
 }
 
 static int new_fuse(struct session *session)
 {
-	char opts[2 * (PARSE_HOST_MAX + PARSE_NAME_MAX + 32) + 128];
+	char opts[FSNAME_BYTES + 192];
 	char name[] = "mitosisfs", flag[] = "-o";
 	char *argv[] = {name, flag, opts, NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
+	int error = fuse_words(session->options, opts, sizeof(opts));
 
-	fuse_words(session->options, opts, sizeof(opts));
+	if (error)
+		return error;
 	session->fuse = fuse_session_new(&args, &ops_table, sizeof(ops_table),
 					 &session->context);
 	fuse_opt_free_args(&args);

@@ -24,6 +24,7 @@ static void try_source(const char *text)
 
 	if (parse_source(text, &source))
 		return;
+	demand(strlen(text) <= PARSE_SOURCE_MAX); /* others have room for it */
 	demand(!!source.pid != !!source.name[0]);
 	demand(source.pid >= 0);
 	demand(!source.name[0] || parse_name_ok(source.name));

@@ -50,6 +50,7 @@ before=$(portrait "$sleeper")
 refused 'no such process' "$fs" local:/pid/4194303 "$mnt"
 refused 'usage|source' "$fs" nonsense "$mnt"
 refused 'usage|source' "$fs" local:/pid/x "$mnt"
+refused 'source' "$fs" "local:/pid/$(printf '%05000d' "$sleeper")" "$mnt"
 refused 'no such host|no name server' "$fs" no-host.invalid:/pid/1 "$mnt"
 refused 'is it running' "$fs" 127.0.0.1:/pid/1 "$mnt" -o port=1
 refused 'no such|not a dir|mount point' "$fs" "local:/pid/$sleeper" "$dir/none"

@@ -28,6 +28,8 @@ static const struct number u64s[] = {
 	{"0", 9, 0, 0},
 	{"9", 9, 0, 9},
 	{"007", 9, 0, 7},
+	{"00000000000000000007", 9, 0, 7},
+	{"000000000000000000007", 9, -ERANGE, 0},
 	{"10", 9, -ERANGE, 0},
 	{"18446744073709551615", UINT64_MAX, 0, UINT64_MAX},
 	{"18446744073709551616", UINT64_MAX, -ERANGE, 0},
@@ -204,6 +206,40 @@ static void test_longest_host(void **state)
 	check_host(PARSE_HOST_MAX + 1, -EINVAL);
 }
 
+/* Whoever keeps a source that is taken has room for PARSE_SOURCE_MAX bytes. */
+static void test_leading_zeros(void **state)
+{
+	static const char *const begins[] = {
+		"local:/pid/",
+		"unix:/pid/",
+		"node7:/pid/",
+		"[::1]:/pid/",
+	};
+	struct parse_source source;
+	char text[5100];
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		(void)snprintf(text, sizeof(text), "%s%010d", begins[i], 7);
+		assert_int_equal(parse_source(text, &source), 0);
+		assert_int_equal(source.pid, 7);
+		(void)snprintf(text, sizeof(text), "%s%011d", begins[i], 7);
+		assert_int_equal(parse_source(text, &source), -EINVAL);
+		(void)snprintf(text, sizeof(text), "%s%05000d", begins[i], 7);
+		assert_int_equal(parse_source(text, &source), -EINVAL);
+	}
+}
+
+static void test_longest_source(void **state)
+{
+	struct parse_source source;
+	char text[PARSE_SOURCE_MAX + 2];
+
+	(void)snprintf(text, sizeof(text), "[%0*d]:/image/%0*d", PARSE_HOST_MAX,
+		       0, PARSE_NAME_MAX, 0);
+	assert_int_equal(strlen(text), PARSE_SOURCE_MAX);
+	assert_int_equal(parse_source(text, &source), 0);
+}
+
 static void test_names(void **state)
 {
 	char name[PARSE_NAME_MAX + 2];
@@ -239,6 +275,8 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_longest_host),
+		cmocka_unit_test(test_leading_zeros),
+		cmocka_unit_test(test_longest_source),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_plain_words),
 	};
