@@ -9,6 +9,7 @@
 
 #include "common/cleanup.h"
 #include "common/say.h"
+#include "common/standard.h"
 #include "config.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/children.h"
@@ -152,11 +153,10 @@ static int say_help(void)
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
-	say_init(argv[0]);
 	for (unsigned i = 0; i < NR_OTHERS; i++)
 		if (!strcmp(name, others[i].name))
 			return others[i].main(argc - 1, argv + 1);
@@ -170,4 +170,14 @@ int main(int argc, char **argv)
 		return puts("mitosis-bench " MITOSIS_VERSION) < 0;
 	say_error("no such benchmark '%s': see mitosis-bench --help", name);
 	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	standard_open();
+	say_init(argv[0]);
+	status = run(argc, argv);
+	return standard_end() && !status ? 1 : status;
 }

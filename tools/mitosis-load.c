@@ -23,6 +23,7 @@
 #include "common/io.h"
 #include "common/parse.h"
 #include "common/say.h"
+#include "common/standard.h"
 #include "config.h"
 #include "loader/early.h"
 #include "loader/load.h"
@@ -569,11 +570,11 @@ int main(int argc, char **argv)
 	settings.supervise.killed = killed;
 	settings.supervise.data = &settings;
 	say_init(argv[0]);
-	load_begin_stdio();
+	standard_open();
 	if (parse(&settings, argc, argv))
 		return EXIT_USAGE;
 	if (settings.done)
-		return 0;
+		return standard_end() ? SUPERVISE_NOT_LOADED : 0;
 	if (load_begin_pid_file(settings.supervise.pid_file))
 		return SUPERVISE_NOT_LOADED;
 	if (settings.detach && !settings.at)

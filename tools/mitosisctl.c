@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 #include "common/parse.h"
 #include "common/say.h"
+#include "common/standard.h"
 #include "common/wire.h"
 #include "config.h"
 #include "tools/ctl_link.h"
@@ -319,7 +320,7 @@ static const struct command commands[] = {
 	{0},
 };
 
-static int say_help(void)
+static void say_help(void)
 {
 	(void)printf(
 		"Usage: mitosisctl [OPTION...] COMMAND\n"
@@ -330,7 +331,6 @@ static int say_help(void)
 	(void)printf("\n");
 	opts_help(table, stdout);
 	(void)printf("\nSee mitosisctl(1).\n");
-	return EXIT_SUCCESS;
 }
 
 static const struct command *find_command(int nr, char **words)
@@ -394,23 +394,22 @@ static int run(const struct command *command, const char *word)
 int main(int argc, char **argv)
 {
 	const struct command *command;
-	int first, error;
+	int first, error = 0;
 
+	standard_open();
 	say_init(argv[0]);
 	first = opts_parse(table, argc, argv);
 	if (first < 0 || check_line(argc - first, argv + first))
 		return EXIT_FAILURE;
-	if (settings.help)
-		return say_help();
-	if (settings.version)
-		return printf("mitosisctl %s\n", MITOSIS_VERSION) < 0;
-	command = find_command(argc - first, argv + first);
-	if (!command)
-		return EXIT_FAILURE;
-	error = run(command, command->operand ? argv[first + 1] : NULL);
-	if (!error && fflush(stdout)) {
-		say_error("cannot write the answer: %s", strerror(errno));
-		error = -errno;
+	if (settings.help) {
+		say_help();
+	} else if (settings.version) {
+		(void)printf("mitosisctl %s\n", MITOSIS_VERSION);
+	} else {
+		command = find_command(argc - first, argv + first);
+		if (!command)
+			return EXIT_FAILURE;
+		error = run(command, command->operand ? argv[first + 1] : NULL);
 	}
-	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+	return error || standard_end() ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -17,6 +17,7 @@
 
 #include "common/io.h"
 #include "common/say.h"
+#include "common/standard.h"
 #include "common/wire.h"
 #include "config.h"
 #include "parent/daemon.h"
@@ -106,7 +107,7 @@ static const struct opts_entry table[] = {
 	{0},
 };
 
-static int say_help(void)
+static void say_help(void)
 {
 	(void)printf(
 		"Usage: mitosisd [OPTION...]\n"
@@ -114,7 +115,16 @@ static int say_help(void)
 		"\n\n");
 	opts_help(table, stdout);
 	(void)printf("\nSee mitosisd(8).\n");
-	return EXIT_SUCCESS;
+}
+
+/* --help or --version. */
+static int print(void)
+{
+	if (settings.help)
+		say_help();
+	else
+		(void)printf("mitosisd %s\n", MITOSIS_VERSION);
+	return standard_end() ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* Another word than an address: "none" alone means no TCP. */
@@ -484,13 +494,12 @@ int main(int argc, char **argv)
 {
 	int detach_fd = -1, error;
 
+	standard_open();
 	say_init(argv[0]);
 	if (parse_line(argc, argv))
 		return EXIT_FAILURE;
-	if (settings.help)
-		return say_help();
-	if (settings.version)
-		return printf("mitosisd %s\n", MITOSIS_VERSION) < 0;
+	if (settings.help || settings.version)
+		return print();
 	if (settings.detach) {
 		error = detach_start(&detach_fd);
 		if (error) {

@@ -21,6 +21,7 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "common/say.h"
+#include "common/standard.h"
 #include "config.h"
 #include "fs/awake.h"
 #include "fs/join.h"
@@ -259,6 +260,16 @@ static int choose_channel(struct options *options)
 	return r;
 }
 
+/* --help or --version. */
+static int print(const struct options *options)
+{
+	if (options->help)
+		fputs(options_usage(), stdout);
+	else
+		printf("mitosisfs %s\n", MITOSIS_VERSION);
+	return standard_end() ? EXIT_SYSTEM : EXIT_OK;
+}
+
 static void options_donep(struct options *options)
 {
 	options_done(options);
@@ -269,6 +280,7 @@ int main(int argc, char **argv)
 	CLEANUP(options_donep) struct options options;
 	int r, code;
 
+	standard_open();
 	say_init(argv[0]);
 	/* An image is secret: no core of ours, no debugger of another user. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
@@ -279,14 +291,8 @@ int main(int argc, char **argv)
 		say_error("%s", options.why[0] ? options.why : strerror(-r));
 		return EXIT_USAGE;
 	}
-	if (options.help) {
-		fputs(options_usage(), stdout);
-		return EXIT_OK;
-	}
-	if (options.version) {
-		printf("mitosisfs %s\n", MITOSIS_VERSION);
-		return EXIT_OK;
-	}
+	if (options.help || options.version)
+		return print(&options);
 	code = check_mountpoint(&options);
 	if (code || options.fake)
 		return code;

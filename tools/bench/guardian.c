@@ -18,6 +18,7 @@
 
 #include "common/cleanup.h"
 #include "common/say.h"
+#include "common/standard.h"
 
 #define WALK_FDS 8
 #define PATIENCE 500 /* rounds of a hundredth of a second */
@@ -138,7 +139,8 @@ int guardian_run(guardian_work_fn work, const void *arg)
 	if (!worker) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)sigprocmask(SIG_SETMASK, &before, NULL);
-		exit(work(arg, dir));
+		status = work(arg, dir);
+		exit(standard_end() && !status ? 1 : status);
 	}
 	if (worker < 0)
 		say_error("starting a process: %s", strerror(errno));

@@ -9,6 +9,7 @@
 
 #include "common/parse.h"
 #include "common/say.h"
+#include "common/standard.h"
 #include "config.h"
 
 /* One line an option: the bits of the benchmarks that have it, 0 for all. */
@@ -225,10 +226,10 @@ static int set(const struct options_use *use, struct options *options,
 		return 0;
 	case 'h':
 		print_help(use);
-		exit(0);
+		exit(standard_end() ? 1 : 0);
 	case 'V':
 		(void)puts("mitosis-bench " MITOSIS_VERSION);
-		exit(0);
+		exit(standard_end() ? 1 : 0);
 	default:
 		return wrong("no such option, or no value for it", value);
 	}
