@@ -103,6 +103,17 @@ done
 refused "a C parent is wanted" "$bench" sequential --parent python-1m
 refused "mitosisfs" "$bench" fork --parent c-1m -o nonsense=1
 
+# A user's would be mounted by fusermount3, and stay: nothing is begun.
+chmod 1777 "$dir"
+for name in fork fault; do
+	status=0
+	setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all \
+		"$bench" $name >said.txt 2>why.txt || status=$?
+	[ $status = 1 ] && [ "$(wc -l <why.txt)" = 1 ] &&
+		grep -q 'needs root' why.txt ||
+		fail "$name as a user: $status, $(cat why.txt)"
+done
+
 # Broken off at any moment.
 is_mounted() {
 	[ -n "$(our_mounts)" ]

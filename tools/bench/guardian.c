@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <mntent.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,6 +117,18 @@ static int wait_for(pid_t worker, const sigset_t *signals)
 	}
 }
 
+/* Else fusermount3 would mount, and we could not unmount. */
+static bool may_mount(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	return !syscall(SYS_capget, &header, data) &&
+	       data[0].effective & 1u << CAP_SYS_ADMIN;
+}
+
 int guardian_run(guardian_work_fn work, const void *arg)
 {
 	char dir[PATH_MAX];
@@ -122,6 +136,12 @@ int guardian_run(guardian_work_fn work, const void *arg)
 	int status;
 	pid_t worker;
 
+	if (!may_mount()) {
+		say_error(
+			"this benchmark mounts images, and needs root for it "
+			"(CAP_SYS_ADMIN)");
+		return 1;
+	}
 	(void)snprintf(dir, sizeof(dir), "%s/mitosis-bench.XXXXXX",
 		       getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	if (!mkdtemp(dir)) {

@@ -16,7 +16,7 @@ typedef int (*guardian_work_fn)(const void *arg, const char *dir);
  * Run @work with @arg and an empty directory.  Blocks.  No other children of
  * the calling process may exist.
  *
- * Returns @work's status, 1 when it could not be run or died, or 128 and the
- * number of the signal that ended it.
+ * Returns @work's status, 1 when it died or could not be run, as without
+ * CAP_SYS_ADMIN, or 128 and the number of the signal that ended it.
  */
 int guardian_run(guardian_work_fn work, const void *arg);
