@@ -8,8 +8,7 @@
 
 #include "common/cleanup.h"
 
-/* Room for ".4294967295" and the NUL stays behind a name. */
-#define STEM_BYTES (NAMES_BYTES - 12)
+#define STEM_BYTES (NAMES_BYTES - NAMES_NUMBER_BYTES)
 
 static void copy_clean(char *to, const char *from, size_t len)
 {
@@ -65,6 +64,7 @@ int names_of(const struct image_vma *vma, char ret_name[NAMES_BYTES],
 struct entry {
 	char name[NAMES_BYTES];
 	uint32_t index;
+	int numbered;
 };
 
 static int compare(const void *a, const void *b)
@@ -75,13 +75,25 @@ static int compare(const void *a, const void *b)
 	return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
+/* @nr areas of one name, by address. */
+static void number(const struct entry *entries, uint32_t nr, uint32_t *numbers)
+{
+	int has_plain = 0;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		int plain = !entries[i].numbered && !has_plain;
+
+		numbers[entries[i].index] = plain ? NAMES_PLAIN : i;
+		has_plain |= plain;
+	}
+}
+
 uint32_t *names_number(const struct image *image)
 {
 	CLEANUP_FREE struct entry *entries =
 		calloc(image->nr_vmas + 1, sizeof(*entries));
 	uint32_t *numbers = calloc(image->nr_vmas + 1, sizeof(*numbers));
-	uint32_t nr = 0;
-	int numbered;
+	uint32_t nr = 0, first = 0;
 
 	if (!entries || !numbers) {
 		free(numbers);
@@ -89,13 +101,16 @@ uint32_t *names_number(const struct image *image)
 	}
 	for (uint32_t i = 0; i < image->nr_vmas; i++) {
 		entries[nr].index = i;
-		if (!names_of(&image->vmas[i], entries[nr].name, &numbered))
+		if (!names_of(&image->vmas[i], entries[nr].name,
+			      &entries[nr].numbered))
 			nr++;
 	}
 	qsort(entries, nr, sizeof(*entries), compare);
-	for (uint32_t i = 1; i < nr; i++)
-		if (!strcmp(entries[i].name, entries[i - 1].name))
-			numbers[entries[i].index] =
-				numbers[entries[i - 1].index] + 1;
+	for (uint32_t i = 1; i <= nr; i++)
+		if (i == nr ||
+		    strcmp(entries[i].name, entries[first].name) != 0) {
+			number(entries + first, i - first, numbers);
+			first = i;
+		}
 	return numbers;
 }

@@ -11,6 +11,8 @@
 #include "common/page.h"
 #include "fs/text.h"
 
+#define COMM_LEN 15 /* of the kernel's 16 bytes, without the NUL */
+
 /* A memory stream that is being written. */
 struct stream {
 	FILE *out;
@@ -162,6 +164,23 @@ uint64_t proctext_pending(const struct image *image, int32_t tid)
 	return mask;
 }
 
+/*
+ * "Name:" as the kernel has it: a newline in it, which a thread may choose,
+ * would begin a line of its own, and a backslash is how that is written.
+ */
+static void put_name(FILE *out, const char *comm)
+{
+	fputs("Name:\t", out);
+	for (size_t i = 0; i < COMM_LEN && comm[i]; i++)
+		if (comm[i] == '\n')
+			fputs("\\n", out);
+		else if (comm[i] == '\\')
+			fputs("\\\\", out);
+		else
+			fputc(comm[i], out);
+	fputc('\n', out);
+}
+
 char *proctext_status(const struct image *image,
 		      const struct image_thread *thread)
 {
@@ -170,8 +189,8 @@ char *proctext_status(const struct image *image,
 
 	if (!out)
 		return NULL;
-	fprintf(out, "Name:\t%.15s\nUmask:\t%04o\n", thread->comm,
-		image->umask);
+	put_name(out, thread->comm);
+	fprintf(out, "Umask:\t%04o\n", image->umask);
 	fprintf(out, "Tgid:\t%d\nPid:\t%d\n", image->pid, thread->tid);
 	fprintf(out, "Uid:\t%u\t%u\t%u\t%u\n", image->uid[0], image->uid[1],
 		image->uid[2], image->uid[3]);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,22 +73,28 @@ static int add_names(struct tree *tree, const struct tree_node *dir)
 
 		if (!has_file(vma) || names_of(vma, name, &numbered))
 			continue;
-		nodes_add_link(
-			nodes, dir,
-			numbered
-				? nodes_printf(nodes, "%s.%u", name, numbers[i])
-				: nodes_printf(nodes, "%s", name),
-			nodes_printf(nodes, "../vma/%08" PRIx64 "-%08" PRIx64,
-				     vma->start, vma->end));
+		if (numbers[i] != NAMES_PLAIN)
+			(void)snprintf(name + strlen(name), NAMES_NUMBER_BYTES,
+				       ".%u", numbers[i]);
+		nodes_add_link(nodes, dir, nodes_printf(nodes, "%s", name),
+			       nodes_printf(nodes,
+					    "../vma/%08" PRIx64 "-%08" PRIx64,
+					    vma->start, vma->end));
 	}
 	return 0;
 }
 
-/* Where a link of the parent leads, as a link that leads nowhere here. */
+/*
+ * Where a link of the parent leads, as a link that leads nowhere here.  Cut to
+ * what a link may have: the kernel reads no longer one, and as nothing is by
+ * such a path, it means what it meant, nothing here.
+ */
 static const char *parents(struct nodes *nodes, const char *target)
 {
-	return nodes_printf(nodes, "%s%s", target[0] == '/' ? "parent:" : "",
-			    target);
+	const char *prefix = target[0] == '/' ? "parent:" : "";
+
+	return nodes_printf(nodes, "%s%.*s", prefix,
+			    PATH_MAX - 1 - (int)strlen(prefix), target);
 }
 
 static void add_files(struct tree *tree, const struct tree_node *image_dir)

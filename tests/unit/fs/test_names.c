@@ -66,12 +66,34 @@ static void areas_of_one_name_are_counted(void **state)
 {
 	static const char *const given[] = {"/a/x", "/b/x", "[heap]", "/a/y",
 					    "",	    "/a/x", "/a/y"};
-	static const uint32_t wanted[] = {0, 1, 0, 0, 0, 2, 1};
+	static const uint32_t wanted[] = {0, 1, NAMES_PLAIN, 0, 0, 2, 1};
 	struct image *image = image_new();
 	uint32_t *numbers;
 
 	image->vmas = calloc(8, sizeof(image->vmas[0]));
 	for (uint64_t i = 0; i < 7; i++)
+		sample_vma(image, i << 20, (i + 1) << 20, IMAGE_VMA_FILE,
+			   given[i]);
+	numbers = names_number(image);
+	assert_memory_equal(numbers, wanted, sizeof(wanted));
+	free(numbers);
+	image_free(image);
+}
+
+/* The first piece has the name that it would have alone; a file has another. */
+static void pieces_of_one_area_are_counted(void **state)
+{
+	static const char *const given[] = {
+		"/x/heap", "[heap]",  "[heap]",	 "[heap]",
+		"[stack]", "[stack]", "/x/heap", "[anon_shmem:a]",
+	};
+	static const uint32_t wanted[] = {0, NAMES_PLAIN, 2, 3, NAMES_PLAIN, 1,
+					  4, NAMES_PLAIN};
+	struct image *image = image_new();
+	uint32_t *numbers;
+
+	image->vmas = calloc(8, sizeof(image->vmas[0]));
+	for (uint64_t i = 0; i < 8; i++)
 		sample_vma(image, i << 20, (i + 1) << 20, IMAGE_VMA_FILE,
 			   given[i]);
 	numbers = names_number(image);
@@ -87,6 +109,7 @@ int main(void)
 		cmocka_unit_test(some_have_none),
 		cmocka_unit_test(long_names_are_cut),
 		cmocka_unit_test(areas_of_one_name_are_counted),
+		cmocka_unit_test(pieces_of_one_area_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,8 +7,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
+#include "fs/proctext.h"
 #include "fs/tree.h"
 #include "tests/unit/fs/sample.h"
 
@@ -97,6 +100,28 @@ static void links_lead_to_areas_or_nowhere(void **state)
 	assert_int_equal(find("image/by-name")->nr_children, 2);
 }
 
+/* The longest link that the kernel takes from a file system. */
+static void long_links_can_be_read(void **state)
+{
+	struct image *odd = sample_image();
+	struct tree *odd_tree;
+	const struct tree_node *cwd;
+
+	free(odd->cwd);
+	odd->cwd = malloc(PATH_MAX);
+	memset(odd->cwd, 'd', PATH_MAX - 1);
+	odd->cwd[0] = '/';
+	odd->cwd[PATH_MAX - 1] = '\0';
+	assert_int_equal(tree_new(odd, "desc", 4, &odd_tree), 0);
+	cwd = tree_lookup(odd_tree, tree_get(odd_tree, TREE_ROOT_INO), "image");
+	cwd = tree_lookup(odd_tree, cwd, "cwd");
+	assert_int_equal(cwd->size_bytes, PATH_MAX - 1);
+	assert_int_equal(strlen(cwd->bytes), PATH_MAX - 1);
+	assert_memory_equal(cwd->bytes, "parent:/dd", 10);
+	tree_free(odd_tree);
+	image_free(odd);
+}
+
 static void assert_text(const char *path, const char *wanted)
 {
 	const struct tree_node *node = find(path);
@@ -123,6 +148,18 @@ static void files_and_threads_are_described(void **state)
 }
 
 /* A text of the image does not stand in for a file of ours. */
+/* A thread may call itself as it likes: as /proc has it, escaped in one. */
+static void a_threads_name_is_one_line(void **state)
+{
+	struct image_thread thread = {.tid = 5, .comm = "\\a\nUid:\t0\n"};
+	static const char wanted[] = "Name:\t\\\\a\\nUid:\t0\\n\nUmask:";
+	CLEANUP_FREE char *status = proctext_status(image, &thread);
+	CLEANUP_FREE char *comm = proctext_comm(&thread);
+
+	assert_ptr_equal(strstr(status, wanted), status);
+	assert_string_equal(comm, "\\a\nUid:\t0\n\n");
+}
+
 static void the_first_of_two_names_stays(void **state)
 {
 	struct image *other = sample_image();
@@ -260,6 +297,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_file_is_there),
 		cmocka_unit_test(links_lead_to_areas_or_nowhere),
+		cmocka_unit_test(long_links_can_be_read),
+		cmocka_unit_test(a_threads_name_is_one_line),
 		cmocka_unit_test(files_and_threads_are_described),
 		cmocka_unit_test(the_first_of_two_names_stays),
 		cmocka_unit_test(memory_ends_where_no_area_follows),
