@@ -38,7 +38,7 @@ static int advise(struct guard_call *call, struct guard_inject *inject,
 	return guard_inject_call(inject, SYS_madvise, args, ret_result);
 }
 
-/* What a new VMA must be told again.  Each failure costs speed, not meaning. */
+/* What a new VMA must be told again. */
 static int keep_advice(struct guard_inject *inject,
 		       const struct guard_map_piece *piece)
 {
@@ -49,6 +49,7 @@ static int keep_advice(struct guard_inject *inject,
 		{IMAGE_VMA_HUGEPAGE, MADV_HUGEPAGE},
 		{IMAGE_VMA_NOHUGEPAGE, MADV_NOHUGEPAGE},
 		{IMAGE_VMA_DONTDUMP, MADV_DONTDUMP},
+		{IMAGE_VMA_DONTFORK, MADV_DONTFORK},
 	};
 
 	for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
@@ -238,6 +239,7 @@ int guard_drop(struct guard_call *call)
 		guard_call_fail(call, -EINVAL);
 		return 0;
 	}
+	guard_map_refine((pid_t)call->notif.pid, &map);
 	r = guard_call_stop(call, &inject);
 	if (r) {
 		if (r != -ESRCH)

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 
 #include "common/cleanup.h"
+#include "common/image.h"
 
 /* linux/fs.h of Linux 6.11, which the build host's headers may predate. */
 struct procmap_query {
@@ -234,6 +235,44 @@ int guard_map_read_text(pid_t tid, uint64_t start, uint64_t end,
 	}
 	*ret = map;
 	return 0;
+}
+
+static bool any_kept_out(const struct guard_map *map)
+{
+	for (unsigned i = 0; i < map->nr; i++)
+		if (map->pieces[i].vma_flags & IMAGE_VMA_DONTFORK)
+			return true;
+	return false;
+}
+
+static void let_in(struct guard_map *map, const struct guard_map_vma *vma)
+{
+	for (unsigned i = 0; i < map->nr; i++)
+		if (map->pieces[i].start < vma->end &&
+		    map->pieces[i].end > vma->start)
+			map->pieces[i].vma_flags &=
+				~(uint32_t)IMAGE_VMA_DONTFORK;
+}
+
+void guard_map_refine(pid_t tid, struct guard_map *map)
+{
+	FILE *file CLEANUP_FCLOSE = NULL;
+	char *line CLEANUP_FREE = NULL;
+	struct guard_map_vma vma = {0};
+	char path[32];
+	size_t room = 0;
+
+	if (!any_kept_out(map))
+		return;
+	(void)snprintf(path, sizeof(path), "/proc/%d/smaps", (int)tid);
+	file = fopen(path, "re");
+	while (file && getline(&line, &room, file) > 0) {
+		if (!guard_map_parse(line, &vma) &&
+		    vma.start >= map->pieces[map->nr - 1].end)
+			return;
+		if (!strncmp(line, "VmFlags:", 8) && !strstr(line, " dc"))
+			let_in(map, &vma);
+	}
 }
 
 /* A number at *@text that the character @until must follow; moves past it. */

@@ -65,6 +65,13 @@ int guard_map_read_text(pid_t tid, uint64_t start, uint64_t end,
 			const struct guard_options *options,
 			struct guard_map *ret);
 
+/*
+ * Of the pieces that the image had with MADV_DONTFORK, take the flag from those
+ * that have been told MADV_DOFORK since.  Reads smaps, which is slow, where
+ * there are such pieces.  Where it cannot be read they keep the flag.
+ */
+void guard_map_refine(pid_t tid, struct guard_map *map);
+
 /* Free what @map owns; an empty map is allowed. */
 void guard_map_clear(struct guard_map *map);
 

@@ -345,6 +345,7 @@ int guard_remap(struct guard_call *call)
 		guard_call_fail(call, -EFAULT);
 		return 0;
 	}
+	guard_map_refine((pid_t)call->notif.pid, &remap.map);
 	/* Growth may always fail: callers allocate anew and copy. */
 	r = guard_filter_is_native(&call->notif.data)
 		    ? guard_call_stop(call, &remap.inject)

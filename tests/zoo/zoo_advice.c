@@ -21,7 +21,7 @@ enum {
 	BYTES = 64 * ZOO_PAGE,
 };
 
-static char *kept_out, *wiped, *random_order, *swept;
+static char *kept_out, *kept_in, *wiped, *random_order, *swept;
 
 /* Whether the area that begins at @area has @letters among its VmFlags. */
 static bool has_flag(const char *area, const char *letters)
@@ -62,6 +62,30 @@ static void in_fork(void)
 	_exit(0);
 }
 
+/* A drop changes no advice: neither that of old nor that given since. */
+static void drop_kept(void)
+{
+	pid_t pid;
+
+	zoo_call(madvise(kept_in, BYTES, MADV_DOFORK) == 0, "MADV_DOFORK");
+	zoo_call(madvise(kept_in, BYTES / 2, MADV_DONTNEED) == 0 &&
+			 madvise(kept_out, BYTES / 2, MADV_DONTNEED) == 0,
+		 "MADV_DONTNEED");
+	pid = fork();
+	if (pid == 0) {
+		unsigned char residency[1];
+
+		zoo_zero(kept_in, BYTES / 2, "dropped area in a fork");
+		zoo_check(mincore(kept_out, ZOO_PAGE, residency) == -1 &&
+				  errno == ENOMEM,
+			  "a dropped area kept out of forks is in a fork");
+		_exit(0);
+	}
+	zoo_wait_child(pid, "fork after a drop");
+	zoo_zero(kept_out, BYTES / 2, "dropped area");
+	zoo_fill(kept_out, BYTES, 1);
+}
+
 int main(int argc, char **argv)
 {
 	pid_t pid;
@@ -69,9 +93,12 @@ int main(int argc, char **argv)
 	zoo_start(argc, argv);
 	kept_out = zoo_map(BYTES);
 	wiped = zoo_map(BYTES);
+	kept_in = zoo_map(BYTES);
 	zoo_fill(kept_out, BYTES, 1);
+	zoo_fill(kept_in, BYTES, 6);
 	zoo_fill(wiped, BYTES, 2);
 	zoo_call(madvise(kept_out, BYTES, MADV_DONTFORK) == 0, "MADV_DONTFORK");
+	zoo_call(madvise(kept_in, BYTES, MADV_DONTFORK) == 0, "MADV_DONTFORK");
 	zoo_call(madvise(wiped, BYTES, MADV_WIPEONFORK) == 0,
 		 "MADV_WIPEONFORK");
 	random_order = zoo_map(BYTES);
@@ -98,6 +125,7 @@ int main(int argc, char **argv)
 		in_fork();
 	zoo_wait_child(pid, "fork with special areas");
 	zoo_filled(wiped, BYTES, 3, "area to wipe, after the fork");
+	drop_kept();
 	zoo_call(madvise(kept_out, BYTES, MADV_DOFORK) == 0, "MADV_DOFORK");
 	pid = fork();
 	if (pid == 0) {
