@@ -24,11 +24,11 @@ int errand_choose_signal(const struct seized *seized, uint64_t caught,
 	static const int ignored[] = {SIGURG, SIGWINCH, SIGCONT};
 	const uint64_t blocked = blocked_anywhere(seized);
 
+	if (seized->stopped) /* SIGCONT would end that */
+		caught |= BIT(SIGCONT);
 	for (size_t i = 0; i < 2; i++)
 		if (!((caught | pending | blocked) & BIT(ignored[i])))
 			return ignored[i];
-	/* SIGCONT would end a group-stop, but only when it is sent to others.
-	 */
 	for (size_t i = 0; i < 3; i++)
 		if (!((caught | pending) & BIT(ignored[i])))
 			return ignored[i];
@@ -94,15 +94,19 @@ static bool is_done(const struct errand *errand,
 static void on_signal(struct errand *errand, struct seized_thread *thread,
 		      int signo)
 {
-	if (signo == errand->done_signal && is_done(errand, thread)) {
-		came_back(errand, thread);
-	} else if (signo == errand->done_signal || signo == SIGSTOP) {
-		thread->held |= BIT(signo);
-		(void)tracee_resume(thread->tid, false);
-	} else {
-		note(errand, -EIO);
-		came_back(errand, thread);
+	const bool is_ours = signo == errand->done_signal;
+
+	if (signo == SIGSTOP || (is_ours && !is_done(errand, thread))) {
+		signo = seize_pass(thread, signo, errand->done_signal);
+		(void)tracee_deliver(thread->tid, signo, false);
+		return;
 	}
+	if (!is_ours)
+		note(errand, -EIO);
+	else if (signo == SIGCONT && !tracee_is_tkill(thread->tid))
+		(void)seize_pass(thread, signo, signo); /* it took our place */
+	tracee_swallow(thread->tid);
+	came_back(errand, thread);
 }
 
 static void on_thread(struct errand *errand, struct seized_thread *thread,
@@ -147,7 +151,7 @@ static void step(struct errand *errand)
 {
 	struct seized_thread *thread;
 	struct tracee_stop stop;
-	pid_t tid = tracee_wait(-1, &stop);
+	pid_t tid = tracee_look(-1, &stop);
 
 	if (tid == -ECHILD) { /* nobody is left to wait for */
 		errand->away = 0;

@@ -31,7 +31,9 @@ struct errand {
 
 /*
  * The signal to be done with: one that @caught (bit 0 is signal 1) does not
- * hold, best one that no thread blocks; 0 when there is none.
+ * hold, best one that no thread blocks; 0 when there is none.  SIGCONT is the
+ * last choice, and none for a process that has stopped: a SIGSTOP that comes in
+ * the very moment in which a thread sends itself SIGCONT is lost.
  */
 int errand_choose_signal(const struct seized *seized, uint64_t caught,
 			 uint64_t pending);

@@ -26,6 +26,7 @@
 #define CLOSE_RANGE_UNSHARE_  2
 #define SIGNALS               64
 #define SIGSET_BYTES          8
+#define TELL_TIMES            4
 
 /* CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PTRACE */
 #define HELPER_FLAGS 0x2f00
@@ -89,8 +90,13 @@ graft_thread:
 	cmpq	$0, SLOT_IS_LEADER(%rbx)
 	jne	leader
 
-/* Tell the tracer; without one the signal is ignored. */
+/*
+ * Tell the tracer; without one the signal is ignored.  More than once, as a
+ * SIGSTOP from outside takes a SIGCONT away that has not arrived yet.
+ */
 done:
+	mov	$TELL_TIMES, %r12d
+tell:
 	SYS	__NR_gettid
 	mov	%eax, %edi
 	mov	ARGS_DONE_SIGNAL(%rbp), %esi
@@ -98,6 +104,8 @@ done:
 	.globl	graft_done
 	.hidden	graft_done
 graft_done:
+	dec	%r12d
+	jnz	tell
 	lea	SLOT_FRAME + 8(%rbx), %rsp
 	SYS	__NR_rt_sigreturn
 

@@ -192,6 +192,12 @@ int inject_open(struct inject *inject, const struct inject_place *place,
 	return 0;
 }
 
+static uint64_t blocked(const struct inject *inject)
+{
+	return inject->done_signal ? ~(1ull << (inject->done_signal - 1))
+				   : UINT64_MAX;
+}
+
 static int enter(const struct inject *inject, const struct inject_call *call)
 {
 	struct user_regs_struct regs = inject->thread->regs;
@@ -208,7 +214,8 @@ static int enter(const struct inject *inject, const struct inject_call *call)
 	regs.r8 = call->args[4];
 	regs.r9 = call->args[5];
 	rc = tracee_set_regs(inject->thread->tid, &regs);
-	return rc ? rc : tracee_set_sigmask(inject->thread->tid, inject->mask);
+	return rc ? rc
+		  : tracee_set_sigmask(inject->thread->tid, blocked(inject));
 }
 
 /*
@@ -219,29 +226,30 @@ static int run_to(const struct inject *inject, enum tracee_event event)
 {
 	struct seized_thread *thread = inject->thread;
 	struct tracee_stop stop;
+	int rc, signo = 0;
 	pid_t got;
-	int rc;
 
 	do {
 		/* Any other stop takes the wish to stop away with it. */
 		rc = event == TRACEE_STOP ? tracee_interrupt(thread->tid) : 0;
 		rc = rc ? rc
-			: tracee_resume(thread->tid, event == TRACEE_SYSCALL);
+			: tracee_deliver(thread->tid, signo,
+					 event == TRACEE_SYSCALL);
 		if (rc)
 			return rc;
 		do
-			got = tracee_wait(thread->tid, &stop);
+			got = tracee_look(thread->tid, &stop);
 		while (got == -EINTR);
 		if (got < 0 || stop.event == TRACEE_GONE) {
 			thread->gone = true;
 			return -ESRCH;
 		}
-		if (stop.event == TRACEE_SIGNAL) {
-			if (stop.signo != SIGSTOP &&
-			    (inject->mask >> (stop.signo - 1) & 1))
-				return -EIO;
-			thread->held |= 1ull << (stop.signo - 1);
-		}
+		signo = 0;
+		if (stop.event != TRACEE_SIGNAL)
+			continue;
+		if (stop.signo != SIGSTOP && stop.signo != inject->done_signal)
+			return -EIO;
+		signo = seize_pass(thread, stop.signo, inject->done_signal);
 	} while (stop.event != event);
 	return 0;
 }

@@ -35,8 +35,8 @@ struct inject {
 	uint64_t frame_raddr;
 	size_t zero_bytes; /* there, to be put back; or 0 */
 	int mem_fd;	   /* borrowed */
-	uint64_t mask; /* blocked while borrowed */
-	bool at_call;  /* stopped at a call's edge, not in the signal code */
+	int done_signal;   /* all others are blocked while it is borrowed */
+	bool at_call; /* stopped at a call's edge, not in the signal code */
 };
 
 struct inject_call {

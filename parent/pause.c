@@ -151,7 +151,7 @@ static int borrow(struct pause *pause)
 	pause->inject = (struct inject){
 		.thread = pause->seized.threads,
 		.gadgets = plan->gadgets,
-		.mask = ~(1ull << (pause->errand.done_signal - 1)),
+		.done_signal = pause->errand.done_signal,
 	};
 	rc = inject_open(&pause->inject, &place, &pause->image->threads[0],
 			 pause->why);

@@ -15,10 +15,13 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "parent/pending.h"
 #include "parent/procfs.h"
 #include "parent/tracee.h"
 
 #define NS_PER_MS 1000000ull
+
+#define BIT(signo) (1ull << ((signo)-1))
 
 /* The timer goes on firing: one signal may fall just before a wait begins. */
 #define ALARM_AGAIN_MS 10
@@ -149,8 +152,8 @@ static int seize_new(struct seized *seized, struct refusal *why)
 }
 
 /* @thread stopped: look whether for us. */
-static int take_stop(struct seized_thread *thread, struct tracee_stop stop,
-		     struct refusal *why)
+static int take_stop(struct seized *seized, struct seized_thread *thread,
+		     struct tracee_stop stop, struct refusal *why)
 {
 	int rc;
 
@@ -169,9 +172,11 @@ static int take_stop(struct seized_thread *thread, struct tracee_stop stop,
 		 * stop took the wish to stop away with it.
 		 */
 		rc = tracee_interrupt(thread->tid);
-		return rc ? rc : tracee_deliver(thread->tid, stop.signo);
-	case TRACEE_SYSCALL:
+		return rc ? rc : tracee_deliver(thread->tid, stop.signo, false);
 	case TRACEE_STOP:
+		seized->stopped |= stop.signo != SIGTRAP;
+		break;
+	case TRACEE_SYSCALL:
 		break;
 	}
 	thread->running = false;
@@ -179,14 +184,14 @@ static int take_stop(struct seized_thread *thread, struct tracee_stop stop,
 	return rc ? rc : tracee_get_sigmask(thread->tid, &thread->sigmask);
 }
 
-static int wait_one(struct seized_thread *thread, const struct alarm *alarm,
-		    struct refusal *why)
+static int wait_one(struct seized *seized, struct seized_thread *thread,
+		    const struct alarm *alarm, struct refusal *why)
 {
 	int rc = 0;
 
 	while (thread->running && rc == 0) {
 		struct tracee_stop stop;
-		pid_t got = tracee_wait(thread->tid, &stop);
+		pid_t got = tracee_look(thread->tid, &stop);
 
 		if (got == -EINTR && io_monotonic_ns() < alarm->deadline_ns)
 			continue;
@@ -199,7 +204,7 @@ static int wait_one(struct seized_thread *thread, const struct alarm *alarm,
 			return refuse(why, -EBUSY,
 				      "it was starting another program; try "
 				      "again");
-		rc = got < 0 ? got : take_stop(thread, stop, why);
+		rc = got < 0 ? got : take_stop(seized, thread, stop, why);
 		if (rc == -ESRCH) /* killed; the next wait says so */
 			rc = 0;
 	}
@@ -234,7 +239,7 @@ static int stop_all(struct seized *seized, const struct alarm *alarm,
 	do {
 		rc = seize_new(seized, why);
 		for (uint32_t i = 0; rc == 0 && i < seized->nr; i++)
-			rc = wait_one(&seized->threads[i], alarm, why);
+			rc = wait_one(seized, &seized->threads[i], alarm, why);
 		drop_gone(seized);
 		if (rc == 0 && seized->nr == 0)
 			rc = -ESRCH;
@@ -322,23 +327,48 @@ int seize_restore(struct seized_thread *thread)
 	return rc ? rc : tracee_set_regs(thread->tid, &thread->regs);
 }
 
-static void send_held(const struct seized *seized,
-		      const struct seized_thread *thread)
+int seize_pass(struct seized_thread *thread, int signo, int done_signal)
 {
-	for (int signo = 1; thread->held >> (signo - 1); signo++)
-		if (thread->held >> (signo - 1) & 1)
+	if (signo == SIGSTOP && done_signal != SIGCONT)
+		return signo;
+	thread->held |= BIT(signo);
+	return 0;
+}
+
+/* Whether a SIGSTOP that is held has met its SIGCONT. */
+static bool is_continued(const struct seized *seized)
+{
+	CLEANUP(pending_free) struct pending pending = {0};
+	uint64_t set = 0, held = 0;
+
+	for (uint32_t i = 0; i < seized->nr; i++)
+		held |= seized->threads[i].held;
+	if (held & BIT(SIGSTOP))
+		(void)pending_add(&pending, seized->pid, true, &set);
+	return (held | set) & BIT(SIGCONT);
+}
+
+static void send_held(const struct seized *seized,
+		      const struct seized_thread *thread, uint64_t but)
+{
+	const uint64_t held = thread->held & ~but;
+
+	for (int signo = 1; held >> (signo - 1); signo++)
+		if (held & BIT(signo))
 			(void)syscall(SYS_tgkill, seized->pid, thread->tid,
 				      signo);
 }
 
 void seize_release(struct seized *seized)
 {
+	const uint64_t but = is_continued(seized) ? BIT(SIGSTOP) : 0;
+
 	for (uint32_t i = 0; i < seized->nr; i++)
 		if (!seized->threads[i].gone && !seized->threads[i].running)
 			(void)tracee_detach(seized->threads[i].tid);
 	for (uint32_t i = 0; i < seized->nr; i++)
 		if (seized->threads[i].held)
-			send_held(seized, &seized->threads[i]);
+			send_held(seized, &seized->threads[i], but);
 	free(seized->threads);
 	if (seized->task_fd >= 0)
 		(void)close(seized->task_fd);

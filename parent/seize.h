@@ -34,6 +34,7 @@ struct seized {
 	pid_t pid;
 	int task_fd; /* /proc/PID/task */
 	unsigned long options;
+	bool stopped;		       /* as a group, by SIGSTOP or the like */
 	struct seized_thread *threads; /* [0] is the leader */
 	uint32_t nr, cap;
 };
@@ -73,6 +74,17 @@ int seize_lift_seccomp(struct seized *seized, struct refusal *why);
  * interrupted by our death.
  */
 int seize_restore(struct seized_thread *thread);
+
+/*
+ * @thread, on an errand that ends with @done_signal and with all others
+ * blocked, has stopped at @signo from outside.  Returns what it is to be
+ * resumed with: SIGSTOP, so that a SIGCONT behind it ends that stop (the thread
+ * runs its errand all the same, and is stopped when it is let go), or 0: @signo
+ * is held until then, and lost if we die.  That is a @done_signal, which means
+ * nothing to the target; or SIGSTOP with SIGCONT as @done_signal, which would
+ * end it.
+ */
+int seize_pass(struct seized_thread *thread, int signo, int done_signal);
 
 /* Let all threads run on, and free.  Sends again what was held back. */
 void seize_release(struct seized *seized);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +29,6 @@
 
 #define TRIES 3 /* of what the target can make vain by changing */
 
-#define STATE_STOPPED	'T'
 #define DEFAULT_STOP_MS 200
 
 /* What is known of the target before it stops, and needed until the end. */
@@ -100,16 +98,6 @@ static int look_before(pid_t pid, const struct snapshot_options *options,
 	rc = rc ? rc : fds_scan(pid, &before->fds, why);
 	rc = rc ? rc : prepare_shared(pid, options, before, why);
 	return rc ? rc : capture_before(pid, image);
-}
-
-/* The signals that must not be sent: caught, or, stopped, ended by SIGCONT. */
-static uint64_t caught(const struct before *before)
-{
-	uint64_t set = before->status.sig_caught;
-
-	if (before->status.state == STATE_STOPPED)
-		set |= 1ull << (SIGCONT - 1);
-	return set;
 }
 
 /* The number of a call that restarted once: only its code still tells. */
@@ -185,7 +173,7 @@ static int pause_and_finish(struct before *before, struct snapshot *snapshot,
 				      ? options->stop_timeout_ms
 				      : DEFAULT_STOP_MS,
 		.seccomp = before->status.seccomp,
-		.caught = caught(before),
+		.caught = before->status.sig_caught,
 		.gadgets = before->gadgets,
 		.vmas = before->vmas,
 		.nr_vmas = before->nr_vmas,

@@ -76,12 +76,13 @@ bool tracee_has_filter(pid_t tid)
 
 int tracee_resume(pid_t tid, bool syscall_stops)
 {
-	return call(syscall_stops ? PTRACE_SYSCALL : PTRACE_CONT, tid, 0, 0);
+	return tracee_deliver(tid, 0, syscall_stops);
 }
 
-int tracee_deliver(pid_t tid, int signo)
+int tracee_deliver(pid_t tid, int signo, bool syscall_stops)
 {
-	return call(PTRACE_CONT, tid, 0, (uintptr_t)signo);
+	return call(syscall_stops ? PTRACE_SYSCALL : PTRACE_CONT, tid, 0,
+		    (uintptr_t)signo);
 }
 
 int tracee_detach(pid_t tid)
@@ -89,14 +90,14 @@ int tracee_detach(pid_t tid)
 	return call(PTRACE_DETACH, tid, 0, 0);
 }
 
-static struct tracee_stop stop_of(int status)
+static struct tracee_stop stop_of(const siginfo_t *info)
 {
 	struct tracee_stop stop = {.event = TRACEE_GONE};
 
-	if (!WIFSTOPPED(status))
+	if (info->si_code != CLD_TRAPPED && info->si_code != CLD_STOPPED)
 		return stop;
-	stop.signo = WSTOPSIG(status);
-	switch (status >> 16) {
+	stop.signo = info->si_status & 0xff;
+	switch (info->si_status >> 8) {
 	case 0:
 		stop.event = stop.signo == (SIGTRAP | 0x80) ? TRACEE_SYSCALL
 							    : TRACEE_SIGNAL;
@@ -110,13 +111,49 @@ static struct tracee_stop stop_of(int status)
 	return stop;
 }
 
+static pid_t wait_for(pid_t tid, int options, struct tracee_stop *ret_stop)
+{
+	siginfo_t info;
+
+	if (waitid(tid < 0 ? P_ALL : P_PID, tid < 0 ? 0 : (id_t)tid, &info,
+		   WEXITED | WSTOPPED | __WALL | __WNOTHREAD | options) < 0)
+		return -errno;
+	*ret_stop = stop_of(&info);
+	return info.si_pid;
+}
+
 pid_t tracee_wait(pid_t tid, struct tracee_stop *ret_stop)
 {
-	int status;
-	pid_t got = waitpid(tid, &status, __WALL | __WNOTHREAD);
+	return wait_for(tid, 0, ret_stop);
+}
+
+bool tracee_is_tkill(pid_t tid)
+{
+	siginfo_t info = {0};
+
+	return call(PTRACE_GETSIGINFO, tid, 0, (uintptr_t)&info) == 0 &&
+	       info.si_code == SI_TKILL;
+}
+
+/* Only of stops: one that was killed meanwhile has yet to be seen as gone. */
+void tracee_swallow(pid_t tid)
+{
+	siginfo_t info;
+
+	(void)waitid(P_PID, (id_t)tid, &info,
+		     WSTOPPED | __WALL | __WNOTHREAD | WNOHANG);
+}
+
+/* What is waited for is the tracer's: the kernel drops it when that dies. */
+pid_t tracee_look(pid_t tid, struct tracee_stop *ret_stop)
+{
+	pid_t got = wait_for(tid, WNOWAIT, ret_stop);
 
 	if (got < 0)
-		return -errno;
-	*ret_stop = stop_of(status);
+		return got;
+	if (ret_stop->event == TRACEE_GONE)
+		return wait_for(got, 0, ret_stop);
+	if (ret_stop->event != TRACEE_SIGNAL)
+		tracee_swallow(got);
 	return got;
 }

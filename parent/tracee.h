@@ -26,7 +26,7 @@ enum tracee_event {
 
 struct tracee_stop {
 	enum tracee_event event;
-	int signo; /* of TRACEE_SIGNAL */
+	int signo; /* that it takes, or that began its group-stop, or SIGTRAP */
 };
 
 /* The options that every thread of a target gets. */
@@ -63,8 +63,8 @@ bool tracee_has_filter(pid_t tid);
 /* Run on; with @syscall_stops also to the next edge of a system call. */
 int tracee_resume(pid_t tid, bool syscall_stops);
 
-/* Run on and take @signo, of the TRACEE_SIGNAL stop that it is in. */
-int tracee_deliver(pid_t tid, int signo);
+/* The same, and take @signo, of the TRACEE_SIGNAL stop that it is in. */
+int tracee_deliver(pid_t tid, int signo, bool syscall_stops);
 
 /* Let go of it.  It runs, or stays in its group-stop. */
 int tracee_detach(pid_t tid);
@@ -76,3 +76,16 @@ int tracee_detach(pid_t tid);
  * Blocks.  Returns the tid, -EINTR after a signal to the caller, or -ECHILD.
  */
 pid_t tracee_wait(pid_t tid, struct tracee_stop *ret_stop);
+
+/*
+ * The same, for a thread that is to lose no signal: in a TRACEE_SIGNAL stop it
+ * still takes its signal should we die.  So it is seen there again and again,
+ * until it is resumed, let go, or tracee_swallow() has said that it need not.
+ */
+pid_t tracee_look(pid_t tid, struct tracee_stop *ret_stop);
+
+/* Whether a thread sent the signal that @tid has stopped at, to one thread. */
+bool tracee_is_tkill(pid_t tid);
+
+/* The signal that @tid has stopped at is of our making, or none to keep. */
+void tracee_swallow(pid_t tid);

@@ -93,7 +93,6 @@ static int unmap(pid_t twin, const struct graft *graft,
 		.thread = &thread,
 		.gadgets = *gadgets,
 		.frame_raddr = regs->rsp, /* never returned to */
-		.mask = UINT64_MAX,
 	};
 	const struct inject_call call = {.nr = SYS_munmap,
 					 .args = {graft->base, graft->bytes}};

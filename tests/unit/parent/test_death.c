@@ -3,9 +3,8 @@
  * test_death.c - our own death at any step of a snapshot leaves the target
  * right
  *
- * The linker puts __wrap_NAME in front of every call by which the library acts
- * on the target.  A process takes a snapshot and kills itself before its k-th
- * such call, for k = 1, 2, ... until one lives to the end.
+ * A process takes a snapshot and kills itself before its k-th step, for k = 1,
+ * 2, ... until one lives to the end.
  */
 #include "tests/unit/parent/cmocka_env.h"
 
@@ -15,55 +14,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "parent/snapshot.h"
 #include "tests/unit/parent/busy.h"
+#include "tests/unit/parent/steps.h"
+#include "tests/unit/parent/target.h"
 #include "tests/unit/parent/watch.h"
 
 #define STEPS_MAX 2000
 #define DEATHS	  60
 
-static unsigned steps_left; /* 0: not counting */
+static unsigned fatal_step;
 
-static void step(void)
+static void die(unsigned step)
 {
-	if (steps_left && --steps_left == 0)
+	if (step == fatal_step)
 		(void)raise(SIGKILL);
 }
 
-long __real_ptrace(enum __ptrace_request request, pid_t pid, void *addr,
-		   void *data);
-long __wrap_ptrace(enum __ptrace_request request, pid_t pid, void *addr,
-		   void *data);
-pid_t __real_waitpid(pid_t pid, int *status, int options);
-pid_t __wrap_waitpid(pid_t pid, int *status, int options);
-ssize_t __real_pwrite64(int fd, const void *buf, size_t len, off_t at);
-ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t at);
-
-long __wrap_ptrace(enum __ptrace_request request, pid_t pid, void *addr,
-		   void *data)
-{
-	step();
-	return __real_ptrace(request, pid, addr, data);
-}
-
-pid_t __wrap_waitpid(pid_t pid, int *status, int options)
-{
-	step();
-	return __real_waitpid(pid, status, options);
-}
-
-ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t at)
-{
-	step();
-	return __real_pwrite64(fd, buf, len, at);
-}
-
-static int take_and_die(pid_t pid, unsigned at_step)
+static int take_and_die(pid_t pid, unsigned at_step, void (*hook)(unsigned))
 {
 	const struct snapshot_options options = {5000, 1 << 20};
 	struct snapshot *snapshot;
@@ -74,9 +47,10 @@ static int take_and_die(pid_t pid, unsigned at_step)
 		struct refusal why;
 		int rc;
 
-		steps_left = at_step;
+		fatal_step = at_step;
+		steps_begin(hook);
 		rc = snapshot_take(pid, &options, &snapshot, &why);
-		steps_left = 0;
+		steps_begin(NULL);
 		if (rc) {
 			(void)fprintf(stderr, "step %u: %d %s\n", at_step, rc,
 				      why.why);
@@ -85,7 +59,7 @@ static int take_and_die(pid_t pid, unsigned at_step)
 		snapshot_release(snapshot);
 		_exit(0);
 	}
-	assert_int_equal(__real_waitpid(child, &status, 0), child);
+	assert_int_equal(waitpid(child, &status, 0), child);
 	if (WIFSIGNALED(status)) {
 		assert_int_equal(WTERMSIG(status), SIGKILL);
 		return 1;
@@ -109,7 +83,7 @@ static void take_and_be_killed(pid_t pid, unsigned delay_us)
 	}
 	(void)usleep(delay_us);
 	(void)kill(child, SIGKILL);
-	assert_int_equal(__real_waitpid(child, &status, 0), child);
+	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
 }
 
@@ -166,7 +140,7 @@ static void death_at_any_step(void **state)
 
 	(void)state;
 	admit_patient(&patient);
-	while (take_and_die(patient.busy.pid, k)) {
+	while (take_and_die(patient.busy.pid, k, die)) {
 		examine(&patient, "death at step", k);
 		assert_true(++k < STEPS_MAX);
 	}
@@ -188,11 +162,74 @@ static void death_at_any_time(void **state)
 	discharge(&patient);
 }
 
+struct tally {
+	volatile unsigned sent, taken;
+};
+
+static struct tally *tally;
+static pid_t receiver;
+
+static void on_queued(int signo)
+{
+	(void)signo;
+	tally->taken++;
+}
+
+static void receive(int ready_fd)
+{
+	const struct sigaction action = {.sa_handler = on_queued};
+
+	(void)sigaction(SIGRTMIN, &action, NULL);
+	(void)!write(ready_fd, "x", 1);
+	for (;;)
+		(void)pause();
+}
+
+/* One that is on its way when we die, wherever it has got to by then. */
+static void send_and_die(unsigned step)
+{
+	if (step == fatal_step - 2 || step == fatal_step - 1) {
+		tally->sent +=
+			sigqueue(receiver, SIGRTMIN, (union sigval){0}) == 0;
+		(void)usleep(300);
+	}
+	die(step);
+}
+
+static bool all_taken(void)
+{
+	for (int i = 0; i < 2000 && tally->taken != tally->sent; i++)
+		(void)usleep(1000);
+	return tally->taken == tally->sent;
+}
+
+static void no_signal_dies_with_us(void **state)
+{
+	unsigned k = 2;
+
+	(void)state;
+	tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(tally, MAP_FAILED);
+	receiver = start(receive);
+	while (take_and_die(receiver, k, send_and_die)) {
+		if (!all_taken())
+			fail_msg("death at step %u: %u signals sent, %u taken",
+				 k, tally->sent, tally->taken);
+		assert_true(++k < STEPS_MAX);
+	}
+	assert_true(tally->sent > 50 && all_taken());
+	(void)kill(receiver, SIGKILL);
+	assert_int_equal(waitpid(receiver, NULL, 0), receiver);
+	(void)munmap(tally, sizeof(*tally));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(death_at_any_step),
 		cmocka_unit_test(death_at_any_time),
+		cmocka_unit_test(no_signal_dies_with_us),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
