@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -140,23 +141,67 @@ static int make_one(const struct fdmake *make, uint32_t i, bool *made)
  * A set may name descriptors that are closed, or that now are files which
  * cannot be waited for (stdin from a file): those just never become ready.
  */
+static int watch(const struct fdmake *make, const struct image_epoll *item,
+		 uint32_t events)
+{
+	struct epoll_event event = {.events = events,
+				    .data = {.u64 = item->data}};
+
+	if (epoll_ctl(item->epfd, EPOLL_CTL_ADD, item->fd, &event) < 0 &&
+	    errno != EBADF && errno != EPERM && errno != EEXIST)
+		return why_set(make->why, -errno, "epoll %d, descriptor %d: %s",
+			       item->epfd, item->fd, strerror(errno));
+	return 0;
+}
+
+/* One of EPOLLONESHOT that has been told: any other has these two events. */
+static bool is_disarmed(const struct image_epoll *item)
+{
+	return (item->events & EPOLLONESHOT) &&
+	       !(item->events & (EPOLLERR | EPOLLHUP));
+}
+
+static uint32_t ready_now(int fd)
+{
+	struct pollfd now = {.fd = fd, .events = POLLIN | POLLOUT};
+
+	return poll(&now, 1, 0) > 0 ? now.revents & (POLLIN | POLLOUT) : 0;
+}
+
+/*
+ * The kernel adds nothing disarmed: errors and hangups are always waited for,
+ * and who has told that a connection is his alone must not be told of its end a
+ * second time.  So these are added first, each for what it is ready for by now,
+ * and told here, which disarms them.  One that is ready for nothing (a
+ * listener, an empty pipe) stays armed for its end.
+ */
+static int fill_disarmed(const struct fdmake *make)
+{
+	const struct image *image = make->plan->image;
+	struct epoll_event told[8];
+	int error = 0;
+
+	for (uint32_t i = 0; !error && i < image->nr_epolls; i++) {
+		const struct image_epoll *item = &image->epolls[i];
+
+		if (!is_disarmed(item))
+			continue;
+		error = watch(make, item, item->events | ready_now(item->fd));
+		(void)epoll_wait(item->epfd, told, 8, 0);
+	}
+	return error;
+}
+
 static int fill_epolls(const struct fdmake *make)
 {
 	const struct image *image = make->plan->image;
+	int error = fill_disarmed(make);
 
-	for (uint32_t i = 0; i < image->nr_epolls; i++) {
-		const struct image_epoll *item = &image->epolls[i];
-		struct epoll_event event = {.events = item->events,
-					    .data = {.u64 = item->data}};
-
-		if (epoll_ctl(item->epfd, EPOLL_CTL_ADD, item->fd, &event) <
-			    0 &&
-		    errno != EBADF && errno != EPERM && errno != EEXIST)
-			return why_set(make->why, -errno,
-				       "epoll %d, descriptor %d: %s",
-				       item->epfd, item->fd, strerror(errno));
-	}
-	return 0;
+	for (uint32_t i = 0; !error && i < image->nr_epolls; i++)
+		if (!is_disarmed(&image->epolls[i]))
+			error = watch(make, &image->epolls[i],
+				      image->epolls[i].events);
+	return error;
 }
 
 static int make_all(const struct fdmake *make)
