@@ -147,13 +147,12 @@ static int make_eventfd(const struct image_fd *fd)
 
 /*
  * A periodic timer that has expired and was not read yet shows no time left,
- * and the kernel starts its next period only then.
+ * and the kernel starts its next period only then.  One with nothing to read is
+ * off: it keeps its interval (fdinfo_may_tick() knows of those that run out).
  */
 static uint64_t first_expiry_ns(const struct image_fd *fd)
 {
-	if (fd->value_ns || !fd->interval_ns)
-		return fd->value_ns;
-	return fd->value ? fd->interval_ns : 1;
+	return fd->value_ns || !fd->value ? fd->value_ns : fd->interval_ns;
 }
 
 static int make_timerfd(const struct image_fd *fd)

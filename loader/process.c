@@ -115,11 +115,21 @@ static struct timeval timeval_of(uint64_t us)
 /*
  * A periodic timer whose signal is still pending has no time left: the kernel
  * starts its next period when the signal is taken.  The signal is queued anew
- * by itself, so here the period begins.
+ * by itself, so here the period begins.  Only of those that a stop leaves
+ * without an interval: ITIMER_REAL and timer_create(2).
  */
 static uint64_t first_of(uint64_t value, uint64_t interval)
 {
 	return value ? value : interval;
+}
+
+/* The timers of CPU time keep theirs when they are off, and never wait. */
+static struct timeval first_of_itimer(const struct image_itimer *timer,
+				      int which)
+{
+	return timeval_of(which == ITIMER_REAL ? first_of(timer->value_us,
+							  timer->interval_us)
+					       : timer->value_us);
 }
 
 static void plan_timer(struct plan *plan, const struct image_timer *timer)
@@ -184,18 +194,17 @@ int process_plan_timers(struct plan *plan)
 	const struct image *image = plan->image;
 	int error = image->nr_timers ? plan_timers_by_id(plan) : 0;
 
-	for (uint32_t i = 0; i < 3; i++) {
+	for (int i = 0; i < 3; i++) {
 		const struct image_itimer *timer = &image->itimers[i];
 		struct itimerval value = {
-			.it_value = timeval_of(
-				first_of(timer->value_us, timer->interval_us)),
+			.it_value = first_of_itimer(timer, i),
 			.it_interval = timeval_of(timer->interval_us),
 		};
 
 		if (!timer->value_us && !timer->interval_us)
 			continue;
-		steps_about(&plan->steps, STEPS_ITIMER, i);
-		steps_call(&plan->steps, SYS_setitimer, i,
+		steps_about(&plan->steps, STEPS_ITIMER, (uint32_t)i);
+		steps_call(&plan->steps, SYS_setitimer, (uint64_t)i,
 			   steps_data(&plan->steps, &value, sizeof(value)));
 	}
 	return error;

@@ -149,6 +149,10 @@ int fdinfo_parse(int32_t fd, const char *text, size_t len_bytes,
 bool fdinfo_may_tick(const struct fdinfo *old, const struct fdinfo *now,
 		     uint64_t passed_ns)
 {
-	return (now->has & FDINFO_TIMERFD) && !now->value && !now->value_ns &&
-	       !now->interval_ns && old->value_ns && passed_ns >= old->value_ns;
+	if (!(now->has & FDINFO_TIMERFD) || now->value || now->value_ns)
+		return false;
+	if (old->value_ns)
+		return passed_ns >= old->value_ns;
+	/* It had run out and was read since: its next period has begun. */
+	return now->interval_ns && old->interval_ns && old->value;
 }

@@ -47,9 +47,9 @@ struct fdinfo_watches {
  * Can a timerfd that says @now, and said @old @passed_ns ago, be about to tick?
  *
  * One that runs out shows no time left before it shows a tick, which comes with
- * an interrupt, maybe of another CPU; and so does one whose tick was read.  Only
- * who waits for a moment can tell them apart: taken for one that is off, a
- * child would wait for its tick for ever.
+ * an interrupt, maybe of another CPU; and so does one whose tick was read, and
+ * a periodic one that was stopped.  Only who waits for a moment can tell them
+ * apart: taken for one that is off, a child would wait for its tick for ever.
  */
 bool fdinfo_may_tick(const struct fdinfo *old, const struct fdinfo *now,
 		     uint64_t passed_ns);

@@ -3,7 +3,8 @@
  * zoo_timers.c - timers that were running go on running
  *
  * setitimer, timer_create with a value and to one thread, timerfd through
- * epoll, a timer far in the future, and one that is not armed.
+ * epoll, a timer far in the future, one that is not armed, and periodic ones
+ * that were stopped.
  */
 #include <errno.h>
 #include <signal.h>
@@ -92,6 +93,40 @@ static void make_all(void)
 	set_timer(far_away, &in_an_hour);
 }
 
+/* These two show their interval for ever. */
+static int stop_some(void)
+{
+	const struct itimerval off = {.it_interval = {0, 1000}};
+	const struct itimerspec fd_off = {.it_interval = {0, 1000000}};
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+
+	zoo_call(timerfd_settime(timer, 0, &every_tick, NULL) == 0 &&
+			 timerfd_settime(timer, 0, &fd_off, NULL) == 0,
+		 "timerfd_settime");
+	zoo_call(setitimer(ITIMER_PROF, &off, NULL) == 0, "setitimer");
+	return timer;
+}
+
+static void check_stopped(int timer)
+{
+	struct itimerval left;
+	struct itimerspec fd_left;
+	uint64_t ticks;
+
+	zoo_call(getitimer(ITIMER_PROF, &left) == 0, "getitimer");
+	zoo_check(!left.it_value.tv_sec && !left.it_value.tv_usec,
+		  "ITIMER_PROF runs, %ld us", left.it_value.tv_usec);
+	zoo_check(left.it_interval.tv_usec == 1000,
+		  "ITIMER_PROF has lost its interval");
+	zoo_call(timerfd_gettime(timer, &fd_left) == 0, "timerfd_gettime");
+	zoo_check(!fd_left.it_value.tv_sec && !fd_left.it_value.tv_nsec,
+		  "a stopped timerfd runs");
+	zoo_check(fd_left.it_interval.tv_nsec == 1000000,
+		  "a stopped timerfd has lost its interval");
+	zoo_check(read(timer, &ticks, sizeof(ticks)) < 0 && errno == EAGAIN,
+		  "a stopped timerfd ticked");
+}
+
 static int make_timerfd(int *ret_timer)
 {
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -157,7 +192,7 @@ int main(int argc, char **argv)
 {
 	volatile bool started = false;
 	pthread_t thread;
-	int epoll, timer;
+	int epoll, timer, stopped;
 
 	zoo_start(argc, argv);
 	thread = zoo_thread(ticked_thread, (void *)&started);
@@ -165,6 +200,7 @@ int main(int argc, char **argv)
 		zoo_sleep_ms(1);
 	make_all();
 	epoll = make_timerfd(&timer);
+	stopped = stop_some();
 	zoo_ready();
 	while (zoo_running())
 		timerfd_tick(epoll, timer);
@@ -176,6 +212,7 @@ int main(int argc, char **argv)
 	for (int seen = value_ticks; value_ticks < seen + NR_TICKS;)
 		zoo_sleep_ms(1);
 	check_far_timers();
+	check_stopped(stopped);
 	(void)zoo_join(thread);
 	zoo_call(timer_delete(by_value) == 0, "timer_delete");
 	zoo_call(timer_delete(by_thread) == 0, "timer_delete");

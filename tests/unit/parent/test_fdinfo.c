@@ -79,6 +79,32 @@ static void timers_are_nanoseconds(void **state)
 	assert_int_equal(info.interval_ns, 7);
 }
 
+/* What was running then may be about to tick; what was off is off. */
+static void a_timer_without_time_may_have_run_out(void **state)
+{
+	const struct fdinfo now = {.has = FDINFO_TIMERFD},
+			    periodic = {.has = FDINFO_TIMERFD,
+					.interval_ns = 50},
+			    ticked = {.has = FDINFO_TIMERFD,
+				      .value = 1,
+				      .interval_ns = 50},
+			    ran = {.has = FDINFO_TIMERFD, .value_ns = 7},
+			    ran_periodic = {.has = FDINFO_TIMERFD,
+					    .value_ns = 7,
+					    .interval_ns = 50};
+
+	assert_true(fdinfo_may_tick(&ran, &now, 7));
+	assert_false(fdinfo_may_tick(&ran, &now, 6));
+	assert_true(fdinfo_may_tick(&ran_periodic, &periodic, 7));
+	assert_false(fdinfo_may_tick(&ran_periodic, &periodic, 6));
+	assert_true(fdinfo_may_tick(&ticked, &periodic, 1));
+	assert_false(fdinfo_may_tick(&periodic, &periodic, 1000));
+	assert_false(fdinfo_may_tick(&now, &now, 1000));
+	assert_false(fdinfo_may_tick(&ticked, &now, 1000));
+	assert_false(fdinfo_may_tick(&ran, &ticked, 7));
+	assert_false(fdinfo_may_tick(&ran_periodic, &ran_periodic, 7));
+}
+
 static void watches_are_collected(void **state)
 {
 	struct fdinfo info;
@@ -128,6 +154,7 @@ int main(void)
 		cmocka_unit_test(every_descriptor_has_four_lines),
 		cmocka_unit_test(counts_are_hexadecimal),
 		cmocka_unit_test(timers_are_nanoseconds),
+		cmocka_unit_test(a_timer_without_time_may_have_run_out),
 		cmocka_unit_test(watches_are_collected),
 		cmocka_unit_test(broken_texts_are_refused),
 	};
