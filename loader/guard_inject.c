@@ -32,7 +32,8 @@ static long trace(int request, pid_t tid, uintptr_t addr, uintptr_t data)
  */
 int guard_inject_seize(struct guard_inject *inject, pid_t tid)
 {
-	const uintptr_t options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT;
+	const uintptr_t options =
+		PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL;
 
 	memset(inject, 0, sizeof(*inject));
 	inject->tid = tid;

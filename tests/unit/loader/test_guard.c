@@ -10,12 +10,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "inplace.h"
+#include "loader/guard_inject.h"
 #include "victim.h"
 
 static char *program;
@@ -162,6 +164,73 @@ static void killed_threads_do_not_hang_it(void **state)
 	}
 }
 
+static void __attribute__((noreturn)) wait_for_ever(void)
+{
+	(void)alarm(30); /* whatever became of the test */
+	for (;;)
+		(void)pause();
+}
+
+static pid_t start_waiter(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		wait_for_ever();
+	assert_true(pid > 0);
+	return pid;
+}
+
+/* Holds @pid and says so; with @lets_go lets it go first. */
+static pid_t start_holder(pid_t pid, bool lets_go)
+{
+	const struct seccomp_data no_such_call = {0};
+	struct guard_inject inject;
+	int ready[2];
+	char said = 0;
+	pid_t holder;
+
+	assert_int_equal(pipe(ready), 0);
+	holder = fork();
+	assert_true(holder >= 0);
+	if (holder == 0) {
+		if (guard_inject_seize(&inject, pid))
+			_exit(99);
+		if (lets_go)
+			(void)guard_inject_stop(&inject, &no_such_call);
+		(void)!write(ready[1], "x", 1);
+		wait_for_ever();
+	}
+	(void)close(ready[1]);
+	assert_int_equal(read(ready[0], &said, 1), 1);
+	(void)close(ready[0]);
+	return holder;
+}
+
+/* A thread in the middle of a call of ours must not go on with its result. */
+static void who_is_held_dies_with_the_guard(void **state)
+{
+	pid_t pid = start_waiter(), holder = start_holder(pid, false);
+	int status;
+
+	assert_int_equal(kill(holder, SIGKILL), 0);
+	assert_int_equal(waitpid(holder, &status, 0), holder);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void who_was_let_go_lives_on(void **state)
+{
+	pid_t pid = start_waiter(), holder = start_holder(pid, true);
+	int status;
+
+	assert_int_equal(kill(holder, SIGKILL), 0);
+	assert_int_equal(waitpid(holder, &status, 0), holder);
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
 static void windows_are_checked(void **state)
 {
 	struct guard_window windows[2] = {{1, 4096, 8192, 0},
@@ -181,6 +250,8 @@ static void windows_are_checked(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_is_held_dies_with_the_guard),
+		cmocka_unit_test(who_was_let_go_lives_on),
 		cmocka_unit_test(windows_are_checked),
 		cmocka_unit_test(dropped_pages_are_zero),
 		cmocka_unit_test(errno_is_exact_and_partial_effects_too),
