@@ -13,6 +13,7 @@ enum vmflag {
 	FLAG_SHADOW = 1 << 4, /* "ss": shadow stack */
 	FLAG_DOWN = 1 << 5,   /* "gd": grows down */
 	FLAG_HUGETLB = 1 << 6,
+	FLAG_PKEY = 1 << 7, /* a protection key, but not 0, which all have */
 };
 
 static const struct {
@@ -52,6 +53,13 @@ unsigned vmakind_flags(struct text line, struct image_vma *vma)
 				vma->flags |= vmflags[i].image_flag;
 			}
 	return flags;
+}
+
+unsigned vmakind_key(struct text line)
+{
+	uint32_t key;
+
+	return text_take_u32(&line, 10, &key) && !key ? 0 : FLAG_PKEY;
 }
 
 static bool starts(const char *name, const char *with)
@@ -117,6 +125,9 @@ const char *vmakind_refusal(const struct image_vma *vma, unsigned flags)
 		return NULL;
 	if (flags & FLAG_SHADOW)
 		return "a shadow stack, which only the CPU may write";
+	/* The kernel has a key of its own for what may only be run. */
+	if ((flags & FLAG_PKEY) && vma->prot != PROT_EXEC)
+		return "under a protection key (pkeys), which no child has";
 	if (flags & FLAG_UFFD)
 		return "registered with userfaultfd";
 	if (starts(name, "anon_inode:[io_uring]"))

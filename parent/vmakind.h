@@ -13,9 +13,12 @@
 /*
  * Parse the letters after "VmFlags:".  Those that an image carries are added to
  * @vma->flags; those that decide the kind are returned, as bits that only the
- * two functions below understand.
+ * functions below understand.
  */
 unsigned vmakind_flags(struct text line, struct image_vma *vma);
+
+/* The same of the number after "ProtectionKey:" (pkeys(7)). */
+unsigned vmakind_key(struct text line);
 
 /* The kind of @vma, whose columns and flags are filled. */
 enum image_vma_kind vmakind_of(const struct image_vma *vma, unsigned vmflags);

@@ -160,7 +160,9 @@ static int parse_all(struct text text, struct table *table, struct refusal *why)
 			rc = rc ? rc : open_row(table, line);
 			flags = 0;
 		} else if (last && text_take(&line, "VmFlags:")) {
-			flags = vmakind_flags(line, last);
+			flags |= vmakind_flags(line, last);
+		} else if (last && text_take(&line, "ProtectionKey:")) {
+			flags |= vmakind_key(line);
 		} else if (!last) {
 			rc = -EPROTO;
 		}

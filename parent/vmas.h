@@ -23,7 +23,8 @@
  *
  * Returns 0, or
  *   -EOPNOTSUPP  an area that cannot be imaged (device, userfaultfd, AIO or
- *                io_uring ring, secret memory, shadow stack), words in @why
+ *                io_uring ring, secret memory, shadow stack, protection key),
+ *                words in @why
  *   -EPROTO      not smaps text, or areas that are not in order
  *   -E2BIG       more than IMAGE_VMAS_MAX areas, or a name that is too long
  *   -ENOMEM

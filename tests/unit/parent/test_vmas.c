@@ -178,6 +178,39 @@ static void flags_belong_to_their_own_area(void **state)
 	vmas_free(parsed.vmas, parsed.nr);
 }
 
+static struct parsed parse_key(const char *columns, const char *key)
+{
+	char text[1024];
+
+	(void)snprintf(text, sizeof(text),
+		       "7f0000001000-7f0000003000 %s\n"
+		       "ProtectionKey:         %s\n"
+		       "VmFlags: rd wr \n"
+		       "7f0000003000-7f0000004000 rw-p 0 00:00 0\n"
+		       "ProtectionKey:         0\n"
+		       "VmFlags: rd wr \n",
+		       columns, key);
+	return parse(text);
+}
+
+static void protection_keys_are_refused(void **state)
+{
+	struct parsed parsed = parse_key("rw-p 0 00:00 0", "1");
+
+	assert_int_equal(parsed.rc, -EOPNOTSUPP);
+	assert_non_null(strstr(parsed.why.why, "protection key"));
+	assert_int_equal(parse_key("rw-p 0 00:00 0", "15").rc, -EOPNOTSUPP);
+	assert_int_equal(parse_key("r-xp 0 00:00 0", "1").rc, -EOPNOTSUPP);
+	assert_int_equal(parse_key("rw-p 0 00:00 0", "x").rc, -EOPNOTSUPP);
+	parsed = parse_key("rw-p 0 00:00 0", "0");
+	assert_int_equal(parsed.rc, 0);
+	vmas_free(parsed.vmas, parsed.nr);
+	/* The kernel's own. */
+	parsed = parse_key("--xp 0 00:00 0", "1");
+	assert_int_equal(parsed.rc, 0);
+	vmas_free(parsed.vmas, parsed.nr);
+}
+
 static void broken_texts_are_refused(void **state)
 {
 	static const char *const texts[] = {
@@ -268,6 +301,7 @@ int main(void)
 		cmocka_unit_test(a_refusal_is_one_line),
 		cmocka_unit_test(the_last_area_is_judged_too),
 		cmocka_unit_test(flags_belong_to_their_own_area),
+		cmocka_unit_test(protection_keys_are_refused),
 		cmocka_unit_test(broken_texts_are_refused),
 		cmocka_unit_test(long_names_are_refused),
 		cmocka_unit_test(this_process_is_read),
