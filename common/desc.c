@@ -21,6 +21,7 @@ enum section {
 	SECTION_THREADS = 0x44524854, /* "THRD" */
 	SECTION_VMAS = 0x53414d56,    /* "VMAS" */
 	SECTION_RUNS = 0x534e5552,    /* "RUNS" */
+	SECTION_GUARDS = 0x44525547,  /* "GURD" */
 	SECTION_FDS = 0x53534446,     /* "FDSS" */
 	SECTION_EPOLLS = 0x4c4f5045,  /* "EPOL" */
 	SECTION_TIMERS = 0x524d4954,  /* "TIMR" */
@@ -257,6 +258,8 @@ static void walk_arrays(struct codec *codec, struct image *image)
 	WALK_ARRAY(codec, SECTION_VMAS, image->vmas, image->nr_vmas,
 		   IMAGE_VMAS_MAX, LEAST_VMA, walk_vma);
 	WALK_ARRAY(codec, SECTION_RUNS, image->runs, image->nr_runs,
+		   IMAGE_RUNS_MAX, LEAST_RUN, walk_run);
+	WALK_ARRAY(codec, SECTION_GUARDS, image->guards, image->nr_guards,
 		   IMAGE_RUNS_MAX, LEAST_RUN, walk_run);
 	WALK_ARRAY(codec, SECTION_FDS, image->fds, image->nr_fds, IMAGE_FDS_MAX,
 		   LEAST_FD, walk_fd);

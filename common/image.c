@@ -90,6 +90,7 @@ static void free_fields(struct image *image)
 	free(image->root);
 	free(image->groups);
 	free(image->runs);
+	free(image->guards);
 	free(image->epolls);
 	free(image->timers);
 	free(image->pending);

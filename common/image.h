@@ -321,6 +321,8 @@ struct image {
 	uint32_t nr_vmas;
 	struct image_run *runs; /* by page */
 	uint32_t nr_runs;
+	struct image_run *guards; /* by page: guard regions, madvise(2) */
+	uint32_t nr_guards;
 	struct image_fd *fds; /* by number */
 	uint32_t nr_fds;
 	struct image_epoll *epolls;

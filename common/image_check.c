@@ -161,13 +161,14 @@ static bool run_is_mapped(const struct image *image, uint32_t *at,
 	return false;
 }
 
-static const char *check_runs(const struct image *image)
+static const char *check_run_list(const struct image *image,
+				  const struct image_run *runs, uint32_t nr)
 {
 	uint64_t last_end = 0;
 	uint32_t at = 0;
 
-	for (uint32_t i = 0; i < image->nr_runs; i++) {
-		const struct image_run *run = &image->runs[i];
+	for (uint32_t i = 0; i < nr; i++) {
+		const struct image_run *run = &runs[i];
 		uint64_t end = run->first_page + run->nr_pages;
 
 		if (!run->nr_pages || end < run->first_page)
@@ -179,6 +180,14 @@ static const char *check_runs(const struct image *image)
 		last_end = end;
 	}
 	return NULL;
+}
+
+static const char *check_runs(const struct image *image)
+{
+	const char *why = check_run_list(image, image->runs, image->nr_runs);
+
+	return why ? why
+		   : check_run_list(image, image->guards, image->nr_guards);
 }
 
 static const struct image_fd *fd_find(const struct image *image, int32_t fd)

@@ -58,9 +58,9 @@ static int ask_some(int pagemap_fd, struct pagescan *scan,
 {
 	int nr = ask(pagemap_fd, scan, regions);
 
-	if (nr == -EINVAL && (scan->wanted & PAGESCAN_GUARD)) {
-		scan->wanted &= ~PAGESCAN_GUARD;
-		scan->inverted &= ~PAGESCAN_GUARD;
+	if (nr == -EINVAL && (scan->any & PAGESCAN_GUARD)) {
+		scan->any &= ~PAGESCAN_GUARD;
+		scan->returned &= ~PAGESCAN_GUARD;
 		nr = ask(pagemap_fd, scan, regions);
 	}
 	/*

@@ -31,8 +31,8 @@ int pagescan_open(pid_t pid);
  * Call @each for every run of pages, [@start, @end) in bytes, from @scan->start
  * on until all is seen or it returns other than 0, which is returned.
  * Otherwise 0, or -errno of the ioctl: -ENOTTY before Linux 6.7, after which
- * @scan->start says how far it came.  PAGESCAN_GUARD is left out where the
- * kernel does not know it.
+ * @scan->start says how far it came.  PAGESCAN_GUARD is left out of any and
+ * returned where the kernel does not know it.
  */
 int pagescan(int pagemap_fd, struct pagescan *scan,
 	     int (*each)(void *arg, uint64_t start, uint64_t end,

@@ -16,6 +16,7 @@
 
 #include "common/page.h"
 #include "loader/advice.h"
+#include "loader/fence.h"
 #include "loader/imagedir.h"
 
 #define LEFTOVER_NAME "/memfd:" PLAN_MEMFD " (deleted)"
@@ -420,6 +421,13 @@ static void map_area(struct plan *plan, const struct image_vma *vma,
 		map_object(plan, vma);
 		break;
 	}
+	fence_plan(plan_map_steps(plan), plan->image, vma,
+		   (struct fence_how){
+			   .installs = plan->facts->has_fences,
+			   .cookie = plan->facts->cookie,
+			   .is_window =
+				   kind == AREAS_WINDOW && means_anonymous(vma),
+		   });
 	advice_plan(plan, vma, kind);
 }
 

@@ -19,6 +19,7 @@
 #include "common/cleanup.h"
 #include "common/page.h"
 #include "loader/areas.h"
+#include "loader/fence.h"
 #include "loader/jump.h"
 #include "loader/lay.h"
 #include "loader/live.h"
@@ -132,6 +133,7 @@ static int read_maps(struct load *load, struct why *why)
 			       "%s is on a file system whose maps have other "
 			       "inode numbers: copy the image to another one",
 			       load->dir->path);
+	load->facts.has_fences = fence_try(page);
 	return munmap(page, PAGE_BYTES) < 0 ? -errno : 0;
 }
 

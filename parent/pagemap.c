@@ -10,38 +10,48 @@
 /* Bits of an entry. */
 #define ENTRY_PRESENT (UINT64_C(1) << 63)
 #define ENTRY_SWAPPED (UINT64_C(1) << 62)
-#define ENTRY_GUARD   (UINT64_C(1) << 58)
 
 #define ENTRIES 2048
+
+struct lists {
+	struct runlist *data, *guards;
+};
 
 static int add_region(void *arg, uint64_t start, uint64_t end,
 		      uint64_t categories)
 {
-	return runlist_add(arg, page_of(start), page_of(end - start));
+	const struct lists *lists = arg;
+	struct runlist *list =
+		categories & PAGESCAN_GUARD ? lists->guards : lists->data;
+
+	if (!list)
+		return 0;
+	return runlist_add(list, page_of(start), page_of(end - start));
 }
 
 int pagemap_scan(int pagemap_fd, uint64_t start, uint64_t end,
-		 struct runlist *list)
+		 struct runlist *data, struct runlist *guards)
 {
+	struct lists lists = {data, guards};
 	struct pagescan scan = {
 		.start = start,
 		.end = end,
-		.inverted = PAGESCAN_ZERO | PAGESCAN_GUARD,
-		.wanted = PAGESCAN_ZERO | PAGESCAN_GUARD,
-		.any = PAGESCAN_PRESENT | PAGESCAN_SWAPPED,
-		.returned = PAGESCAN_PRESENT,
+		.inverted = PAGESCAN_ZERO,
+		.wanted = PAGESCAN_ZERO,
+		.any = PAGESCAN_PRESENT | PAGESCAN_SWAPPED | PAGESCAN_GUARD,
+		.returned = PAGESCAN_GUARD,
 	};
-	int rc = pagescan(pagemap_fd, &scan, add_region, list);
+	int rc = pagescan(pagemap_fd, &scan, add_region, &lists);
 
 	if (rc == -ENOTTY)
-		return pagemap_read(pagemap_fd, scan.start, end, list);
+		return data ? pagemap_read(pagemap_fd, scan.start, end, data)
+			    : 0;
 	return rc;
 }
 
 static bool has_data(uint64_t entry)
 {
-	return (entry & (ENTRY_PRESENT | ENTRY_SWAPPED)) &&
-	       !(entry & ENTRY_GUARD);
+	return entry & (ENTRY_PRESENT | ENTRY_SWAPPED);
 }
 
 int pagemap_read(int pagemap_fd, uint64_t start, uint64_t end,

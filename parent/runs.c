@@ -15,8 +15,12 @@
 #include "parent/runlist.h"
 #include "parent/shared.h"
 
-/* A library is mapped in four or five pieces: ask for its size once. */
+/*
+ * A library is mapped in four or five pieces: ask for its size once.  The name
+ * counts, too: files of two btrfs subvolumes may have one number there.
+ */
 struct file_size {
+	const char *name;
 	uint64_t inode;
 	uint32_t dev_major, dev_minor;
 	uint64_t bytes;
@@ -25,7 +29,7 @@ struct file_size {
 struct scan {
 	const struct runs_origin *origin;
 	int pagemap_fd;
-	struct runlist list;
+	struct runlist list, guards;
 	uint32_t shared_at; /* the first shared run that may matter still */
 	struct file_size last_file;
 };
@@ -33,6 +37,7 @@ struct scan {
 static void cleanup_scan(struct scan *scan)
 {
 	runlist_free(&scan->list);
+	runlist_free(&scan->guards);
 	cleanup_close(&scan->pagemap_fd);
 }
 
@@ -61,12 +66,35 @@ static uint64_t file_bytes(struct scan *scan, const struct image_vma *vma)
 {
 	struct file_size *last = &scan->last_file;
 
-	if (last->inode != vma->inode || last->dev_major != vma->dev_major ||
-	    last->dev_minor != vma->dev_minor)
+	if (!last->name || last->inode != vma->inode ||
+	    last->dev_major != vma->dev_major ||
+	    last->dev_minor != vma->dev_minor || strcmp(last->name, vma->name))
 		*last = (struct file_size){
-			vma->inode, vma->dev_major, vma->dev_minor,
+			vma->name, vma->inode, vma->dev_major, vma->dev_minor,
 			ask_file_bytes(scan->origin->twin, vma)};
 	return last->bytes;
+}
+
+/* [@first, @first + @nr) but for the guard regions there, which are noted. */
+static int add_unguarded(struct scan *scan, uint64_t first, uint64_t nr)
+{
+	uint32_t i = scan->guards.nr;
+	uint64_t end = first + nr;
+	int rc = pagemap_scan(scan->pagemap_fd, first << PAGE_SHIFT,
+			      end << PAGE_SHIFT, NULL, &scan->guards);
+
+	/* The first may have been joined with one that ends where this starts.
+	 */
+	for (i = i ? i - 1 : 0; !rc && i < scan->guards.nr; i++) {
+		const struct image_run *guard = &scan->guards.runs[i];
+
+		if (guard->first_page > first)
+			rc = runlist_add(&scan->list, first,
+					 guard->first_page - first);
+		if (guard->first_page + guard->nr_pages > first)
+			first = guard->first_page + guard->nr_pages;
+	}
+	return rc ? rc : runlist_add(&scan->list, first, end - first);
 }
 
 /* Pages past the page that holds the file's last byte do not exist. */
@@ -78,8 +106,8 @@ static int add_file(struct scan *scan, const struct image_vma *vma)
 	if (bytes <= vma->offset_bytes)
 		return 0;
 	there = page_of(bytes - vma->offset_bytes - 1) + 1;
-	return runlist_add(&scan->list, page_of(vma->start),
-			   there < pages ? there : pages);
+	return add_unguarded(scan, page_of(vma->start),
+			     there < pages ? there : pages);
 }
 
 static int add_whole(struct scan *scan, const struct image_vma *vma)
@@ -129,8 +157,8 @@ static int add_copied(struct scan *scan, const struct image_vma *vma)
 
 	if (rc || any || vma->kind == IMAGE_VMA_SHARED)
 		return rc;
-	return pagemap_scan(scan->pagemap_fd, vma->start, vma->end,
-			    &scan->list);
+	return pagemap_scan(scan->pagemap_fd, vma->start, vma->end, &scan->list,
+			    NULL);
 }
 
 static bool is_scanned(const struct image_vma *vma)
@@ -153,7 +181,7 @@ static int add_scanned(struct scan *scan, uint32_t at, uint32_t *ret_taken)
 		i++;
 	*ret_taken = i - at;
 	return pagemap_scan(scan->pagemap_fd, vmas[at].start, vmas[i - 1].end,
-			    &scan->list);
+			    &scan->list, &scan->guards);
 }
 
 static int add_other(struct scan *scan, const struct image_vma *vma)
@@ -167,8 +195,7 @@ static int add_other(struct scan *scan, const struct image_vma *vma)
 	return vma->kind == IMAGE_VMA_FILE ? add_file(scan, vma) : 0;
 }
 
-int runs_scan(const struct runs_origin *origin, struct image_run **ret_runs,
-	      uint32_t *ret_nr_runs)
+int runs_scan(const struct runs_origin *origin, struct runs_found *ret_found)
 {
 	CLEANUP(cleanup_scan)
 	struct scan scan = {.origin = origin,
@@ -184,7 +211,11 @@ int runs_scan(const struct runs_origin *origin, struct image_run **ret_runs,
 	}
 	if (rc)
 		return rc;
-	*ret_nr_runs = scan.list.nr;
-	*ret_runs = steal_ptr(&scan.list.runs);
+	*ret_found = (struct runs_found){
+		.nr_runs = scan.list.nr,
+		.nr_guards = scan.guards.nr,
+		.runs = steal_ptr(&scan.list.runs),
+		.guards = steal_ptr(&scan.guards.runs),
+	};
 	return 0;
 }

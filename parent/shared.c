@@ -174,7 +174,7 @@ static int find_area(struct shared *shared, const struct area *area,
 
 	if (area->is_private)
 		return pagemap_scan(shared->pagemap_fd, area->start, area->end,
-				    runs);
+				    runs, NULL);
 	fd = open_object(shared, area);
 	/* Not allowed to ask for holes: everything. */
 	if (fd < 0)

@@ -119,6 +119,7 @@ static int take_areas(const struct before *before, struct snapshot *snapshot,
 {
 	struct image *image = snapshot->image;
 	struct runs_origin origin = {.twin = snapshot->twin};
+	struct runs_found found = {0};
 	int rc = vmatwin_read(snapshot->twin, before->vmas, before->nr_vmas,
 			      image, why);
 
@@ -128,7 +129,12 @@ static int take_areas(const struct before *before, struct snapshot *snapshot,
 	origin.nr_vmas = image->nr_vmas;
 	origin.shared_runs = snapshot->shared_runs;
 	origin.nr_shared_runs = snapshot->nr_shared_runs;
-	return runs_scan(&origin, &image->runs, &image->nr_runs);
+	rc = runs_scan(&origin, &found);
+	image->runs = found.runs;
+	image->nr_runs = found.nr_runs;
+	image->guards = found.guards;
+	image->nr_guards = found.nr_guards;
+	return rc;
 }
 
 /* The pause is over: what the twin and the answers still tell. */

@@ -103,7 +103,7 @@ static void blank_pointers(struct image *image)
 	image->groups = NULL;
 	image->threads = NULL;
 	image->vmas = NULL;
-	image->runs = NULL;
+	image->runs = image->guards = NULL;
 	image->fds = NULL;
 	image->epolls = NULL;
 	image->timers = NULL;
@@ -137,6 +137,7 @@ void assert_same_image(const struct image *a, const struct image *b)
 	same_text(a->root, b->root);
 	same_bytes(a->groups, b->groups, a->nr_groups * sizeof(*a->groups));
 	same_bytes(a->runs, b->runs, a->nr_runs * sizeof(*a->runs));
+	same_bytes(a->guards, b->guards, a->nr_guards * sizeof(*a->guards));
 	same_bytes(a->epolls, b->epolls, a->nr_epolls * sizeof(*a->epolls));
 	same_bytes(a->timers, b->timers, a->nr_timers * sizeof(*a->timers));
 	same_bytes(a->pending, b->pending, a->nr_pending * sizeof(*a->pending));

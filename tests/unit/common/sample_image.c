@@ -222,6 +222,10 @@ static void fill_runs(struct image *image)
 	image->nr_runs = sizeof(runs) / sizeof(runs[0]);
 	image->runs = new_array(1, sizeof(runs));
 	memcpy(image->runs, runs, sizeof(runs));
+	image->nr_guards = 2;
+	image->guards = new_array(2, sizeof(*runs));
+	image->guards[0] = (struct image_run){32, 1};
+	image->guards[1] = (struct image_run){0x7ffff010, 2};
 }
 
 static void fill_fd(struct image_fd *fd, int32_t number,

@@ -166,20 +166,22 @@ static void check_least(int last)
 		.nr_vmas = last >= 1 ? NR_LEAST : 0,
 		.runs = least.runs,
 		.nr_runs = last >= 2 ? NR_LEAST : 0,
+		.guards = least.runs,
+		.nr_guards = last >= 3 ? NR_LEAST : 0,
 		.fds = least.fds,
-		.nr_fds = last >= 3 ? NR_LEAST : 0,
+		.nr_fds = last >= 4 ? NR_LEAST : 0,
 		.epolls = least.epolls,
-		.nr_epolls = last >= 4 ? NR_LEAST : 0,
+		.nr_epolls = last >= 5 ? NR_LEAST : 0,
 		.timers = least.timers,
-		.nr_timers = last >= 5 ? NR_LEAST : 0,
+		.nr_timers = last >= 6 ? NR_LEAST : 0,
 		.pending = least.pending,
-		.nr_pending = last >= 6 ? NR_LEAST : 0,
+		.nr_pending = last >= 7 ? NR_LEAST : 0,
 		.texts = least.texts,
-		.nr_texts = last >= 7 ? NR_LEAST : 0,
+		.nr_texts = last >= 8 ? NR_LEAST : 0,
 		.mapped = least.mapped,
-		.nr_mapped = last >= 8 ? NR_LEAST : 0,
+		.nr_mapped = last >= 9 ? NR_LEAST : 0,
 		.aliases = least.aliases,
-		.nr_aliases = last >= 9 ? NR_LEAST : 0,
+		.nr_aliases = last >= 10 ? NR_LEAST : 0,
 	};
 	struct bytes bytes = encode(&image);
 
@@ -192,7 +194,7 @@ static void check_least(int last)
 static void test_smallest_elements(void **state)
 {
 	fill_least();
-	for (int last = 0; last < 10; last++)
+	for (int last = 0; last < 11; last++)
 		check_least(last);
 }
 
@@ -290,6 +292,7 @@ static const struct limit limits[] = {
 	LIMIT("THRD", nr_threads, IMAGE_THREADS_MAX),
 	LIMIT("VMAS", nr_vmas, IMAGE_VMAS_MAX),
 	LIMIT("RUNS", nr_runs, IMAGE_RUNS_MAX),
+	LIMIT("GURD", nr_guards, IMAGE_RUNS_MAX),
 	LIMIT("FDSS", nr_fds, IMAGE_FDS_MAX),
 	LIMIT("EPOL", nr_epolls, IMAGE_EPOLLS_MAX),
 	LIMIT("TIMR", nr_timers, IMAGE_TIMERS_MAX),

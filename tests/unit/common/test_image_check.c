@@ -77,6 +77,8 @@ BREAK(run_order, i->runs[3].first_page = 40)
 BREAK(run_before, i->runs[0].first_page = 15)
 BREAK(run_over_hole, i->runs[0].nr_pages = 12)
 BREAK(run_in_hole, i->runs[1].first_page = 25; i->runs[1].nr_pages = 2)
+BREAK(guard_order, i->guards[1].first_page = 30)
+BREAK(guard_in_hole, i->guards[0].first_page = 25)
 BREAK(run_in_wipeonfork, i->runs[1].nr_pages = 16)
 BREAK(run_in_vvar, i->runs[5].first_page -= 1)
 BREAK(run_after, i->runs[5].first_page = 0x7fffffff0)
@@ -157,6 +159,8 @@ static const struct breakage breakages[] = {
 	ENTRY(run_overlap, "runs touch"),
 	ENTRY(run_touch, "runs touch"),
 	ENTRY(run_order, "runs touch"),
+	ENTRY(guard_order, "runs touch"),
+	ENTRY(guard_in_hole, "a run lies outside"),
 	ENTRY(run_before, "outside the VMAs"),
 	ENTRY(run_over_hole, "outside the VMAs"),
 	ENTRY(run_in_hole, "outside the VMAs"),

@@ -175,6 +175,53 @@ static void areas_without_pages_stay_anonymous(void **state)
 	assert_int_equal(fix->plan->nr_windows, 0);
 }
 
+/* Two areas share one; a third has none.  See loader/fence.h. */
+static void plan_guards(struct fixture *fix, bool installs)
+{
+	static struct image_run guards[] = {{0x13, 2}, {0x22, 1}};
+
+	fix->image.guards = guards;
+	fix->image.nr_guards = 2;
+	fix->facts.has_fences = installs;
+	add(fix, 0x10000, 4, IMAGE_VMA_ANON);
+	add(fix, 0x14000, 4, IMAGE_VMA_ANON);
+	add(fix, 0x20000, 4, IMAGE_VMA_FILE);
+	add(fix, 0x30000, 4, IMAGE_VMA_ANON);
+	add_run(fix, 0x10000, 1);
+	add_run(fix, 0x20000, 2);
+	build(fix);
+}
+
+static void guard_regions_are_installed(void **state)
+{
+	static const uint64_t at[] = {0x13000, 0x14000, 0x22000};
+	struct fixture *fix = *state;
+
+	plan_guards(fix, true);
+	for (int i = 0; i < 3; i++) {
+		const struct blob_step *guard = find(fix, SYS_madvise, at[i]);
+
+		assert_non_null(guard);
+		assert_int_equal(guard->args[1], PAGE);
+		assert_int_equal(guard->args[2], 102);
+		assert_int_equal(guard->args[5], COOKIE);
+	}
+	/* The first area is the image's: they lie in memory beside it. */
+	assert_true(find(fix, SYS_mmap, 0x13000)->args[3] & MAP_ANONYMOUS);
+	assert_null(find(fix, SYS_mmap, 0x22000));
+	assert_null(find(fix, SYS_madvise, 0x30000));
+}
+
+static void guard_regions_are_closed_where_none_can_be(void **state)
+{
+	struct fixture *fix = *state;
+
+	plan_guards(fix, false);
+	assert_null(find(fix, SYS_madvise, 0x22000));
+	assert_int_equal(find(fix, SYS_mprotect, 0x22000)->args[1], PAGE);
+	assert_int_equal(find(fix, SYS_mprotect, 0x22000)->args[2], PROT_NONE);
+}
+
 static void stacks_grow_down_and_are_filled(void **state)
 {
 	struct fixture *fix = *state;
@@ -504,6 +551,8 @@ int main(void)
 		TEST(anonymous_pages_are_mapped_from_the_image),
 		TEST(own_memory_is_anonymous_and_paged),
 		TEST(areas_without_pages_stay_anonymous),
+		TEST(guard_regions_are_installed),
+		TEST(guard_regions_are_closed_where_none_can_be),
 		TEST(stacks_grow_down_and_are_filled),
 		TEST(dropped_file_pages_are_not_zeros),
 		TEST(own_memory_needs_no_guard_for_files),

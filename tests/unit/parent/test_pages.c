@@ -182,7 +182,7 @@ static void holes_stay_holes_in_the_twin(void **state)
 	assert_int_equal(read_at(opened, 0, bytes, AREA_PAGES * PAGE_BYTES), 0);
 	assert_int_equal(pagemap_scan(fd, (uintptr_t)area,
 				      (uintptr_t)area + AREA_PAGES * PAGE_BYTES,
-				      &there),
+				      &there, NULL),
 			 0);
 	assert_int_equal(runlist_pages(&there), 300);
 	runlist_free(&there);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "loader/fence.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "common/page.h"
+#include "loader/guard_filter.h"
+
+bool fence_try(void *page)
+{
+	return !madvise(page, PAGE_BYTES, GUARD_MADV_GUARD_INSTALL);
+}
+
+/* The first guard region that ends behind @page. */
+static uint32_t first_after(const struct image *image, uint64_t page)
+{
+	uint32_t low = 0, high = image->nr_guards;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		const struct image_run *guard = &image->guards[middle];
+
+		if (guard->first_page + guard->nr_pages > page)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+static void make(struct steps *steps, const struct image_vma *piece,
+		 struct fence_how how)
+{
+	uint64_t bytes = piece->end - piece->start;
+	uint64_t flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS;
+
+	if (piece->flags & IMAGE_VMA_NORESERVE)
+		flags |= MAP_NORESERVE;
+	if (how.is_window)
+		steps_fixed(steps, SYS_mmap, piece->start, bytes, piece->prot,
+			    flags, (uint64_t)-1);
+	if (how.installs)
+		steps_call(steps, SYS_madvise, piece->start, bytes,
+			   GUARD_MADV_GUARD_INSTALL, 0, 0, how.cookie);
+	else
+		steps_call(steps, SYS_mprotect, piece->start, bytes, PROT_NONE);
+}
+
+void fence_plan(struct steps *steps, const struct image *image,
+		const struct image_vma *vma, struct fence_how how)
+{
+	uint32_t i = first_after(image, page_of(vma->start));
+
+	for (; i < image->nr_guards; i++) {
+		uint64_t from = image->guards[i].first_page << PAGE_SHIFT;
+		uint64_t to = from + (image->guards[i].nr_pages << PAGE_SHIFT);
+		struct image_vma piece = *vma;
+
+		if (from >= vma->end)
+			return;
+		piece.start = from < vma->start ? vma->start : from;
+		piece.end = to > vma->end ? vma->end : to;
+		make(steps, &piece, how);
+	}
+}
