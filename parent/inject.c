@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/page.h"
+#include "parent/limit.h"
 #include "parent/restart.h"
 #include "parent/sigframe.h"
 #include "parent/tracee.h"
@@ -218,16 +219,33 @@ static int enter(const struct inject *inject, const struct inject_call *call)
 		  : tracee_set_sigmask(inject->thread->tid, blocked(inject));
 }
 
+/* 0, -ESRCH, or -ETIME behind @limit, which may be NULL. */
+static int await_stop(const struct inject *inject, const struct limit *limit,
+		      struct tracee_stop *ret_stop)
+{
+	pid_t got;
+
+	do
+		got = tracee_look(inject->thread->tid, ret_stop);
+	while (got == -EINTR && !(limit && limit_is_over(limit)));
+	if (got == -EINTR)
+		return -ETIME;
+	if (got >= 0 && ret_stop->event != TRACEE_GONE)
+		return 0;
+	inject->thread->gone = true;
+	return -ESRCH;
+}
+
 /*
- * Run to the next stop of kind @event; 0, -ESRCH or -EIO.  A signal that is
- * blocked and comes all the same is a fault.
+ * Run to the next stop of kind @event; 0, -ESRCH, -ETIME or -EIO.  A signal
+ * that is blocked and comes all the same is a fault.
  */
-static int run_to(const struct inject *inject, enum tracee_event event)
+static int run_to(const struct inject *inject, enum tracee_event event,
+		  const struct limit *limit)
 {
 	struct seized_thread *thread = inject->thread;
 	struct tracee_stop stop;
 	int rc, signo = 0;
-	pid_t got;
 
 	do {
 		/* Any other stop takes the wish to stop away with it. */
@@ -235,15 +253,9 @@ static int run_to(const struct inject *inject, enum tracee_event event)
 		rc = rc ? rc
 			: tracee_deliver(thread->tid, signo,
 					 event == TRACEE_SYSCALL);
+		rc = rc ? rc : await_stop(inject, limit, &stop);
 		if (rc)
 			return rc;
-		do
-			got = tracee_look(thread->tid, &stop);
-		while (got == -EINTR);
-		if (got < 0 || stop.event == TRACEE_GONE) {
-			thread->gone = true;
-			return -ESRCH;
-		}
 		signo = 0;
 		if (stop.event != TRACEE_SIGNAL)
 			continue;
@@ -254,6 +266,41 @@ static int run_to(const struct inject *inject, enum tracee_event event)
 	return 0;
 }
 
+/*
+ * A frozen thread wakes up to stop, and when it is resumed, freezes again
+ * before it has run.  Nothing has happened yet, so it can be let alone.
+ */
+static int give_up(struct inject *inject)
+{
+	struct tracee_stop stop;
+	int rc = tracee_interrupt(inject->thread->tid);
+
+	rc = rc ? rc : await_stop(inject, NULL, &stop);
+	if (rc || stop.event == TRACEE_SYSCALL) /* it was on its way */
+		return rc;
+	if (stop.event == TRACEE_SIGNAL) /* SIGSTOP: it has it back then */
+		(void)seize_pass(inject->thread, stop.signo, SIGCONT);
+	inject->at_call = false;
+	return -EBUSY;
+}
+
+/* To the entry of the call that is set up. */
+static int begin(struct inject *inject)
+{
+	struct limit limit;
+	int rc;
+
+	if (!inject->enter_ms)
+		return run_to(inject, TRACEE_SYSCALL, NULL);
+	rc = limit_set(&limit, inject->enter_ms);
+	if (rc)
+		return rc;
+	rc = run_to(inject, TRACEE_SYSCALL, &limit);
+	limit_clear(&limit);
+	inject->enter_ms = 0;
+	return rc == -ETIME ? give_up(inject) : rc;
+}
+
 int inject_call(struct inject *inject, const struct inject_call *call,
 		int64_t *ret_result)
 {
@@ -261,9 +308,10 @@ int inject_call(struct inject *inject, const struct inject_call *call,
 	int rc = enter(inject, call);
 
 	inject->at_call = !call->last;
-	rc = rc ? rc : run_to(inject, TRACEE_SYSCALL); /* its entry */
+	rc = rc ? rc : begin(inject);
 	if (rc == 0)
-		rc = run_to(inject, call->last ? TRACEE_STOP : TRACEE_SYSCALL);
+		rc = run_to(inject, call->last ? TRACEE_STOP : TRACEE_SYSCALL,
+			    NULL);
 	rc = rc ? rc : tracee_get_regs(inject->thread->tid, &regs);
 	if (rc)
 		return rc;
@@ -293,7 +341,7 @@ int inject_close(struct inject *inject)
 
 	/* Interrupted now, it stops again before it leaves the kernel. */
 	if (inject->at_call)
-		rc = run_to(inject, TRACEE_STOP);
+		rc = run_to(inject, TRACEE_STOP, NULL);
 	inject->at_call = false;
 	rc = rc ? rc : seize_restore(inject->thread);
 	/* Nobody needs the frame any more, and the next snapshot the place. */

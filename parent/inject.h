@@ -36,6 +36,7 @@ struct inject {
 	size_t zero_bytes; /* there, to be put back; or 0 */
 	int mem_fd;	   /* borrowed */
 	int done_signal;   /* all others are blocked while it is borrowed */
+	int enter_ms;	   /* for the first call to begin; 0: no limit */
 	bool at_call; /* stopped at a call's edge, not in the signal code */
 };
 
@@ -65,10 +66,12 @@ int inject_open(struct inject *inject, const struct inject_place *place,
 		const struct image_thread *state, struct refusal *why);
 
 /*
- * Make the call.  Blocks until it is done.
+ * Make the call.  Blocks until it is done: also where the thread is being
+ * frozen (cgroups), until it is thawed.
  *
  * *@ret_result is its result, -errno included.  Returns 0, -ESRCH when the
- * thread was killed, or -EIO when it ran into a signal of its own making.
+ * thread was killed, -EIO when it ran into a signal of its own making, or
+ * -EBUSY when it did not run at all for inject->enter_ms.
  */
 int inject_call(struct inject *inject, const struct inject_call *call,
 		int64_t *ret_result);

@@ -50,6 +50,10 @@ static int map_graft(struct pause *pause)
 	int64_t base;
 	int rc = inject_call(&pause->inject, &call, &base);
 
+	if (rc == -EBUSY)
+		return refuse(pause->why, rc,
+			      "it does not run (frozen by its cgroup, as by "
+			      "docker pause?); try again");
 	if (rc)
 		return rc;
 	if (base < 0)
@@ -152,6 +156,7 @@ static int borrow(struct pause *pause)
 		.thread = pause->seized.threads,
 		.gadgets = plan->gadgets,
 		.done_signal = pause->errand.done_signal,
+		.enter_ms = plan->timeout_ms,
 	};
 	rc = inject_open(&pause->inject, &place, &pause->image->threads[0],
 			 pause->why);

@@ -10,58 +10,15 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/io.h"
+#include "parent/limit.h"
 #include "parent/pending.h"
 #include "parent/procfs.h"
 #include "parent/tracee.h"
 
-#define NS_PER_MS 1000000ull
-
 #define BIT(signo) (1ull << ((signo)-1))
-
-/* The timer goes on firing: one signal may fall just before a wait begins. */
-#define ALARM_AGAIN_MS 10
-
-struct alarm {
-	timer_t timer;
-	struct sigaction before;
-	uint64_t deadline_ns;
-};
-
-static void on_alarm(int signo)
-{
-	(void)signo; /* only there to interrupt a wait */
-}
-
-static int alarm_set(struct alarm *alarm, int timeout_ms)
-{
-	const struct sigaction action = {.sa_handler = on_alarm};
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
-				 .sigev_signo = SIGALRM};
-	const struct itimerspec when = {
-		.it_value = {timeout_ms / 1000,
-			     timeout_ms % 1000 * (long)NS_PER_MS + 1},
-		.it_interval = {0, ALARM_AGAIN_MS * (long)NS_PER_MS}};
-
-	event._sigev_un._tid = gettid();
-	if (timer_create(CLOCK_MONOTONIC, &event, &alarm->timer) < 0)
-		return -errno;
-	(void)sigaction(SIGALRM, &action, &alarm->before);
-	alarm->deadline_ns =
-		io_monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
-	(void)timer_settime(alarm->timer, 0, &when, NULL);
-	return 0;
-}
-
-static void alarm_clear(struct alarm *alarm)
-{
-	(void)timer_delete(alarm->timer);
-	(void)sigaction(SIGALRM, &alarm->before, NULL);
-}
 
 static struct seized_thread *find_among(const struct seized *seized,
 					uint32_t nr, pid_t tid)
@@ -185,7 +142,7 @@ static int take_stop(struct seized *seized, struct seized_thread *thread,
 }
 
 static int wait_one(struct seized *seized, struct seized_thread *thread,
-		    const struct alarm *alarm, struct refusal *why)
+		    const struct limit *limit, struct refusal *why)
 {
 	int rc = 0;
 
@@ -193,12 +150,12 @@ static int wait_one(struct seized *seized, struct seized_thread *thread,
 		struct tracee_stop stop;
 		pid_t got = tracee_look(thread->tid, &stop);
 
-		if (got == -EINTR && io_monotonic_ns() < alarm->deadline_ns)
+		if (got == -EINTR && !limit_is_over(limit))
 			continue;
 		if (got == -EINTR)
 			return refuse(why, -EBUSY,
 				      "thread %d did not stop in time (a vfork "
-				      "under way?); try again",
+				      "under way, or frozen?); try again",
 				      thread->tid);
 		if (got == -ECHILD) /* it became another tid by an exec */
 			return refuse(why, -EBUSY,
@@ -231,7 +188,7 @@ static bool is_complete(const struct seized *seized)
 }
 
 /* Threads make threads: until all that there are have stopped. */
-static int stop_all(struct seized *seized, const struct alarm *alarm,
+static int stop_all(struct seized *seized, const struct limit *limit,
 		    struct refusal *why)
 {
 	int rc;
@@ -239,11 +196,11 @@ static int stop_all(struct seized *seized, const struct alarm *alarm,
 	do {
 		rc = seize_new(seized, why);
 		for (uint32_t i = 0; rc == 0 && i < seized->nr; i++)
-			rc = wait_one(seized, &seized->threads[i], alarm, why);
+			rc = wait_one(seized, &seized->threads[i], limit, why);
 		drop_gone(seized);
 		if (rc == 0 && seized->nr == 0)
 			rc = -ESRCH;
-		if (rc == 0 && io_monotonic_ns() > alarm->deadline_ns)
+		if (rc == 0 && limit_is_over(limit))
 			rc = refuse(why, -EBUSY,
 				    "it makes threads faster than they can be "
 				    "stopped; try again");
@@ -257,7 +214,7 @@ int seize_all(pid_t pid, unsigned long options, int timeout_ms,
 	      struct seized *ret_seized, struct refusal *why)
 {
 	struct seized seized = {.pid = pid, .options = options};
-	struct alarm alarm;
+	struct limit limit;
 	char path[32];
 	int rc;
 
@@ -265,10 +222,10 @@ int seize_all(pid_t pid, unsigned long options, int timeout_ms,
 	seized.task_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (seized.task_fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
-	rc = alarm_set(&alarm, timeout_ms);
+	rc = limit_set(&limit, timeout_ms);
 	if (rc == 0) {
-		rc = stop_all(&seized, &alarm, why);
-		alarm_clear(&alarm);
+		rc = stop_all(&seized, &limit, why);
+		limit_clear(&limit);
 	}
 	if (rc) {
 		seize_release(&seized);

@@ -2,11 +2,11 @@
 /*
  * seize.h - stop every thread of a process, and let all go again
  *
- * Above: snapshot.c.  Below: tracee.h.  Used by inject.h and graft.h, which
+ * Above: snapshot.c.  Below: tracee.h, limit.h.  Used by inject.h and graft.h, which
  * borrow stopped threads for errands and bring them back.
  *
- * Threads: the caller becomes the tracer.  A timer (SIGALRM, for the length of
- * seize_all() only) ends waits for threads that do not stop.
+ * Threads: the caller becomes the tracer.  A limit.h ends waits for threads that
+ * do not stop.
  */
 #pragma once
 

@@ -47,14 +47,15 @@ struct snapshot {
  * Take a snapshot of @pid.
  *
  * Blocks for the whole of it; the target pauses for image->pause_ns of that.
+ * When it is frozen in its pause (cgroups), that lasts until it is thawed.
  * On any failure, and if this process dies at any step, the target goes on
  * unharmed.  @ret_why gets the words when the answer is no.
  *
  * Returns 0, or
  *   -ESRCH   no such process
  *   -EPERM   not allowed, or already traced
- *   -EBUSY   it did not stop in time (a vfork under way), or changes too much
- *            while it is looked at: try again
+ *   -EBUSY   it did not stop in time (a vfork under way), or does not run (it is
+ *            frozen), or changes too much while it is looked at: try again
  *   -EAGAIN  no room for two more processes (pids.max, RLIMIT_NPROC)
  *   -EFBIG   more writable shared memory than shared_max_bytes
  *   -EOPNOTSUPP  something that cannot be imaged: device maps, io_uring, ...
