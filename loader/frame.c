@@ -151,7 +151,22 @@ size_t frame_bytes(const struct image *image)
 	return (most + 63) & ~(size_t)63;
 }
 
-void frame_restart(const struct image_thread *thread, uint64_t *ret_rax,
+static bool is_interrupted(int64_t rax)
+{
+	return rax == -ERESTARTSYS || rax == -ERESTARTNOINTR ||
+	       rax == -ERESTARTNOHAND || rax == -ERESTART_RESTARTBLOCK;
+}
+
+/* handle_signal() of the kernel's arch/x86/kernel/signal.c */
+static bool is_ended_by(enum frame_handler handler, int64_t rax)
+{
+	if (handler == FRAME_NO_HANDLER || rax == -ERESTARTNOINTR)
+		return false;
+	return rax != -ERESTARTSYS || handler == FRAME_HANDLER_ENDS;
+}
+
+void frame_restart(const struct image_thread *thread,
+		   enum frame_handler handler, uint64_t *ret_rax,
 		   uint64_t *ret_rip)
 {
 	int64_t nr = (int64_t)thread->regs[REG_ORIG_RAX_];
@@ -159,23 +174,20 @@ void frame_restart(const struct image_thread *thread, uint64_t *ret_rax,
 
 	*ret_rax = thread->regs[REG_RAX_];
 	*ret_rip = thread->regs[REG_RIP_];
-	if (nr < 0)
+	if (nr < 0 || !is_interrupted(rax))
 		return; /* not in a system call */
-	if (nr == NR_RESTART_SYSCALL && rax == -ERESTART_RESTARTBLOCK) {
-		if (thread->restart_nr < 0) {
-			*ret_rax = (uint64_t)-EINTR;
-			return;
-		}
+	if (nr == NR_RESTART_SYSCALL && rax == -ERESTART_RESTARTBLOCK)
 		nr = thread->restart_nr;
+	if (nr < 0 || is_ended_by(handler, rax)) {
+		*ret_rax = (uint64_t)-EINTR;
+		return;
 	}
-	if (rax == -ERESTARTSYS || rax == -ERESTARTNOINTR ||
-	    rax == -ERESTARTNOHAND || rax == -ERESTART_RESTARTBLOCK) {
-		*ret_rax = (uint64_t)nr;
-		*ret_rip -= SYSCALL_INSN_BYTES;
-	}
+	*ret_rax = (uint64_t)nr;
+	*ret_rip -= SYSCALL_INSN_BYTES;
 }
 
 static void build_registers(const struct image_thread *thread,
+			    enum frame_handler handler,
 			    struct ucontext_frame *uc)
 {
 	const uint64_t *regs = thread->regs;
@@ -198,7 +210,7 @@ static void build_registers(const struct image_thread *thread,
 	uc->eflags = regs[REG_EFLAGS_];
 	uc->cs = (uint16_t)regs[REG_CS_];
 	uc->ss = (uint16_t)regs[REG_SS_];
-	frame_restart(thread, &uc->rax, &uc->rip);
+	frame_restart(thread, handler, &uc->rax, &uc->rip);
 }
 
 /*
@@ -224,7 +236,7 @@ static void build_xstate(const struct image_thread *thread,
 	memcpy(fpstate + bytes, &magic2, sizeof(magic2));
 }
 
-void frame_build(const struct image_thread *thread,
+void frame_build(const struct image_thread *thread, enum frame_handler handler,
 		 const struct frame_xsave *xsave, uint64_t frame_addr,
 		 void *ret_frame)
 {
@@ -237,7 +249,7 @@ void frame_build(const struct image_thread *thread,
 	if (!thread->altstack_bytes)
 		uc->stack_flags = SS_DISABLE_;
 	uc->sigmask = thread->sigmask;
-	build_registers(thread, uc);
+	build_registers(thread, handler, uc);
 	if (!thread->xstate_bytes)
 		return;
 	uc->uc_flags |= UC_FP_XSTATE;

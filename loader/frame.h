@@ -41,17 +41,26 @@ int frame_check(const struct image *image, const struct frame_xsave *xsave,
 /* The bytes that one frame of @image takes at most, a multiple of 64. */
 size_t frame_bytes(const struct image *image);
 
+/* Does a thread run a handler before its call begins again?  handled.h */
+enum frame_handler {
+	FRAME_NO_HANDLER,
+	FRAME_HANDLER_RESTARTS, /* SA_RESTART: ends some calls only */
+	FRAME_HANDLER_ENDS,
+};
+
 /*
  * Write @thread's frame, which the child will see at @frame_addr (64-byte
  * aligned), to @ret_frame: frame_bytes() of zeros.
  *
  * A system call that the parent's stop interrupted is begun again, as the
- * kernel would have done; a relative timeout then starts anew.
+ * kernel would have done; a relative timeout then starts anew.  Where a
+ * @handler runs first it ends with EINTR, as it would have.
  */
-void frame_build(const struct image_thread *thread,
+void frame_build(const struct image_thread *thread, enum frame_handler handler,
 		 const struct frame_xsave *xsave, uint64_t frame_addr,
 		 void *ret_frame);
 
 /* The rax and rip that begin an interrupted call again, as described above. */
-void frame_restart(const struct image_thread *thread, uint64_t *ret_rax,
+void frame_restart(const struct image_thread *thread,
+		   enum frame_handler handler, uint64_t *ret_rax,
 		   uint64_t *ret_rip);

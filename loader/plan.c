@@ -13,6 +13,7 @@
 
 #include "common/page.h"
 #include "loader/areas.h"
+#include "loader/handled.h"
 #include "loader/process.h"
 #include "loader/threads.h"
 #include "loader/vdso.h"
@@ -243,6 +244,9 @@ static int fill(struct plan *plan, struct why *why)
 			       PLAN_OBJECTS_MAX);
 	if (error)
 		return error;
+	error = handled_decide(image, &plan->pending_tids);
+	if (error)
+		return error;
 	error = threads_build_frames(plan);
 	if (error)
 		return error;
@@ -328,5 +332,6 @@ void plan_free(struct plan *plan)
 	free(plan->windows);
 	free(plan->paged);
 	free(plan->own_pid_steps);
+	free(plan->pending_tids);
 	free(plan);
 }

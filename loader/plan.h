@@ -108,6 +108,7 @@ struct plan {
 	uint32_t *paged; /* indexes of image->vmas */
 	uint32_t nr_paged;
 	/* Steps whose args[0] must become the child's own pid (new_pid). */
+	int32_t *pending_tids; /* handled_decide() */
 	uint32_t *own_pid_steps;
 	uint32_t nr_own_pid_steps;
 };

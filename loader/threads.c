@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 
 #include "common/page.h"
+#include "loader/handled.h"
 
 #define THREAD_FLAGS                                                           \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |    \
@@ -34,9 +35,12 @@ int threads_build_frames(struct plan *plan)
 	if (!plan->frames)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < image->nr_threads; i++) {
+		const struct image_thread *thread = &image->threads[i];
 		uint64_t addr = threads_frame_addr(plan, i);
 
-		frame_build(&image->threads[i], &plan->facts->xsave, addr,
+		frame_build(thread,
+			    handled_first(image, plan->pending_tids, thread),
+			    &plan->facts->xsave, addr,
 			    plan->frames + (addr - plan->frames_addr));
 	}
 	return 0;
@@ -115,7 +119,8 @@ static void note_own_pid(struct plan *plan, uint32_t step)
 	plan->own_pid_steps[plan->nr_own_pid_steps++] = step;
 }
 
-static void queue(struct plan *plan, const struct image_pending *pending)
+static void queue(struct plan *plan, const struct image_pending *pending,
+		  int32_t tid)
 {
 	struct steps *steps = &plan->steps;
 	uint64_t info =
@@ -126,7 +131,7 @@ static void queue(struct plan *plan, const struct image_pending *pending)
 	memcpy(&signo, pending->siginfo, sizeof(signo));
 	if (signo == SIGKILL || signo == SIGSTOP)
 		return;
-	if (!pending->tid) {
+	if (!tid) {
 		note_own_pid(plan, steps_call(steps, SYS_rt_sigqueueinfo, pid,
 					      (uint64_t)signo, info));
 		return;
@@ -147,9 +152,9 @@ void threads_plan_pending(struct plan *plan, int32_t tid)
 	const struct image *image = plan->image;
 
 	for (uint32_t i = 0; i < image->nr_pending; i++) {
-		if (image->pending[i].tid != tid)
+		if (plan->pending_tids[i] != tid)
 			continue;
 		steps_about(&plan->steps, STEPS_PENDING, i);
-		queue(plan, &image->pending[i]);
+		queue(plan, &image->pending[i], tid);
 	}
 }

@@ -40,13 +40,20 @@ static struct image_thread in_call(int64_t nr, int64_t rax)
 	return thread;
 }
 
-static void expect(const struct image_thread *thread, int64_t rax, uint64_t rip)
+static void expect_after(enum frame_handler handler,
+			 const struct image_thread *thread, int64_t rax,
+			 uint64_t rip)
 {
 	uint64_t got_rax, got_rip;
 
-	frame_restart(thread, &got_rax, &got_rip);
+	frame_restart(thread, handler, &got_rax, &got_rip);
 	assert_int_equal((int64_t)got_rax, rax);
 	assert_int_equal(got_rip, rip);
+}
+
+static void expect(const struct image_thread *thread, int64_t rax, uint64_t rip)
+{
+	expect_after(FRAME_NO_HANDLER, thread, rax, rip);
 }
 
 static void interrupted_calls_begin_again(void **state)
@@ -58,6 +65,40 @@ static void interrupted_calls_begin_again(void **state)
 
 		expect(&thread, 35, RIP - 2);
 	}
+}
+
+/* The table of signal(7), as handle_signal() of the kernel has it. */
+static void a_handler_ends_them(void **state)
+{
+	static const struct {
+		int rax;
+		bool restarts, ends;
+	} calls[] = {
+		{512, true, false},  /* ERESTARTSYS: read(2) */
+		{513, true, true},   /* ERESTARTNOINTR: fork(2) */
+		{514, false, false}, /* ERESTARTNOHAND: pause(2) */
+		{516, false, false}, /* ERESTART_RESTARTBLOCK: nanosleep(2) */
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		struct image_thread thread = in_call(34, -calls[i].rax);
+		const bool again[] = {calls[i].restarts, calls[i].ends};
+
+		for (int ends = 0; ends < 2; ends++)
+			expect_after(ends ? FRAME_HANDLER_ENDS
+					  : FRAME_HANDLER_RESTARTS,
+				     &thread, again[ends] ? 34 : -EINTR,
+				     again[ends] ? RIP - 2 : RIP);
+	}
+}
+
+static void a_handler_ends_nothing_else(void **state)
+{
+	struct image_thread thread = in_call(0, 17);
+
+	expect_after(FRAME_HANDLER_ENDS, &thread, 17, RIP);
+	thread = in_call(-1, -514);
+	expect_after(FRAME_HANDLER_ENDS, &thread, -514, RIP);
 }
 
 static void finished_calls_keep_their_result(void **state)
@@ -126,7 +167,7 @@ static void a_frame_has_registers_mask_and_stack(void **state)
 	thread.altstack_sp = 0x7000;
 	thread.altstack_bytes = 8192;
 	thread.altstack_flags = 1; /* SS_ONSTACK: told, but not to be set */
-	frame_build(&thread, &xsave, FRAME_ADDR, frame);
+	frame_build(&thread, FRAME_NO_HANDLER, &xsave, FRAME_ADDR, frame);
 	assert_int_equal(word(frame, AT_RDI), 0x1122334455667788);
 	assert_int_equal(word(frame, AT_RAX), 77);
 	assert_int_equal(word(frame, AT_RIP), RIP);
@@ -149,7 +190,7 @@ static void the_vector_state_ends_where_its_last_part_does(void **state)
 	xsave.size_bytes[2] = 256;
 	xsave.offset_bytes[9] = 900; /* not in use: not handed over */
 	xsave.size_bytes[9] = 8;
-	frame_build(&thread, &xsave, FRAME_ADDR, frame);
+	frame_build(&thread, FRAME_NO_HANDLER, &xsave, FRAME_ADDR, frame);
 	at = word(frame, AT_FPSTATE) - FRAME_ADDR;
 	assert_int_equal(word(frame, AT_FPSTATE) % 64, 0);
 	assert_int_equal(half(frame, at + SW_OFFSET), MAGIC1);
@@ -165,7 +206,7 @@ static void one_machine_gets_all_it_saved(void **state)
 	struct frame_xsave xsave = {.same = true};
 	size_t at;
 
-	frame_build(&thread, &xsave, FRAME_ADDR, frame);
+	frame_build(&thread, FRAME_NO_HANDLER, &xsave, FRAME_ADDR, frame);
 	at = word(frame, AT_FPSTATE) - FRAME_ADDR;
 	assert_int_equal(half(frame, at + SW_OFFSET + 16), XSTATE_SIZE);
 	assert_int_equal(half(frame, at + XSTATE_SIZE), MAGIC2);
@@ -212,6 +253,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(interrupted_calls_begin_again),
+		cmocka_unit_test(a_handler_ends_them),
+		cmocka_unit_test(a_handler_ends_nothing_else),
 		cmocka_unit_test(finished_calls_keep_their_result),
 		cmocka_unit_test(outside_of_calls_rax_is_just_a_register),
 		cmocka_unit_test(a_twice_interrupted_call_needs_its_number),
