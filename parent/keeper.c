@@ -19,8 +19,6 @@
 #include "parent/lending.h"
 #include "parent/pages.h"
 
-#define ANSWER_MS 1000
-
 /* The copied areas are runs of an image, so there cannot be more of them. */
 #define SHARED_RUNS_MAX IMAGE_RUNS_MAX
 
@@ -303,13 +301,17 @@ static void await_answer(const struct keeper *keeper)
 	struct pollfd answer = {.fd = keeper->sock, .events = POLLIN};
 
 	if (!keeper->has_answered)
-		(void)poll(&answer, 1, ANSWER_MS);
+		(void)poll(&answer, 1, KEEPER_ANSWER_MS);
+}
+
+int keeper_owes(const struct keeper *keeper)
+{
+	return !keeper->has_answered;
 }
 
 /* Without a twin, or before it was named, the keeper's own end must do. */
 int keeper_kill(struct keeper *keeper)
 {
-	await_answer(keeper);
 	keeper->has_answered = true;
 	(void)kill(keeper->pid, SIGKILL);
 	return keeper->twin_pidfd >= 0 ? keeper->twin_pidfd : keeper->sock;

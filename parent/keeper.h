@@ -105,14 +105,20 @@ int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
 /* 1 while keeper_lent() is to be called. */
 int keeper_lends(const struct keeper *keeper);
 
+#define KEEPER_ANSWER_MS 1000
+
+/* 1 until keeper_finish() has had its answer, or keeper_kill() was called. */
+int keeper_owes(const struct keeper *keeper);
+
 /*
  * Begin to end keeper and twin: they die, which takes a twin the longer the
  * more memory it has.  No page can be read from here on.  keeper_release()
  * blocks the less once the descriptor that this returns is readable; it stays
  * the keeper's.
  *
- * Both wait first, a second at most, for a keeper that has not answered: a
- * target under seccomp may die with who dies in its pause.
+ * Before this a keeper that owes its answer should have KEEPER_ANSWER_MS, until
+ * its descriptor is readable: a target under seccomp may die with who dies in
+ * its pause.  keeper_release() alone waits for that by itself.
  */
 int keeper_kill(struct keeper *keeper);
 

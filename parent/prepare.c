@@ -63,6 +63,7 @@ static void bury(struct prepared *prep)
 	while (*at != prep)
 		at = &(*at)->next_dying;
 	*at = prep->next_dying;
+	loop_drop(prep->daemon->loop, NULL, &prep->again);
 	loop_unwatch(prep->daemon->loop, prep->watch);
 	exports_free(prep->exports);
 	keeper_release(prep->keeper);
@@ -95,6 +96,26 @@ static void kill_twin(struct prepared *prep)
 		bury(prep);
 }
 
+static void patience_is_over(struct loop_timer *timer)
+{
+	struct prepared *prep =
+		(void *)((char *)timer - offsetof(struct prepared, again));
+
+	loop_unwatch(prep->daemon->loop, prep->watch);
+	prep->watch = NULL;
+	kill_twin(prep);
+}
+
+/* In its pause it must not die, and nobody else waits for that. */
+static void await_keeper(struct prepared *prep)
+{
+	prep->again.fired = patience_is_over;
+	prep->again.deadline_ns =
+		io_monotonic_ns() + KEEPER_ANSWER_MS * NS_PER_MS;
+	loop_add_timer(prep->daemon->loop, &prep->again);
+	watch_keeper(prep);
+}
+
 /* What the keeper registers just now must be known, to be taken back. */
 static void begin_to_die(struct prepared *prep)
 {
@@ -106,6 +127,8 @@ static void begin_to_die(struct prepared *prep)
 	exports_end(prep->exports);
 	if (prep->exports && exports_under_way(prep->exports))
 		watch_keeper(prep);
+	else if (prep->keeper && keeper_owes(prep->keeper))
+		await_keeper(prep);
 	else
 		kill_twin(prep);
 }
@@ -288,7 +311,9 @@ static void keeper_ready(void *arg)
 
 	prep->watch = NULL;
 	if (prep->has_ended) {
-		(void)exports_answered(prep->exports);
+		loop_drop(prep->daemon->loop, NULL, &prep->again);
+		if (prep->exports)
+			(void)exports_answered(prep->exports);
 		kill_twin(prep);
 		return;
 	}

@@ -14,6 +14,7 @@
 struct keeper {
 	struct page_source source; /* first */
 	pid_t pid;
+	int answered;
 	int ends[2]; /* a byte when it is done, an end of file when it dies */
 	struct image *image;
 	struct keeper_result result;
@@ -22,7 +23,7 @@ struct keeper {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct keeper *keepers[KEEPERS_MAX];
 static struct keeper_request last;
-static int nr_starts, nr_busy, nr_spares, nr_asked;
+static int nr_starts, nr_busy, nr_spares, nr_asked, nr_killed_owing;
 
 uint64_t fake_keeper_word(pid_t pid, uint64_t raddr)
 {
@@ -122,6 +123,7 @@ int keeper_finish(struct keeper *keeper,
 	char byte;
 
 	assert(read(keeper->ends[0], &byte, 1) == 1);
+	keeper->answered = 1;
 	if (keeper->pid == FAKE_REFUSED)
 		return refuse(ret_why, -EPERM, "pid 1 is already traced");
 	if (keeper->pid == FAKE_BUSY ||
@@ -159,9 +161,16 @@ int keeper_lends(const struct keeper *keeper)
 	return 0;
 }
 
+int keeper_owes(const struct keeper *keeper)
+{
+	return !keeper->answered;
+}
+
 int keeper_kill(struct keeper *keeper)
 {
 	(void)pthread_mutex_lock(&lock);
+	nr_killed_owing += !keeper->answered;
+	keeper->answered = 1;
 	if (keeper->ends[1] >= 0)
 		(void)close(keeper->ends[1]);
 	keeper->ends[1] = -1;
@@ -181,16 +190,50 @@ void keeper_release(struct keeper *keeper)
 	free(keeper);
 }
 
+/* Those of @pid; with the lock held. */
+static int find(pid_t pid, struct keeper *ret[KEEPERS_MAX])
+{
+	int nr = 0;
+
+	for (int i = 0; i < KEEPERS_MAX; i++)
+		if (keepers[i] && keepers[i]->pid == pid)
+			ret[nr++] = keepers[i];
+	return nr;
+}
+
+void fake_keeper_answer(pid_t pid)
+{
+	struct keeper *found[KEEPERS_MAX];
+	int nr;
+
+	(void)pthread_mutex_lock(&lock);
+	nr = find(pid, found);
+	for (int i = 0; i < nr; i++)
+		assert(write(found[i]->ends[1], "x", 1) == 1);
+	(void)pthread_mutex_unlock(&lock);
+}
+
+int fake_keeper_killed_owing(void)
+{
+	int nr;
+
+	(void)pthread_mutex_lock(&lock);
+	nr = nr_killed_owing;
+	(void)pthread_mutex_unlock(&lock);
+	return nr;
+}
+
 void fake_keeper_kill(pid_t pid)
 {
-	(void)pthread_mutex_lock(&lock);
-	for (int i = 0; i < KEEPERS_MAX; i++) {
-		int fd;
+	struct keeper *found[KEEPERS_MAX];
+	int nr;
 
-		if (!keepers[i] || keepers[i]->pid != pid)
-			continue;
-		fd = keepers[i]->ends[1];
-		keepers[i]->ends[1] = -1;
+	(void)pthread_mutex_lock(&lock);
+	nr = find(pid, found);
+	for (int i = 0; i < nr; i++) {
+		int fd = found[i]->ends[1];
+
+		found[i]->ends[1] = -1;
 		(void)close(fd);
 	}
 	(void)pthread_mutex_unlock(&lock);

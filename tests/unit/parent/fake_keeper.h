@@ -26,6 +26,12 @@ uint64_t fake_keeper_word(pid_t pid, uint64_t raddr);
 /* The twin of @pid dies by itself. */
 void fake_keeper_kill(pid_t pid);
 
+/* The keepers of @pid say that they are done. */
+void fake_keeper_answer(pid_t pid);
+
+/* Killed, ever, before they had answered and were heard. */
+int fake_keeper_killed_owing(void);
+
 /* Keepers started and not released. */
 int fake_keeper_count(void);
 

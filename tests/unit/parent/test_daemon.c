@@ -413,6 +413,7 @@ static void release_of_a_prepare_under_way_ends_both(void **state)
 {
 	char why[WIRE_WHY_MAX + 1];
 	struct wire_image image = {.name = "slow"};
+	int killed = fake_keeper_killed_owing();
 	int fd = dial(), other = dial();
 
 	send_prepare(fd, FAKE_SLOW, "slow");
@@ -420,6 +421,32 @@ static void release_of_a_prepare_under_way_ends_both(void **state)
 		(void)poll(NULL, 0, 5);
 	assert_int_equal(0, ask_image(other, WIRE_RELEASE, &image, NULL));
 	assert_int_equal(-ECANCELED, get_image(fd, &image, why));
+	/* It may be in its pause: it has a moment, and others do not wait. */
+	assert_int_equal(0, get_status(other).images);
+	assert_int_equal(1, fake_keeper_count());
+	assert_int_equal(killed, fake_keeper_killed_owing());
+	fake_keeper_answer(FAKE_SLOW);
+	wait_for_keepers(0);
+	(void)close(fd);
+	(void)close(other);
+}
+
+/* Silent for longer than that: it is killed. */
+static void a_keeper_that_never_answers_ends_all_the_same(void **state)
+{
+	char why[WIRE_WHY_MAX + 1];
+	struct wire_image image = {.name = "slow"};
+	int killed = fake_keeper_killed_owing();
+	int fd = dial(), other = dial();
+
+	send_prepare(fd, FAKE_SLOW, "slow");
+	while (!fake_keeper_count())
+		(void)poll(NULL, 0, 5);
+	assert_int_equal(0, ask_image(other, WIRE_RELEASE, &image, NULL));
+	assert_int_equal(-ECANCELED, get_image(fd, &image, why));
+	assert_int_equal(1, fake_keeper_count());
+	wait_for_keepers(0);
+	assert_int_equal(killed + 1, fake_keeper_killed_owing());
 	(void)close(fd);
 	(void)close(other);
 }
@@ -539,6 +566,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(prepare_that_hangs_is_ended,
 						shorter_prepare, stop),
 		CASE(release_of_a_prepare_under_way_ends_both),
+		CASE(a_keeper_that_never_answers_ends_all_the_same),
 		CASE(image_whose_client_left_is_ended),
 		CASE(broken_bodies_are_refused),
 		CASE(connection_has_a_limit_of_handles),
