@@ -161,6 +161,8 @@ static int finish(struct before *before, struct pause_result *result,
 	find_restart_nrs(before, image);
 	image->phase_ns[IMAGE_PHASE_SETTLE] = lap_ns(&since);
 	rc = take_areas(before, snapshot, why);
+	rc = rc ? rc
+		: twin_detach_segments(snapshot->twin, &before->gadgets, image);
 	image->phase_ns[IMAGE_PHASE_SCAN] = lap_ns(&since);
 	rc = rc ? rc : fds_finish(before->fds, image);
 	rc = rc ? rc : capture_finish(snapshot->twin, image, &snapshot->exe_fd);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -83,22 +85,18 @@ static int read_answers(pid_t twin, const struct graft *graft,
 	return rc;
 }
 
-/* From here on it has no code to run: it only lies still and dies. */
-static int unmap(pid_t twin, const struct graft *graft,
-		 const struct gadgets *gadgets,
-		 const struct user_regs_struct *regs)
+static int unmap(pid_t twin, const struct gadgets *gadgets, uint64_t raddr,
+		 uint64_t bytes)
 {
-	struct seized_thread thread = {.tid = twin, .regs = *regs};
-	struct inject inject = {
-		.thread = &thread,
-		.gadgets = *gadgets,
-		.frame_raddr = regs->rsp, /* never returned to */
-	};
+	struct seized_thread thread = {.tid = twin};
+	struct inject inject = {.thread = &thread, .gadgets = *gadgets};
 	const struct inject_call call = {.nr = SYS_munmap,
-					 .args = {graft->base, graft->bytes}};
+					 .args = {raddr, bytes}};
 	int64_t result;
-	int rc = inject_call(&inject, &call, &result);
+	int rc = tracee_get_regs(twin, &thread.regs);
 
+	inject.frame_raddr = thread.regs.rsp; /* never returned to */
+	rc = rc ? rc : inject_call(&inject, &call, &result);
 	return rc ? rc : (int)result;
 }
 
@@ -117,7 +115,28 @@ int twin_settle(pid_t twin, const struct graft *graft,
 	rc = tracee_get_regs(twin, &regs);
 	rc = rc ? rc : ask(twin, graft, &regs);
 	rc = rc ? rc : read_answers(twin, graft, image);
-	return rc ? rc : unmap(twin, graft, gadgets, &regs);
+	/* From here on it has no code to run: it only lies still and dies. */
+	return rc ? rc : unmap(twin, gadgets, graft->base, graft->bytes);
+}
+
+static bool is_segment(const struct image_vma *vma)
+{
+	return vma->kind == IMAGE_VMA_SHARED && !strncmp(vma->name, "/SYSV", 5);
+}
+
+int twin_detach_segments(pid_t twin, const struct gadgets *gadgets,
+			 const struct image *image)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; !rc && i < image->nr_vmas; i++) {
+		const struct image_vma *vma = &image->vmas[i];
+
+		if (is_segment(vma))
+			rc = unmap(twin, gadgets, vma->start,
+				   vma->end - vma->start);
+	}
+	return rc;
 }
 
 int twin_put_zeros(pid_t twin, uint64_t raddr, size_t bytes)

@@ -27,6 +27,16 @@ int twin_settle(pid_t twin, const struct graft *graft,
 		const struct gadgets *gadgets, struct image *image);
 
 /*
+ * Unmap the segments of System V shared memory from @twin, whose bytes were
+ * copied: who counts those that have one attached, as PostgreSQL does before it
+ * starts anew, must not find an image of the dead.
+ *
+ * Call when all of @image's areas and pages are known.  Returns 0, -ESRCH, -EIO.
+ */
+int twin_detach_segments(pid_t twin, const struct gadgets *gadgets,
+			 const struct image *image);
+
+/*
  * Write zeros to the twin's memory, where the target had them until our frame
  * was there.  Nothing for no @bytes.  0 or -errno.
  */
