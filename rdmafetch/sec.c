@@ -80,6 +80,17 @@ int sec_set(const struct sec_words *words, struct sec_settings *ret_settings,
 			    "a key file is given, and sec=%s uses none: say "
 			    "sec=psk, or leave the file out",
 			    sec_name(settings.kind));
+	if (settings.kind != WIRE_SEC_PSK && words->psk_user)
+		return fail(
+			why, -EINVAL,
+			"a key's user is given, and sec=%s uses no key: say "
+			"sec=psk, or leave the user out",
+			sec_name(settings.kind));
+	if (settings.kind != WIRE_SEC_MUNGE && words->munge_socket)
+		return fail(why, -EINVAL,
+			    "munged's socket is given, and sec=%s does not use "
+			    "it: say sec=munge, or leave the socket out",
+			    sec_name(settings.kind));
 	error = set_munge(words, &settings, why);
 	if (!error && settings.kind == WIRE_SEC_PSK)
 		error = sec_psk_set(words, &settings, why);

@@ -95,6 +95,10 @@ refused 'image' "$tools/mitosis-load" "$dir/work"
 refused 'option' "$tools/mitosis-load" --no-such-option "$dir/work"
 refused 'memory' "$tools/mitosis-load" --memory=borrowed "$dir/work"
 
+refused 'say sec=munge' "$tools/mitosisd" --munge-socket /m
+refused 'say sec=munge' "${ctl[@]}" --munge-socket /m ls
+refused 'say sec=psk' "${ctl[@]}" --psk-user me ls
+
 diff <(echo "$before") <(portrait "$sleeper") || fail "a process changed"
 touch work/go
 expect_ok sleeper "$sleeper"

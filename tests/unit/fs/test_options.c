@@ -186,13 +186,11 @@ static void sec_is_taken(void **state)
 	else
 		assert_int_equal(options.sec.kind, WIRE_SEC_MUNGE);
 	options_done(&options);
-	assert_int_equal(
-		parse("mitosisfs h:/pid/1 /mnt -o sec=none,munge_socket=/run/m",
-		      &options),
-		0);
-	assert_int_equal(options.sec.kind, WIRE_SEC_NONE);
-	assert_string_equal(options.sec.munge_socket, "/run/m");
-	options_done(&options);
+	assert_refused(
+		"mitosisfs h:/pid/1 /mnt -o sec=none,munge_socket=/run/m",
+		"say sec=munge");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o munge_socket=/run/m",
+		       "say sec=munge");
 	assert_int_equal(parse("mitosisfs h:/pid/1 /mnt", &options), 0);
 	assert_int_equal(options.sec.kind, WIRE_SEC_NONE);
 	options_done(&options);
@@ -218,6 +216,8 @@ static void psk_is_taken(void **state)
 	assert_refused("mitosisfs h:/pid/1 /mnt -o sec=psk,psk_user=a:b",
 		       "psk_user");
 	assert_refused("mitosisfs h:/pid/1 /mnt -o psk_file=/k", "say sec=psk");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o psk_user=bob",
+		       "say sec=psk");
 }
 
 static void ways_to_the_daemon_are_taken(void **state)

@@ -12,6 +12,7 @@
 
 #include "common/image.h"
 #include "fs/share_link.h"
+#include "rdmafetch/sec_munge.h"
 
 #define PLAIN "host:/image/a"
 
@@ -83,7 +84,6 @@ static void what_shows_must_agree(void **state)
 		{",fuse=dev", SHARE_FUSE},
 		{",proto=tcp", SHARE_PROTO},
 		{",rdma_dev=rxe0", SHARE_RDMA_DEV},
-		{",munge_socket=/m", SHARE_MUNGE_SOCKET},
 		{",profile", SHARE_PROFILE},
 		{",debug", SHARE_DEBUG},
 	};
@@ -111,6 +111,17 @@ static void stashes_must_agree(void **state)
 
 	assert_int_equal(share_differ(&a, &b), SHARE_STASH);
 	assert_int_equal(share_differ(&a, &small), SHARE_CACHE_SIZE);
+}
+
+static void sockets_of_munged_must_agree(void **state)
+{
+	struct share_terms a, b;
+
+	if (!sec_munge_is_built)
+		skip();
+	a = terms_of(PLAIN, ",sec=munge");
+	b = terms_of(PLAIN, ",sec=munge,munge_socket=/m");
+	assert_int_equal(share_differ(&a, &b), SHARE_MUNGE_SOCKET);
 }
 
 static void what_does_not_show_may_differ(void **state)
@@ -261,6 +272,7 @@ int main(void)
 		cmocka_unit_test(what_shows_must_agree),
 		cmocka_unit_test(a_warm_mount_joins_no_other),
 		cmocka_unit_test(stashes_must_agree),
+		cmocka_unit_test(sockets_of_munged_must_agree),
 		cmocka_unit_test(what_does_not_show_may_differ),
 		cmocka_unit_test(source_must_agree_to_the_letter),
 		cmocka_unit_test(each_image_is_another),
