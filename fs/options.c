@@ -127,12 +127,41 @@ static int take_number(struct options *options, const struct number *number,
 	return 0;
 }
 
+/* Whether @arg is the name of an option of words, NAME=WORD. */
+static bool takes_word(const char *arg)
+{
+	size_t len = strlen(arg);
+
+	for (const struct fuse_opt *opt = table; opt->templ; opt++)
+		if (!strncmp(opt->templ, arg, len) &&
+		    !strcmp(opt->templ + len, "=%s"))
+			return true;
+	return false;
+}
+
+/* NAME alone, where NAME=SOMETHING is an option. */
+static int lacks_value(struct options *options, const char *arg)
+{
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (!strcmp(arg, numbers[i].name))
+			return options_wrong(
+				options, "%1$s needs a number, as in %1$s=N",
+				arg);
+	return takes_word(arg) ? options_wrong(options,
+					       "%1$s needs a value, as in "
+					       "%1$s=VALUE",
+					       arg)
+			       : 0;
+}
+
 /* A word of -o that is neither a key nor in the table. */
 static int take_option(struct options *options, const char *arg)
 {
 	size_t name_len = strcspn(arg, "=");
 	enum mountword word = mountword_of(arg);
 
+	if (lacks_value(options, arg))
+		return -1;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (arg[name_len] && strlen(numbers[i].name) == name_len &&
 		    !strncmp(arg, numbers[i].name, name_len))

@@ -138,6 +138,69 @@ static int check_sec(struct options *options)
 	return 0;
 }
 
+struct text {
+	const char *name, *value; /* NULL: not said */
+};
+
+/* A word that names something: nothing is called "". */
+static int check_filled(struct options *options)
+{
+	const struct text texts[] = {
+		{"socket", options->socket},
+		{"stash", options->stash},
+		{"rdma_dev", options->rdma_dev},
+		{"munge_socket", options->munge_socket},
+		{"psk_file", options->psk_file},
+		{"psk_user", options->psk_user},
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].value && !*texts[i].value)
+			return options_wrong(
+				options,
+				"%s= is empty: say which, or leave it "
+				"out",
+				texts[i].name);
+	return 0;
+}
+
+static bool is_said(const char *text, const char *but)
+{
+	return text && strcmp(text, but) != 0;
+}
+
+/*
+ * Whoever says how a mitosisd is to be reached, or what it shall be told, means
+ * another source.  Numbers (port, lease) and what is true of a local image
+ * too (proto=auto, sec=none) may stand in a line that is used for both.
+ */
+static int check_local(struct options *options)
+{
+	const struct text texts[] = {
+		{"socket", options->socket},
+		{"proto", is_said(options->proto_text, "auto")
+				  ? options->proto_text
+				  : NULL},
+		{"rdma_dev", options->rdma_dev},
+		{"sec",
+		 is_said(options->sec_text, "none") ? options->sec_text : NULL},
+		{"munge_socket", options->munge_socket},
+		{"psk_file", options->psk_file},
+		{"psk_user", options->psk_user},
+	};
+
+	if (options->source.where != PARSE_LOCAL)
+		return 0;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].value)
+			return options_wrong(
+				options,
+				"%s= is about a mitosisd, and local: has none: "
+				"leave it out, or mount HOST:/pid/N",
+				texts[i].name);
+	return 0;
+}
+
 /*
  * What is kept is for later mounts of the image, which must be able to find it.
  * Who may not mount but by fusermount3 is told by the status: that is no matter
@@ -220,11 +283,15 @@ int options_check(struct options *options)
 			"local:/pid/1234 /mnt");
 	if (parse_source(options->source_text, &options->source))
 		return wrong_source(options);
+	if (check_filled(options))
+		return -1;
 	if (check_modes(options))
 		return -1;
 	if (check_sharing(options))
 		return -1;
 	if (check_proto(options))
+		return -1;
+	if (check_local(options))
 		return -1;
 	if (check_sec(options))
 		return -1;

@@ -95,9 +95,11 @@ refused 'image' "$tools/mitosis-load" "$dir/work"
 refused 'option' "$tools/mitosis-load" --no-such-option "$dir/work"
 refused 'memory' "$tools/mitosis-load" --memory=borrowed "$dir/work"
 
+refused 'socket= is empty' "$fs" unix:/pid/1 "$mnt" -o socket=
 refused 'say sec=munge' "$tools/mitosisd" --munge-socket /m
 refused 'say sec=munge' "${ctl[@]}" --munge-socket /m ls
 refused 'say sec=psk' "${ctl[@]}" --psk-user me ls
+refused 'local: has none' "$fs" "local:/pid/$sleeper" "$mnt" -o sec=munge
 
 diff <(echo "$before") <(portrait "$sleeper") || fail "a process changed"
 touch work/go

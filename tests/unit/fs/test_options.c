@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fs/options.h"
@@ -334,6 +335,45 @@ static void helper_letters_differ(void **state)
 	options_done(&options);
 }
 
+/* A line that says how to reach a daemon is not meant for an image of here. */
+static void local_has_no_daemon(void **state)
+{
+	static const char *const words[] = {
+		"socket=/x",   "proto=tcp",    "rdma_dev=rxe0",
+		"sec=munge",   "sec=psk",      "sec=nonsense",
+		"psk_file=/k", "psk_user=bob", "munge_socket=/m",
+	};
+	struct options options;
+	char line[128];
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		(void)snprintf(line, sizeof(line),
+			       "mitosisfs local:/pid/1 /mnt -o %s", words[i]);
+		assert_refused(line, "local: has none");
+	}
+	assert_int_equal(parse("mitosisfs local:/pid/1 /mnt -o port=7,lease=9,"
+			       "retry=0,sec=none,proto=auto",
+			       &options),
+			 0);
+	options_done(&options);
+	assert_int_equal(
+		parse("mitosisfs unix:/pid/1 /mnt -o socket=/x", &options), 0);
+	options_done(&options);
+}
+
+static void what_is_missing_is_asked_for(void **state)
+{
+	assert_refused("mitosisfs h:/pid/1 /mnt -o port", "port=N");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o ro,lease", "lease=N");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o mode", "mode=VALUE");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o mod", "'mod' is not known");
+	assert_refused("mitosisfs unix:/pid/1 /mnt -o socket=", "socket=");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o rdma_dev=", "rdma_dev=");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o stash=", "stash=");
+	assert_refused("mitosisfs h:/pid/1 /mnt -o sec=psk,psk_file=",
+		       "psk_file=");
+}
+
 static void wrong_words_are_named(void **state)
 {
 	assert_refused("mitosisfs", "source");
@@ -406,6 +446,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(a_sloppy_mount_takes_any_word),
 		cmocka_unit_test(helper_letters_differ),
+		cmocka_unit_test(local_has_no_daemon),
+		cmocka_unit_test(what_is_missing_is_asked_for),
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(help_needs_nothing_else),
 	};
