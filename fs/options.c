@@ -11,6 +11,7 @@
 #include <fuse_opt.h>
 
 #include "common/wire.h"
+#include "fs/helper.h"
 #include "fs/mountwords.h"
 #include "fs/options_check.h"
 
@@ -213,13 +214,6 @@ static int take(void *data, const char *arg, int key, struct fuse_args *args)
 	}
 }
 
-static bool named_as_helper(const char *argv0)
-{
-	const char *slash = strrchr(argv0, '/');
-
-	return strncmp(slash ? slash + 1 : argv0, "mount.", 6) == 0;
-}
-
 /* libfuse would say that itself, on a line of its own. */
 static bool ends_in_o(int argc, char **argv)
 {
@@ -232,7 +226,7 @@ static bool ends_in_o(int argc, char **argv)
 int options_parse(int argc, char **argv, struct options *options)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
-	int r;
+	int r = 0;
 
 	*options = (struct options){
 		.port = WIRE_PORT,
@@ -244,7 +238,7 @@ int options_parse(int argc, char **argv, struct options *options)
 		.cache_ttl_s = MODES_UNSET,
 		.uid = OPTIONS_SELF,
 		.gid = OPTIONS_SELF,
-		.is_helper = named_as_helper(argv[0]),
+		.is_helper = helper_is(argv[0]),
 	};
 	if (ends_in_o(argc, argv)) {
 		(void)options_wrong(options, "%s",
@@ -252,7 +246,12 @@ int options_parse(int argc, char **argv, struct options *options)
 				    "--help lists them");
 		return -EINVAL;
 	}
-	r = fuse_opt_parse(&args, options, table, take);
+	if (options->is_helper) {
+		args = (struct fuse_args)FUSE_ARGS_INIT(0, NULL);
+		r = helper_spread(argc, argv, options, &args);
+	}
+	if (!r)
+		r = fuse_opt_parse(&args, options, table, take);
 	fuse_opt_free_args(&args);
 	if (r) {
 		if (!options->why[0])

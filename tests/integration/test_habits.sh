@@ -97,6 +97,12 @@ not_mounted || fail "mount -f has mounted"
 expect 1 "'wsize=8' is not known" mount -t mitosisfs -o wsize=8 "$source" "$mnt"
 expect 0 '' mount -s -t mitosisfs -o wsize=8 "$source" "$mnt"
 end_mount
+# Its helper's line, of which it uses what it needs.
+expect 0 '' "$sbin/mount.mitosisfs" "$source" "$mnt" -fv
+not_mounted || fail "-fv has mounted"
+expect 0 '' "$sbin/mount.mitosisfs" "$source" "$mnt" -snv -t mitosisfs -o ro,wsize=8
+end_mount
+expect 1 'nsenter' "$sbin/mount.mitosisfs" "$source" "$mnt" -N /proc/1/ns/mnt
 expect 0 '' mount -t mitosisfs -o ro,noatime,nodiratime,relatime,comment=x \
 	"$source" "$mnt"
 end_mount

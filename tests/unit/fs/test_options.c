@@ -335,6 +335,35 @@ static void helper_letters_differ(void **state)
 	options_done(&options);
 }
 
+/* What mount(8) may say to its helpers, of itself or of its user. */
+static void the_helpers_line_is_known(void **state)
+{
+	struct options options;
+
+	assert_int_equal(
+		parse("mount.mitosisfs local:/pid/1 /mnt -sfnv -t mitosisfs "
+		      "-o rw,wsize=8",
+		      &options),
+		0);
+	assert_true(options.fake && options.sloppy);
+	assert_false(options.version);
+	assert_string_equal(options.mountpoint, "/mnt");
+	options_done(&options);
+	assert_int_equal(
+		parse("mount.fuse.mitosisfs -fv -tfuse.mitosisfs -oro -- "
+		      "local:/pid/1 /mnt",
+		      &options),
+		0);
+	assert_true(options.fake);
+	assert_false(options.sloppy);
+	options_done(&options);
+	assert_refused("mount.mitosisfs local:/pid/1 /mnt -N /proc/1/ns/mnt",
+		       "nsenter");
+	assert_refused("mount.mitosisfs local:/pid/1 /mnt -t", "-t wants");
+	assert_refused("mount.mitosisfs local:/pid/1 /mnt -fx", "-fx");
+	assert_refused("mitosisfs local:/pid/1 /mnt -tx", "-tx");
+}
+
 /* A line that says how to reach a daemon is not meant for an image of here. */
 static void local_has_no_daemon(void **state)
 {
@@ -446,6 +475,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(a_sloppy_mount_takes_any_word),
 		cmocka_unit_test(helper_letters_differ),
+		cmocka_unit_test(the_helpers_line_is_known),
 		cmocka_unit_test(local_has_no_daemon),
 		cmocka_unit_test(what_is_missing_is_asked_for),
 		cmocka_unit_test(wrong_words_are_named),
