@@ -32,6 +32,8 @@ static int open_aside(const char *path, char aside[4096], FILE **ret)
 {
 	struct stat there;
 
+	if (!*path) /* what is aside of it could be written */
+		return -ENOENT;
 	if (snprintf(aside, 4096, "%s.%d", path, getpid()) >= 4096)
 		return -ENAMETOOLONG;
 	if (stat(path, &there) == 0 && S_ISDIR(there.st_mode))
@@ -51,10 +53,10 @@ static int write_file(const char *path, const pid_t *pids, unsigned nr)
 	for (unsigned i = 0; i < nr; i++)
 		(void)fprintf(file, "%d\n", pids[i]);
 	if (fflush(file) != 0 || rename(aside, path) < 0) {
+		error = -errno;
 		(void)unlink(aside);
-		return -errno;
 	}
-	return 0;
+	return error;
 }
 
 static int tell(const char *path, int error, struct why *why)

@@ -55,6 +55,7 @@ struct settings {
 	struct loadprofile profile;
 	unsigned verbose;
 	int status_fd; /* of --detach: tells the waiting process, or -1 */
+	bool undone;   /* children ran, and had to be killed again */
 	uint64_t began_ns;
 	const struct load *loaded;
 	struct fate_choice choices[CHOICES_MAX];
@@ -66,8 +67,7 @@ struct option_row {
 	const char *name;
 	char letter;
 	const char *arg, *help;
-	/* Without it the argument is kept, as it is, @text_at in the settings.
-	 */
+	/* Without it the argument is kept @text_at in the settings. */
 	int (*set)(struct settings *settings, const char *value);
 	unsigned kinds; /* what it is an option of */
 	size_t text_at;
@@ -79,7 +79,7 @@ enum { LOAD = 1, SERVE = 2, AT = 4, ANY = LOAD | SERVE | AT };
 
 static int bad(const char *option, const char *value, const char *wanted)
 {
-	say_error("%s=%s: want %s", option, value, wanted);
+	say_error("--%s=%s: want %s", option, value, wanted);
 	return -EINVAL;
 }
 
@@ -90,7 +90,7 @@ static int set_memory(struct settings *settings, const char *value)
 	else if (!strcmp(value, "own"))
 		settings->load.memory = PLAN_MEMORY_OWN;
 	else
-		return bad("--memory", value, "shared or own");
+		return bad("memory", value, "shared or own");
 	return 0;
 }
 
@@ -101,7 +101,7 @@ static int set_pid(struct settings *settings, const char *value)
 	else if (!strcmp(value, "new"))
 		settings->load.new_pid = true;
 	else
-		return bad("--pid", value, "same or new");
+		return bad("pid", value, "same or new");
 	return 0;
 }
 
@@ -110,7 +110,7 @@ static int set_number(struct settings *settings, const char *value)
 	uint64_t nr;
 
 	if (parse_u64(value, 1, LOAD_CHILDREN_MAX, &nr))
-		return bad("-n", value, "1 to 1024 children");
+		return bad("number", value, "1 to 1024 children");
 	settings->load.nr_children = (unsigned)nr;
 	return 0;
 }
@@ -118,7 +118,7 @@ static int set_number(struct settings *settings, const char *value)
 static int set_max(struct settings *settings, const char *value)
 {
 	if (parse_u64(value, 1, LOAD_CHILDREN_MAX, &settings->max))
-		return bad("--max", value, "1 to 1024 children");
+		return bad("max", value, "1 to 1024 children");
 	return 0;
 }
 
@@ -143,14 +143,14 @@ static int set_fd(struct settings *settings, const char *value)
 	const char *right = split(value, FD_MAX, &fd);
 
 	if (!right || fates->nr_choices == CHOICES_MAX)
-		return bad("--fd", value, "NUMBER=PATH or NUMBER=NUMBER");
+		return bad("fd", value, "NUMBER=PATH or NUMBER=NUMBER");
 	*choice = (struct fate_choice){.fd = (int)fd, .own_fd = -1};
 	if (parse_u64(right, 0, FD_MAX, &own))
 		choice->path = right;
 	else
 		choice->own_fd = (int)own;
 	if (!choice->path && fcntl(choice->own_fd, F_GETFD) < 0)
-		return bad("--fd", value, "an open descriptor on the right");
+		return bad("fd", value, "an open descriptor on the right");
 	fates->nr_choices++;
 	return 0;
 }
@@ -163,7 +163,7 @@ static int set_port(struct settings *settings, const char *value)
 
 	if (!right || parse_u64(right, 0, UINT16_MAX, &to) ||
 	    fates->nr_ports == CHOICES_MAX)
-		return bad("--port", value, "OLD=NEW");
+		return bad("port", value, "OLD=NEW");
 	settings->ports[fates->nr_ports++] =
 		(struct fate_port){(uint16_t)from, (uint16_t)to};
 	return 0;
@@ -186,7 +186,7 @@ static int set_eager(struct settings *settings, const char *value)
 static int set_profile(struct settings *settings, const char *value)
 {
 	if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
-		return bad("--profile", value, "text or json");
+		return bad("profile", value, "text or json");
 	settings->profiles = settings->load.profiled = true;
 	settings->profile.json = !strcmp(value, "json");
 	return 0;
@@ -301,7 +301,11 @@ static int check(const struct settings *settings)
 			return -EINVAL;
 		}
 	if (settings->nr_dirs < least || settings->nr_dirs > most) {
-		say_error("which image? usage: %s [OPTION...] DIR", say_name());
+		say_error("%s: usage: %s [OPTION...] DIR%s",
+			  settings->nr_dirs < least ? "which image?"
+			  : most == 1		    ? "one image only"
+						    : "too many images",
+			  say_name(), most == 1 ? "" : "...");
 		return -EINVAL;
 	}
 	if (settings->profiles && settings->detach) {
@@ -318,6 +322,8 @@ static int set_row(struct settings *settings, const struct option_row *row,
 {
 	const char **text = (void *)((char *)settings + row->text_at);
 
+	if (value && !*value)
+		return bad(row->name, "", row->arg);
 	if (row->set)
 		return row->set(settings, value);
 	*text = value;
@@ -409,6 +415,7 @@ static void started(void *data, int error, const struct why *why)
 		childtell_load(settings->loaded);
 	if (!error)
 		let_go_of_stdio(settings);
+	settings->undone = error;
 	tell_waiting(settings, error ? SUPERVISE_NOT_LOADED : 0);
 }
 
@@ -490,7 +497,7 @@ static int run(struct settings *settings)
 	if (settings->profiles && status != SUPERVISE_NOT_LOADED)
 		loadprofile_tell(load, &settings->profile);
 	load_close(load);
-	return status;
+	return settings->undone ? SUPERVISE_NOT_LOADED : status;
 }
 
 static void serves(void *data)

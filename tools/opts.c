@@ -58,8 +58,18 @@ static int take_one_more(const struct opts_entry *entry, const char *text)
 	return 0;
 }
 
+/* Nowhere is it a path, a name or a host. */
+static int say_empty(const struct opts_entry *entry)
+{
+	say_error("--%s has an empty value: %s is wanted", entry->name,
+		  entry->arg);
+	return -EINVAL;
+}
+
 static int take(const struct opts_entry *entry, const char *text)
 {
+	if (text && !*text && entry->kind != OPTS_MAYBE)
+		return say_empty(entry);
 	switch (entry->kind) {
 	case OPTS_FLAG:
 		*(bool *)entry->to = true;

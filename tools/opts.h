@@ -17,7 +17,7 @@
 
 enum opts_kind {
 	OPTS_FLAG,    /* bool: true */
-	OPTS_TEXT,    /* const char * */
+	OPTS_TEXT,    /* const char *, not empty */
 	OPTS_LIST,    /* struct opts_list: may be given again */
 	OPTS_MAYBE,   /* the same, and "--name" alone is one that is "" */
 	OPTS_U32,     /* uint32_t, min to max */

@@ -29,7 +29,8 @@ for transport in local tcp; do
 done
 "$tools/mitosis-bench" fault --runs 1 --touches 8 >table.out 2>progress.err
 [ "$(grep -c '^read, 1 page ' table.out)" = 2 ] || fail "not two tables"
-for wrong in '--transport pigeon' '--fuse pigeon' '--touches 0' extra; do
+for wrong in '--transport pigeon' '--fuse pigeon' '--touches 0' \
+	'--cpu 1023' extra; do
 	status=0
 	"$tools/mitosis-bench" fault $wrong 2>wrong.err || status=$?
 	[ $status = 2 ] && [ "$(wc -l <wrong.err)" = 1 ] ||

@@ -95,11 +95,45 @@ refused 'image' "$tools/mitosis-load" "$dir/work"
 refused 'option' "$tools/mitosis-load" --no-such-option "$dir/work"
 refused 'memory' "$tools/mitosis-load" --memory=borrowed "$dir/work"
 
+# wrong WORDS COMMAND...: refused as a wrong line, before anything was done.
+wrong() {
+	local words=$1 status=0
+	shift
+	refused "$words" "$@"
+	timeout 30 "$@" >/dev/null 2>&1 || status=$?
+	[ $status = 2 ] || fail "'$*' ends with $status, not 2"
+}
+load=$tools/mitosis-load
+wrong 'one image only' "$load" "$dir/work" "$dir/work"
+wrong 'which image' "$load"
+for option in pid-file exe cwd serve at fd; do
+	wrong "$option=" "$load" "--$option=" "$dir/work"
+done
+for program in mitosisd mitosisctl; do
+	for option in socket sec munge-socket psk-file; do
+		refused "$option has an empty value" "$tools/$program" "--$option" ''
+	done
+done
 refused 'socket= is empty' "$fs" unix:/pid/1 "$mnt" -o socket=
 refused 'say sec=munge' "$tools/mitosisd" --munge-socket /m
 refused 'say sec=munge' "${ctl[@]}" --munge-socket /m ls
 refused 'say sec=psk' "${ctl[@]}" --psk-user me ls
 refused 'local: has none' "$fs" "local:/pid/$sleeper" "$mnt" -o sec=munge
+
+# A pid file that cannot be written when the child runs: it is not loaded, then.
+mkdir small
+mount -t tmpfs -o size=4k none small
+head -c 4096 /dev/zero >small/full
+"$fs" "local:/pid/$sleeper" "$mnt"
+status=0
+timeout 60 "$load" --pid=new --pid-file=small/pid "$mnt/image" </dev/null \
+	>said.txt 2>why.txt || status=$?
+umount "$mnt"
+[ $status = 69 ] && [ "$(wc -l <why.txt)" = 1 ] &&
+	grep -q 'pid-file.*No space' why.txt ||
+	fail "a pid file on a full disk: $status, $(cat why.txt)"
+[ "$(ls small)" = full ] || fail "what was begun of a pid file stays"
+umount small
 
 diff <(echo "$before") <(portrait "$sleeper") || fail "a process changed"
 touch work/go

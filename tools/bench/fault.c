@@ -102,6 +102,11 @@ static int parse(int argc, char **argv, struct fault_options *ret)
 			"a word is not known: see mitosis-bench fault --help");
 		return -EINVAL;
 	}
+	if (settings.cpu >= sysconf(_SC_NPROCESSORS_CONF)) {
+		say_error("--cpu %u: this host has no CPU %u", settings.cpu,
+			  settings.cpu);
+		return -EINVAL;
+	}
 	if (channel_choose(wish, ret->bench.tcp, &ret->uring, why)) {
 		say_error("--fuse io_uring: %s", why);
 		return -EINVAL;
