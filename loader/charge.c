@@ -80,6 +80,8 @@ static int open_guard(struct charge *charge, int listener)
 	const struct guard_options options = {
 		.exiting = exiting,
 		.arg = charge,
+		.open_file = backing_open,
+		.files = load->backing,
 		.dev = load->dev,
 		.windows = load->plan->windows,
 		.nr_windows = load->plan->nr_windows,

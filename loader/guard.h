@@ -21,8 +21,8 @@
  *
  * Below: guard_filter (which calls wait), guard_call (one waiting call),
  * guard_map (what is mapped there), guard_inject (calls made in the thread),
- * guard_drop and guard_remap (the two families of calls), guard_zero (where
- * ptrace is refused).  docs/memory.md has the costs and what stays different.
+ * guard_drop and guard_remap (the two families of calls), guard_file (files for
+ * dropped pages that stand for them), guard_zero (where ptrace is refused).  docs/memory.md has the costs and what stays different.
  *
  * Threads: one thread opens and serves a guard.  Between two guard_serve() no
  * thread of the child is traced; while it runs, no other thread of this process
@@ -58,6 +58,14 @@ struct guard_options {
 	 */
 	void (*exiting)(void *arg, pid_t tid);
 	void *arg;
+	/*
+	 * Open the file that the page at @offset_bytes of the image's file
+	 * @inode stands for, for pages that are dropped there.  0, or -errno
+	 * when it is not to be had.  NULL: it never is.
+	 */
+	int (*open_file)(void *files, uint64_t inode, uint64_t offset_bytes,
+			 int *ret_fd, uint64_t *ret_offset_bytes);
+	void *files;
 };
 
 struct guard_stats {

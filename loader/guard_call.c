@@ -40,25 +40,35 @@ void guard_call_return(struct guard_call *call)
 	answer(call, 0, 0);
 }
 
-int guard_call_stop(struct guard_call *call, struct guard_inject *ret_inject)
+int guard_call_seize(struct guard_call *call, struct guard_inject *ret_inject)
 {
 	int r = guard_inject_seize(ret_inject, (pid_t)call->notif.pid);
 
-	if (r && r != -ESRCH)
-		return r;
-	if (!r) {
-		/*
-		 * Seized first, answered second: the thread stops before it
-		 * can return.  Where waits are interruptible the seizing has
-		 * ended this one, the answer is void, and it stops all the
-		 * same.
-		 */
-		struct seccomp_notif_resp resp = {.id = call->notif.id};
+	if (r == -ESRCH)
+		call->stats->gone++;
+	return r;
+}
 
-		(void)ioctl(call->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
-		r = guard_inject_stop(ret_inject, &call->notif.data);
-	}
+int guard_call_hold(struct guard_call *call, struct guard_inject *inject)
+{
+	/*
+	 * Seized first, answered second: the thread stops before it can return.
+	 * Where waits are interruptible the seizing has ended this one, the
+	 * answer is void, and it stops all the same.
+	 */
+	struct seccomp_notif_resp resp = {.id = call->notif.id};
+	int r;
+
+	(void)ioctl(call->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
+	r = guard_inject_stop(inject, &call->notif.data);
 	if (r)
 		call->stats->gone++;
 	return r;
+}
+
+int guard_call_stop(struct guard_call *call, struct guard_inject *ret_inject)
+{
+	int r = guard_call_seize(call, ret_inject);
+
+	return r ? r : guard_call_hold(call, ret_inject);
 }

@@ -41,3 +41,11 @@ void guard_call_return(struct guard_call *call);
  * done.  Any other -errno: it cannot be traced, and still waits for an answer.
  */
 int guard_call_stop(struct guard_call *call, struct guard_inject *ret_inject);
+
+/*
+ * The two halves of it.  In between the thread waits still, and cannot go on.
+ * guard_call_hold() must follow a guard_call_seize() that gave 0; it gives 0 or
+ * -ESRCH.
+ */
+int guard_call_seize(struct guard_call *call, struct guard_inject *ret_inject);
+int guard_call_hold(struct guard_call *call, struct guard_inject *inject);

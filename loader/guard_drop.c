@@ -9,11 +9,18 @@
 #include "common/cleanup.h"
 #include "common/image.h"
 #include "common/page.h"
+#include "loader/guard_file.h"
 #include "loader/guard_filter.h"
 #include "loader/guard_map.h"
 #include "loader/guard_zero.h"
 
-#define CLEANUP_MAP CLEANUP(guard_map_clear)
+/* A call whose thread is held. */
+struct drop {
+	struct guard_call *call;
+	struct guard_inject inject;
+	struct guard_map map;
+	struct guard_files files;
+};
 
 /* The range of the call; false when the kernel will refuse or ignore it. */
 static bool range_of(const struct guard_call *call, uint64_t *ret_start,
@@ -103,6 +110,22 @@ static int replace_or_zero(struct guard_call *call, struct guard_inject *inject,
 	return guard_zero(memory_fd, piece->start, piece->end);
 }
 
+static int put_file(struct drop *drop, const struct guard_map_piece *piece)
+{
+	int r = guard_file_map(&drop->files, &drop->inject, piece);
+
+	return r ? r : keep_advice(&drop->inject, piece);
+}
+
+static int replace(struct drop *drop, const struct guard_map_piece *piece)
+{
+	if (guard_map_is_written(piece))
+		return put_file(drop, piece);
+	return piece->kind == GUARD_MAP_OURS
+		       ? replace_or_zero(drop->call, &drop->inject, piece)
+		       : 0;
+}
+
 /* One injected call for neighbours that need the same map. */
 static struct guard_map_piece join(const struct guard_map *map, unsigned *i)
 {
@@ -111,7 +134,8 @@ static struct guard_map_piece join(const struct guard_map *map, unsigned *i)
 	while (++*i < map->nr) {
 		const struct guard_map_piece *next = &map->pieces[*i];
 
-		if (next->kind != joined.kind || next->start != joined.end ||
+		if (joined.kind == GUARD_MAP_IMAGE ||
+		    next->kind != joined.kind || next->start != joined.end ||
 		    next->prot != joined.prot ||
 		    next->vma_flags != joined.vma_flags)
 			break;
@@ -120,14 +144,11 @@ static struct guard_map_piece join(const struct guard_map *map, unsigned *i)
 	return joined;
 }
 
-static int replace_all(struct guard_call *call, struct guard_inject *inject,
-		       const struct guard_map *map)
+static int replace_all(struct drop *drop)
 {
-	for (unsigned i = 0; i < map->nr;) {
-		struct guard_map_piece piece = join(map, &i);
-		int r = piece.kind == GUARD_MAP_OURS
-				? replace_or_zero(call, inject, &piece)
-				: 0;
+	for (unsigned i = 0; i < drop->map.nr;) {
+		struct guard_map_piece piece = join(&drop->map, &i);
+		int r = replace(drop, &piece);
 
 		if (r)
 			return r;
@@ -139,20 +160,17 @@ static int replace_all(struct guard_call *call, struct guard_inject *inject,
  * The call failed in its middle (a locked VMA, say): what lies before is
  * dropped, what lies behind is not.  Find where, a VMA at a time.
  */
-static int replace_until_refused(struct guard_call *call,
-				 struct guard_inject *inject,
-				 const struct guard_map *map)
+static int replace_until_refused(struct drop *drop)
 {
-	for (unsigned i = 0; i < map->nr; i++) {
-		const struct guard_map_piece *piece = &map->pieces[i];
+	for (unsigned i = 0; i < drop->map.nr; i++) {
+		const struct guard_map_piece *piece = &drop->map.pieces[i];
 		int64_t result;
-		int r = advise(call, inject, piece->start,
+		int r = advise(drop->call, &drop->inject, piece->start,
 			       piece->end - piece->start, &result);
 
 		if (r || result)
 			return r;
-		if (piece->kind == GUARD_MAP_OURS)
-			r = replace_or_zero(call, inject, piece);
+		r = replace(drop, piece);
 		if (r)
 			return r;
 	}
@@ -161,18 +179,19 @@ static int replace_until_refused(struct guard_call *call,
 
 /* The program's own call first: its errno and its effect on all that is not
  * the image's are then the kernel's own. */
-static int drop_held(struct guard_call *call, struct guard_inject *inject,
-		     const struct guard_map *map, int64_t *ret_result)
+static int drop_held(struct drop *drop, int64_t *ret_result)
 {
+	struct guard_inject *inject = &drop->inject;
+	struct guard_call *call = drop->call;
 	const __u64 *args = call->notif.data.args;
 	int r = advise(call, inject, args[0], args[1], ret_result);
 
 	if (r)
 		return r;
 	if (*ret_result == 0 || *ret_result == -ENOMEM)
-		r = replace_all(call, inject, map);
+		r = replace_all(drop);
 	else
-		r = replace_until_refused(call, inject, map);
+		r = replace_until_refused(drop);
 	/* A new map has no guard pages: put them into it. */
 	if (!r && (int)args[2] == GUARD_MADV_GUARD_INSTALL)
 		r = advise(call, inject, args[0], args[1], ret_result);
@@ -213,41 +232,71 @@ static void drop_by_writing(struct guard_call *call,
 	guard_call_return(call);
 }
 
-int guard_drop(struct guard_call *call)
+/* The thread is seized: give it its files, do the call, take them back. */
+static int drop_seized(struct drop *drop)
 {
-	struct guard_map map CLEANUP_MAP = {0};
-	struct guard_inject inject;
-	uint64_t start, end;
-	int64_t result = 0;
+	int64_t result = -EINVAL;
+	int sent = guard_file_send(drop->call, &drop->files);
+	int r = guard_call_hold(drop->call, &drop->inject);
+
+	if (r)
+		return 0;
+	if (!sent)
+		r = drop_held(drop, &result);
+	if (!r)
+		r = guard_file_take_back(&drop->files, &drop->inject);
+	drop->call->stats->replaced++;
+	guard_inject_finish(&drop->inject, result);
+	return r == -ESRCH ? 0 : r;
+}
+
+static int drop_pieces(struct drop *drop)
+{
+	struct guard_call *call = drop->call;
 	int r;
 
+	if (!guard_filter_is_native(&call->notif.data) ||
+	    guard_file_open(call, &drop->map, &drop->files)) {
+		guard_call_fail(call, -EINVAL);
+		return 0;
+	}
+	guard_map_refine((pid_t)call->notif.pid, &drop->map);
+	r = guard_call_seize(call, &drop->inject);
+	if (!r)
+		return drop_seized(drop);
+	if (r != -ESRCH)
+		drop_by_writing(call, &drop->map);
+	return 0;
+}
+
+static void clear_drop(struct drop *drop)
+{
+	guard_map_clear(&drop->map);
+	guard_file_clear(&drop->files);
+}
+
+int guard_drop(struct guard_call *call)
+{
+	struct drop drop CLEANUP(clear_drop);
+	uint64_t start, end;
+	int r;
+
+	drop.call = call;
+	drop.map = (struct guard_map){0};
+	drop.files.nr = 0;
 	if (!range_of(call, &start, &end)) {
 		guard_call_continue(call);
 		return 0;
 	}
 	r = guard_map_read((pid_t)call->notif.pid, start, end, call->options,
-			   &map);
+			   &drop.map);
 	if (r || !guard_call_is_waiting(call)) {
 		guard_call_fail(call, -EINVAL);
 		return 0;
 	}
-	if (!map.nr_ours) {
+	if (!drop.map.nr_ours && !drop.map.nr_written) {
 		guard_call_continue(call);
 		return 0;
 	}
-	if (!guard_filter_is_native(&call->notif.data)) {
-		guard_call_fail(call, -EINVAL);
-		return 0;
-	}
-	guard_map_refine((pid_t)call->notif.pid, &map);
-	r = guard_call_stop(call, &inject);
-	if (r) {
-		if (r != -ESRCH)
-			drop_by_writing(call, &map);
-		return 0;
-	}
-	r = drop_held(call, &inject, &map, &result);
-	call->stats->replaced++;
-	guard_inject_finish(&inject, result);
-	return r == -ESRCH ? 0 : r;
+	return drop_pieces(&drop);
 }

@@ -37,6 +37,11 @@ void guard_map_clear(struct guard_map *map)
 	memset(map, 0, sizeof(*map));
 }
 
+bool guard_map_is_written(const struct guard_map_piece *piece)
+{
+	return piece->kind == GUARD_MAP_IMAGE && (piece->prot & PROT_WRITE);
+}
+
 static int add(struct guard_map *map, const struct guard_map_piece *piece)
 {
 	if (piece->start >= piece->end)
@@ -55,6 +60,7 @@ static int add(struct guard_map *map, const struct guard_map_piece *piece)
 	}
 	map->pieces[map->nr++] = *piece;
 	map->nr_ours += piece->kind == GUARD_MAP_OURS;
+	map->nr_written += guard_map_is_written(piece);
 	return 0;
 }
 
@@ -105,6 +111,8 @@ static int add_windowed(struct guard_map *map,
 			piece.kind =
 				w->is_file ? GUARD_MAP_IMAGE : GUARD_MAP_OURS;
 			piece.vma_flags = w->vma_flags;
+			piece.inode = vma->inode;
+			piece.offset_bytes = at + shift;
 			i++;
 		}
 		r = add(map, &piece);

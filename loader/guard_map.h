@@ -39,8 +39,9 @@ enum guard_map_kind {
 struct guard_map_piece {
 	uint64_t start, end;
 	uint32_t prot;
-	uint32_t vma_flags; /* of the window, for GUARD_MAP_OURS */
+	uint32_t vma_flags; /* of the window, for the image's */
 	enum guard_map_kind kind;
+	uint64_t inode, offset_bytes; /* of the image's file, likewise */
 };
 
 /* By address, none longer than a VMA; parts of the range may be in no piece. */
@@ -48,6 +49,7 @@ struct guard_map {
 	struct guard_map_piece *pieces;
 	unsigned nr, max;
 	unsigned nr_ours;
+	unsigned nr_written; /* GUARD_MAP_IMAGE that may be written */
 };
 
 /*
@@ -71,6 +73,9 @@ int guard_map_read_text(pid_t tid, uint64_t start, uint64_t end,
  * there are such pieces.  Where it cannot be read they keep the flag.
  */
 void guard_map_refine(pid_t tid, struct guard_map *map);
+
+/* Does it stand for a file, and may it differ from that? */
+bool guard_map_is_written(const struct guard_map_piece *piece);
 
 /* Free what @map owns; an empty map is allowed. */
 void guard_map_clear(struct guard_map *map);

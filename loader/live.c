@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/stat.h> /* not every libc has statx(2) */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -48,15 +49,20 @@ static uint64_t ns_of(const struct statx_timestamp *time)
 	return (uint64_t)time->tv_sec * NS_PER_SECOND + time->tv_nsec;
 }
 
+static bool is_of_then(const struct image *image, const struct statx *now)
+{
+	return (now->stx_mode & S_IFMT) == S_IFREG &&
+	       (now->stx_mask & STATX_BTIME) &&
+	       ns_of(&now->stx_btime) <= image->captured_realtime_ns;
+}
+
 /* @fd's file, and not one made later that was given its number. */
 static bool is_still(const struct image *image, const struct image_fd *fd,
 		     const struct statx *now)
 {
-	return (now->stx_mode & S_IFMT) == S_IFREG &&
-	       (now->stx_mask & STATX_BTIME) &&
+	return is_of_then(image, now) &&
 	       makedev(now->stx_dev_major, now->stx_dev_minor) == fd->dev &&
 	       now->stx_ino == fd->inode &&
-	       ns_of(&now->stx_btime) <= image->captured_realtime_ns &&
 	       ns_of(&now->stx_mtime) >= fd->mtime_ns;
 }
 
@@ -136,4 +142,24 @@ int live_open(const struct image *image, const struct fate *fates,
 	    !is_still(image, fd, &now))
 		return -ESTALE;
 	return steal_fd(&opened);
+}
+
+/* What is there may be a device by now: it is looked at before it is opened. */
+int live_open_map(const struct image *image, const struct image_vma *vma)
+{
+	CLEANUP_CLOSE int there = -1;
+	char path[32];
+	struct statx now;
+	int opened;
+
+	there = open(vma->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (there < 0)
+		return -errno;
+	if (!look(there, "", AT_EMPTY_PATH, &now) || !is_of_then(image, &now) ||
+	    now.stx_ino != vma->inode || now.stx_dev_major != vma->dev_major ||
+	    now.stx_dev_minor != vma->dev_minor)
+		return -ESTALE;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", there);
+	opened = open(path, O_RDONLY | O_CLOEXEC);
+	return opened < 0 ? -errno : opened;
 }

@@ -41,3 +41,10 @@ int live_find(const struct image *image, const struct fate *fates,
  */
 int live_open(const struct image *image, const struct fate *fates,
 	      const struct image_fd *fd);
+
+/*
+ * Open for reading the file that @vma maps, if it is certainly the one: as
+ * above, but without a descriptor of it.  Only on the parent's host and boot.
+ * As live_open().
+ */
+int live_open_map(const struct image *image, const struct image_vma *vma);

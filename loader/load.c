@@ -367,6 +367,10 @@ static int fill(struct load *load, struct why *why)
 		return error;
 	phases_mark(PHASE_READ);
 	load->same_host = check_same_host(load->dir->image);
+	load->backing = calloc(1, sizeof(*load->backing));
+	if (!load->backing)
+		return -ENOMEM;
+	*load->backing = (struct backing){load->dir, &load->facts};
 	load->direct =
 		nspace_is_direct(load->dir->image, load->options->new_pid);
 	load->leads = what_it_leads(load, (const int[]){0, 1, 2});
@@ -478,6 +482,7 @@ void load_close(struct load *load)
 	imagedir_close(load->dir);
 	cleanup_close(&load->exe_fd);
 	free(load->maps.list);
+	free(load->backing);
 	free(load->fates);
 	free((void *)load->facts.vma_inodes);
 	free((void *)load->facts.live);

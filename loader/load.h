@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "loader/backing.h"
 #include "loader/check.h"
 #include "loader/fate.h"
 #include "loader/imagedir.h"
@@ -45,6 +46,7 @@ struct load {
 	struct plan_facts facts;
 	struct plan *plan;
 	struct fate *fates;
+	struct backing *backing;  /* for the guard: stays where it is */
 	struct pager_area *areas; /* one for each of plan->paged */
 	int exe_fd;
 	dev_t dev; /* of the image's files, as PROCMAP_QUERY tells it */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zoo_tail.c - a private map of a file grows into the file, or not at all
+ * zoo_tail.c - a private map of a file grows into the file, or not at all, and
+ * shows the file's bytes again when its pages are dropped
  *
  * Behind the map lies other memory, which must never show in what is gained.
+ * What is dropped was written before the image: a map of that shows it still.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,21 +20,68 @@ enum {
 	PART = 4 * ZOO_PAGE,
 	WHOLE = 16 * ZOO_PAGE,
 	NR_MAPS = 4,
+	NR_FILES = 3,
 };
 
 static char contents[WHOLE];
 
-static int make_file(void)
+static int filled(int fd)
+{
+	zoo_call(fd >= 0, "making a file");
+	zoo_fill(contents, WHOLE, 1);
+	zoo_call(write(fd, contents, WHOLE) == WHOLE, "write");
+	return fd;
+}
+
+static int make_file(const char *name, bool gone)
 {
 	char path[PATH_MAX];
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "%s/file", zoo_dir());
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	zoo_call(fd >= 0, path);
-	zoo_fill(contents, WHOLE, 1);
-	zoo_call(write(fd, contents, WHOLE) == WHOLE, "write");
+	(void)snprintf(path, sizeof(path), "%s/%s", zoo_dir(), name);
+	fd = filled(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	zoo_call(!gone || unlink(path) == 0, "unlink");
 	return fd;
+}
+
+/* All but the first page, written, between anonymous memory. */
+static char *map_written(int fd, uint64_t seed)
+{
+	char *place = zoo_map(WHOLE + ZOO_PAGE);
+
+	zoo_fill(place, ZOO_PAGE, seed);
+	zoo_call(mmap(place + ZOO_PAGE, WHOLE - ZOO_PAGE,
+		      PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
+		      ZOO_PAGE) == place + ZOO_PAGE,
+		 "mmap");
+	zoo_fill(place + ZOO_PAGE, WHOLE - ZOO_PAGE, seed);
+	zoo_fill(place + WHOLE, ZOO_PAGE, seed);
+	return place;
+}
+
+static void drop(char *place, int fd, uint64_t seed)
+{
+	size_t bytes = WHOLE - ZOO_PAGE;
+	char page[ZOO_PAGE];
+
+	zoo_filled(place + ZOO_PAGE, bytes, seed, "a written map");
+	zoo_call(mprotect(place + PART, ZOO_PAGE,
+			  PROT_READ | PROT_WRITE | PROT_EXEC) == 0,
+		 "mprotect");
+	zoo_call(madvise(place, WHOLE + ZOO_PAGE, MADV_DONTNEED) == 0,
+		 "MADV_DONTNEED");
+	zoo_zero(place, ZOO_PAGE, "memory before the map");
+	zoo_zero(place + WHOLE, ZOO_PAGE, "memory behind the map");
+	zoo_check(!memcmp(place + ZOO_PAGE, contents + ZOO_PAGE, bytes),
+		  "dropped pages of file %lu are not the file's", seed);
+	zoo_fill(place + ZOO_PAGE, bytes, seed + 1);
+	zoo_call(pread(fd, page, ZOO_PAGE, ZOO_PAGE) == ZOO_PAGE, "pread");
+	zoo_check(!memcmp(page, contents + ZOO_PAGE, ZOO_PAGE),
+		  "the map is not private");
+	zoo_call(madvise(place + PART, ZOO_PAGE, MADV_DONTNEED) == 0,
+		 "MADV_DONTNEED again");
+	zoo_check(!memcmp(place + PART, contents + PART, ZOO_PAGE),
+		  "a page dropped again is not the file's");
 }
 
 /* A part of the file, with other memory right behind it. */
@@ -76,11 +125,16 @@ static void move(char *map, char *to)
 
 int main(int argc, char **argv)
 {
-	char *maps[NR_MAPS], *room;
-	int fd;
+	char *maps[NR_MAPS], *written[NR_FILES], *room;
+	int files[NR_FILES], fd;
 
 	zoo_start(argc, argv);
-	fd = make_file();
+	fd = make_file("file", false);
+	files[0] = make_file("there", false);
+	files[1] = make_file("gone", true);
+	files[2] = filled(memfd_create("zoo", MFD_CLOEXEC));
+	for (uint64_t i = 0; i < NR_FILES; i++)
+		written[i] = map_written(files[i], 10 * (i + 1));
 	for (int i = 0; i < NR_MAPS; i++)
 		maps[i] = map_part(fd);
 	zoo_ready();
@@ -94,5 +148,9 @@ int main(int argc, char **argv)
 	move(maps[2], room + WHOLE);
 	zoo_call(munmap(maps[3] + PART, WHOLE - PART) == 0, "munmap");
 	grow(maps[3], 0, NULL);
+	for (uint64_t i = 0; i < NR_FILES; i++)
+		drop(written[i], files[i], 10 * (i + 1));
+	zoo_check(open("/dev/null", O_RDONLY | O_CLOEXEC) == files[2] + 1,
+		  "a descriptor is open that this program never opened");
 	return zoo_end();
 }

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guard_file.h - files for the pages that a held call drops
+ *
+ * A page of the image that stands for a file's and is dropped must be the
+ * file's again, not what the parent had written.  The files are opened here,
+ * given to the waiting thread (SECCOMP_IOCTL_NOTIF_ADDFD), mapped by it, and
+ * closed again, while the thread is held.
+ *
+ * Above: guard_drop.  Below: guard_call, guard_map.
+ */
+#pragma once
+
+#include "loader/guard_call.h"
+#include "loader/guard_map.h"
+
+#define GUARD_FILES_MAX 64u
+
+struct guard_file {
+	uint64_t start;	       /* of the piece */
+	int fd;		       /* ours */
+	int remote;	       /* the thread's, or -1 */
+	uint64_t offset_bytes; /* where the piece begins in it */
+};
+
+struct guard_files {
+	struct guard_file list[GUARD_FILES_MAX];
+	unsigned nr;
+};
+
+/*
+ * Open the files of the pieces of @map that may be written, if there are any.
+ * 0, or -ENOENT when one is not to be had; @files is to be cleared always.
+ */
+int guard_file_open(const struct guard_call *call, const struct guard_map *map,
+		    struct guard_files *files);
+
+/* Give them to the thread, which waits and is seized.  0 or -errno. */
+int guard_file_send(const struct guard_call *call, struct guard_files *files);
+
+/*
+ * Have the held thread map its file over @piece, whose file is in @files.  0,
+ * -ESRCH when the thread died, or mmap's -errno.
+ */
+int guard_file_map(const struct guard_files *files, struct guard_inject *inject,
+		   const struct guard_map_piece *piece);
+
+/* Have the held thread close what it was given.  0, or -ESRCH when it died. */
+int guard_file_take_back(const struct guard_files *files,
+			 struct guard_inject *inject);
+
+/* Close ours. */
+void guard_file_clear(struct guard_files *files);
