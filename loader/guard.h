@@ -22,7 +22,8 @@
  * Below: guard_filter (which calls wait), guard_call (one waiting call),
  * guard_map (what is mapped there), guard_inject (calls made in the thread),
  * guard_drop and guard_remap (the two families of calls), guard_file (files for
- * dropped pages that stand for them), guard_zero (where ptrace is refused).  docs/memory.md has the costs and what stays different.
+ * dropped pages that stand for them), guard_zero (where ptrace is refused).
+ * docs/memory.md has the costs and what stays different.
  *
  * Threads: one thread opens and serves a guard.  Between two guard_serve() no
  * thread of the child is traced; while it runs, no other thread of this process
