@@ -37,7 +37,8 @@ enum least_bytes {
 	LEAST_THREAD = 312,
 	LEAST_VMA = 54,
 	LEAST_RUN = 16,
-	LEAST_FD = 119,
+	LEAST_FD = 123,
+	LEAST_OPTION = 12,
 	LEAST_EPOLL = 20,
 	LEAST_TIMER = 44,
 	LEAST_PENDING = 132,
@@ -166,6 +167,24 @@ static void walk_run(struct codec *codec, struct image_run *run)
 	codec_u64(codec, &run->nr_pages);
 }
 
+static void walk_option(struct codec *codec, struct image_option *option)
+{
+	codec_i32(codec, &option->level);
+	codec_i32(codec, &option->name);
+	codec_count(codec, &option->bytes, IMAGE_OPTION_BYTES_MAX, 1);
+	codec_bytes(codec, option->value, option->bytes);
+}
+
+static void walk_options(struct codec *codec, struct image_fd *fd)
+{
+	codec_count(codec, &fd->nr_options, IMAGE_OPTIONS_MAX, LEAST_OPTION);
+	if (codec_decoding(codec))
+		fd->options = codec_alloc(codec, fd->nr_options,
+					  sizeof(*fd->options));
+	for (uint32_t i = 0; i < fd->nr_options && !codec->error; i++)
+		walk_option(codec, &fd->options[i]);
+}
+
 static void walk_fd(struct codec *codec, struct image_fd *fd)
 {
 	codec_i32(codec, &fd->fd);
@@ -189,6 +208,7 @@ static void walk_fd(struct codec *codec, struct image_fd *fd)
 	codec_i32(codec, &fd->protocol);
 	codec_i32(codec, &fd->backlog);
 	codec_u32(codec, &fd->sockopts);
+	walk_options(codec, fd);
 	codec_blob(codec, &fd->data, &fd->data_bytes, IMAGE_FD_DATA_MAX);
 }
 

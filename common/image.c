@@ -51,6 +51,7 @@ static void free_fds(struct image *image)
 	for (uint32_t i = 0; image->fds && i < image->nr_fds; i++) {
 		free(image->fds[i].path);
 		free(image->fds[i].data);
+		free(image->fds[i].options);
 	}
 	free(image->fds);
 }

@@ -35,12 +35,15 @@ struct arena;
 #define IMAGE_NAME_MAX	  255u	      /* bytes between two slashes */
 #define IMAGE_TEXT_MAX	  (16u << 20) /* bytes */
 #define IMAGE_FD_DATA_MAX (1u << 20)  /* bytes: the largest default pipe */
+#define IMAGE_OPTIONS_MAX 128u	      /* of one socket */
 #define IMAGE_XSTATE_MAX  16384u      /* bytes; AMX needs 11 KiB */
 #define IMAGE_XSTATE_MIN  576u	      /* bytes: FXSAVE and the XSAVE header */
 #define IMAGE_TID_MAX	  (1 << 22)   /* the kernel's PID_MAX_LIMIT */
 #define IMAGE_SIGNALS	  64
 #define IMAGE_REGS	  27
 #define IMAGE_CPU_WORDS	  16
+
+#define IMAGE_OPTION_BYTES_MAX 16u
 
 /* Positions in image_thread.regs: the order of struct user_regs_struct. */
 enum image_reg {
@@ -184,6 +187,16 @@ enum image_fd_kind {
 	IMAGE_FD_UNSUPPORTED,
 };
 
+/*
+ * An option of a socket that differs from what a fresh one has: a row of
+ * common/sockopt.h, with a value of just that row's bytes, zeros behind.
+ */
+struct image_option {
+	int32_t level, name; /* of setsockopt(2) */
+	uint32_t bytes;
+	uint8_t value[IMAGE_OPTION_BYTES_MAX]; /* as getsockopt(2) told it */
+};
+
 struct image_fd {
 	int32_t fd;
 	enum image_fd_kind kind;
@@ -203,7 +216,9 @@ struct image_fd {
 	uint64_t value_ns, interval_ns; /* timerfd, relative to the capture */
 	int32_t domain, type, protocol; /* socket; type 1: semaphore eventfd */
 	int32_t backlog;
-	uint32_t sockopts; /* enum image_sockopt */
+	uint32_t sockopts;	      /* enum image_sockopt */
+	struct image_option *options; /* in the order of common/sockopt.h */
+	uint32_t nr_options;
 	/*
 	 * socket: bound address; pipe, socket with a peer: unread bytes;
 	 * deleted file, memfd: all of it, or nothing

@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/page.h"
+#include "common/sockopt.h"
 
 #define USER_END                                                               \
 	(UINT64_C(1) << 47) /* Documentation/arch/x86/x86_64/mm.rst            \
@@ -207,17 +208,42 @@ static const struct image_fd *fd_find(const struct image *image, int32_t fd)
 	return &image->fds[low];
 }
 
+/* What a loader may set: rows of the one table, in its order. */
+static const char *check_options(const struct image_fd *fd)
+{
+	unsigned row = 0;
+
+	for (uint32_t i = 0; i < fd->nr_options; i++) {
+		const struct image_option *option = &fd->options[i];
+		const struct sockopt *sockopt = sockopt_at(row++);
+
+		while (sockopt && (sockopt->level != option->level ||
+				   sockopt->name != option->name))
+			sockopt = sockopt_at(row++);
+		if (!sockopt)
+			return "a socket's option is unknown or out of order";
+		if (option->bytes != sockopt->bytes)
+			return "a socket's option has another size";
+		if (sockopt->usual_text &&
+		    !ends_with_nul((const char *)option->value, option->bytes))
+			return "a socket's option has no end";
+	}
+	return NULL;
+}
+
 static const char *check_fd(const struct image *image,
 			    const struct image_fd *fd)
 {
 	const struct image_fd *first;
+	const char *why;
 
 	if (fd->kind < IMAGE_FD_FILE || fd->kind > IMAGE_FD_UNSUPPORTED)
 		return "a descriptor has no such kind";
 	if (fd->sockopts & ~SOCKOPT_MASK)
 		return "a descriptor has unknown socket options";
-	if (fd->same_as == -1)
-		return NULL;
+	why = check_options(fd);
+	if (why || fd->same_as == -1)
+		return why;
 	first = fd_find(image, fd->same_as);
 	if (!first || first->fd >= fd->fd || first->same_as != -1)
 		return "a duplicate does not name the lowest descriptor";

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "loader/fdoption.h"
 
 #define BACKLOG_DEFAULT 511
 
@@ -93,6 +94,7 @@ struct spot {
 	union address *address;
 	bool is_chosen; /* by the user: no other will do */
 	bool is_shared; /* with a lower descriptor of the same image */
+	const struct sockopt *refused; /* the option for which it is not */
 };
 
 static int set_sharing(int sock, const struct image_fd *fd)
@@ -103,6 +105,14 @@ static int set_sharing(int sock, const struct image_fd *fd)
 	if (set_option(sock, SOL_SOCKET, SO_REUSEADDR, addr) < 0)
 		return -1;
 	return set_option(sock, SOL_SOCKET, SO_REUSEPORT, ports);
+}
+
+static int set_carried(int sock, struct spot *spot)
+{
+	int error = fdoption_set(sock, spot->fd, &spot->refused);
+
+	errno = -error;
+	return error ? -1 : 0;
 }
 
 static int bind_datagrams(int sock, const struct spot *spot)
@@ -132,9 +142,9 @@ static int bind_datagrams(int sock, const struct spot *spot)
  * last one gets what comes, and that would be the parent's.  Beside one of the
  * same image, which has got the port for itself, is where it was.
  */
-static int wait_for_any(int sock, const struct spot *spot)
+static int wait_for_any(int sock, struct spot *spot)
 {
-	if (set_v6only(sock, spot->fd) < 0 ||
+	if (set_v6only(sock, spot->fd) < 0 || set_carried(sock, spot) < 0 ||
 	    (spot->is_shared && set_sharing(sock, spot->fd) < 0) ||
 	    bind_datagrams(sock, spot) < 0)
 		return -1;
@@ -166,11 +176,12 @@ static bool find_own(const struct image *image, const struct spot *spot)
 	return false;
 }
 
-static int start_listening(int sock, const struct image_fd *fd,
-			   union address *address)
+static int start_listening(int sock, struct spot *spot)
 {
-	if (set_options(sock, fd) < 0 ||
-	    bind(sock, &address->any, fd->data_bytes) < 0 ||
+	const struct image_fd *fd = spot->fd;
+
+	if (set_options(sock, fd) < 0 || set_carried(sock, spot) < 0 ||
+	    bind(sock, &spot->address->any, fd->data_bytes) < 0 ||
 	    listen(sock, fd->backlog > 0 ? fd->backlog : BACKLOG_DEFAULT) < 0)
 		return -1;
 	if (!(fd->sockopts & IMAGE_SOCK_REUSEADDR))
@@ -178,12 +189,19 @@ static int start_listening(int sock, const struct image_fd *fd,
 	return 0;
 }
 
-static int refuse(const struct image_fd *fd, union address *address,
-		  struct why *why)
+static int refuse(const struct spot *spot, struct why *why)
 {
-	in_port_t *port = port_of(address);
+	const struct image_fd *fd = spot->fd;
+	const union address *address = spot->address;
+	in_port_t *port = port_of(spot->address);
 	int error = -errno;
 
+	if (spot->refused)
+		return why_set(why, error,
+			       "descriptor %d cannot have its %s: %s; use --fd "
+			       "%d=/dev/null",
+			       fd->fd, spot->refused->word, strerror(-error),
+			       fd->fd);
 	if (port)
 		return why_set(why, error,
 			       "descriptor %d listens on port %u: %s; use "
@@ -221,8 +239,8 @@ int fdsocket_listen(const struct image *image, const struct image_fd *fd,
 	sock = socket(fd->domain, type, fd->protocol);
 	if (sock < 0 ||
 	    (fd->type == SOCK_DGRAM ? wait_for_any(sock, &spot)
-				    : start_listening(sock, fd, &address)) < 0)
-		return refuse(fd, &address, why);
+				    : start_listening(sock, &spot)) < 0)
+		return refuse(&spot, why);
 	return steal_fd(&sock);
 }
 
@@ -258,12 +276,16 @@ static int put_unread(int to, const struct image_fd *fd)
 int fdsocket_pair(const struct image_fd *a, const struct image_fd *b,
 		  int ret_ends[2])
 {
+	const struct sockopt *refused;
 	int ends[2], error;
 
 	if (socketpair(AF_UNIX, a->type | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
 	error = put_unread(ends[1], a);
 	error = error ? error : put_unread(ends[0], b);
+	/* Behind that: a small buffer would not take it. */
+	error = error ? error : fdoption_set(ends[0], a, &refused);
+	error = error ? error : fdoption_set(ends[1], b, &refused);
 	if (error) {
 		(void)close(ends[0]);
 		(void)close(ends[1]);

@@ -7,10 +7,10 @@
 #include "loader/fate.h"
 
 /*
- * A listening socket, or one for datagrams from anybody, as @fd was, its port
- * changed by options->ports.  Those of lower numbers in @image are made already.
- * One for datagrams on a port that the kernel had chosen gets another when that
- * one is taken.
+ * A listening socket, or one for datagrams from anybody, as @fd was, with its
+ * options, its port changed by options->ports.  Those of lower numbers in
+ * @image are made already.  One for datagrams on a port that the kernel had
+ * chosen gets another when that one is taken.
  *
  * Returns the descriptor, or -errno with words: a port may be taken.
  */
@@ -19,7 +19,7 @@ int fdsocket_listen(const struct image *image, const struct image_fd *fd,
 
 /*
  * Two unix sockets, connected, as @a and @b were, with what either had not read
- * yet.  Close-on-exec, their other flags are not set.
+ * yet, and their options.  Close-on-exec, their other flags are not set.
  *
  * Returns 0, or -ENOBUFS, -EAGAIN (it does not fit here), -errno.
  */

@@ -268,11 +268,25 @@ int fdlook_peek(struct fdlook *look, struct image_fd *image_fd,
 	return copy < 0 ? copy : sockets_peek(copy, image_fd, max_bytes);
 }
 
-static int ask_socket(struct fdlook *look, int copy, struct image_fd *image_fd,
-		      bool *ret_settled)
+/*
+ * Of what lives in the child; inside the pause only if they were not read
+ * before, as they take as long as all the rest of a socket.
+ */
+static bool wants_options(const struct fdlook *look, enum image_fd_kind was,
+			  const struct image_fd *image_fd, bool settled)
+{
+	if (image_fd->kind == IMAGE_FD_LISTENER)
+		return !look->hurries || was != IMAGE_FD_LISTENER;
+	return image_fd->domain == AF_UNIX && settled;
+}
+
+static int ask_socket(struct fdlook *look, int copy, enum image_fd_kind was,
+		      struct image_fd *image_fd, bool *ret_settled)
 {
 	int rc = sockets_look(copy, image_fd, ret_settled);
 
+	if (!rc && wants_options(look, was, image_fd, *ret_settled))
+		rc = sockets_take_options(copy, image_fd);
 	image_fd->value = 0;
 	if (!rc && *ret_settled && image_fd->kind == IMAGE_FD_SOCKET &&
 	    image_fd->domain == AF_UNIX)
@@ -281,8 +295,8 @@ static int ask_socket(struct fdlook *look, int copy, struct image_fd *image_fd,
 }
 
 /* An O_PATH descriptor has no socket or pipe behind it to be asked. */
-static int ask_copy(struct fdlook *look, struct image_fd *image_fd,
-		    bool *ret_settled)
+static int ask_copy(struct fdlook *look, enum image_fd_kind was,
+		    struct image_fd *image_fd, bool *ret_settled)
 {
 	CLEANUP_CLOSE int copy = -1;
 	int capacity;
@@ -293,7 +307,7 @@ static int ask_copy(struct fdlook *look, struct image_fd *image_fd,
 	if (copy < 0)
 		return 0;
 	if (image_fd->kind == IMAGE_FD_SOCKET)
-		return ask_socket(look, copy, image_fd, ret_settled);
+		return ask_socket(look, copy, was, image_fd, ret_settled);
 	capacity = fcntl(copy, F_GETPIPE_SZ);
 	image_fd->value = capacity > 0 ? (uint64_t)capacity : 0;
 	return 0;
@@ -302,6 +316,7 @@ static int ask_copy(struct fdlook *look, struct image_fd *image_fd,
 int fdlook_identify(struct fdlook *look, struct image_fd *image_fd,
 		    bool *ret_settled, struct refusal *why)
 {
+	const enum image_fd_kind was = image_fd->kind;
 	int rc = take_path(look, image_fd);
 
 	if (rc)
@@ -318,6 +333,6 @@ int fdlook_identify(struct fdlook *look, struct image_fd *image_fd,
 	*ret_settled = true;
 	if (image_fd->kind == IMAGE_FD_SOCKET ||
 	    image_fd->kind == IMAGE_FD_PIPE)
-		return ask_copy(look, image_fd, ret_settled);
+		return ask_copy(look, was, image_fd, ret_settled);
 	return 0;
 }

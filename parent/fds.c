@@ -44,6 +44,7 @@ static void free_row(struct row *row)
 {
 	free(row->image.path);
 	free(row->image.data);
+	free(row->image.options);
 	fdpipe_close(&row->pipe);
 	cleanup_close(&row->nameless);
 	*row = empty_row;
@@ -501,6 +502,7 @@ int fds_finish(struct fds *fds, struct image *image)
 		image->fds[image->nr_fds++] = fds->rows[i].image;
 		fds->rows[i].image.path = NULL;
 		fds->rows[i].image.data = NULL;
+		fds->rows[i].image.options = NULL;
 	}
 	return 0;
 }

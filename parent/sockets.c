@@ -11,10 +11,20 @@
 #include <sys/socket.h>
 
 #include "common/cleanup.h"
+#include "common/sockopt.h"
 
 #define BACKLOG_UNKNOWN 511
 
-static int option(int sock, int level, int name)
+/* Of include/uapi, where the headers of libc lag behind. */
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK 72
+#endif
+#ifndef SOCK_SNDBUF_LOCK
+#define SOCK_SNDBUF_LOCK 1
+#define SOCK_RCVBUF_LOCK 2
+#endif
+
+static int option_of(int sock, int level, int name)
 {
 	int value = 0;
 	socklen_t len = sizeof(value);
@@ -41,13 +51,58 @@ static uint32_t sockopts_of(int sock, int domain)
 {
 	uint32_t bits = 0;
 
-	if (option(sock, SOL_SOCKET, SO_REUSEADDR))
+	if (option_of(sock, SOL_SOCKET, SO_REUSEADDR))
 		bits |= IMAGE_SOCK_REUSEADDR;
-	if (option(sock, SOL_SOCKET, SO_REUSEPORT))
+	if (option_of(sock, SOL_SOCKET, SO_REUSEPORT))
 		bits |= IMAGE_SOCK_REUSEPORT;
-	if (domain == AF_INET6 && option(sock, IPPROTO_IPV6, IPV6_V6ONLY))
+	if (domain == AF_INET6 && option_of(sock, IPPROTO_IPV6, IPV6_V6ONLY))
 		bits |= IMAGE_SOCK_V6ONLY;
 	return bits;
+}
+
+/* Bits of SO_BUF_LOCK: the buffers that the program has set itself. */
+static bool is_kept(int sock, const struct sockopt *sockopt,
+		    const struct image_option *option)
+{
+	const int locked = sockopt->name == SO_RCVBUF ? SOCK_RCVBUF_LOCK
+						      : SOCK_SNDBUF_LOCK;
+
+	return sockopt->how == SOCKOPT_BUFFER
+		       ? option_of(sock, SOL_SOCKET, SO_BUF_LOCK) & locked
+		       : !sockopt_is_usual(sockopt, option);
+}
+
+static uint32_t read_options(int sock, const struct image_fd *image_fd,
+			     struct image_option *ret_options)
+{
+	const struct sockopt *sockopt;
+	uint32_t nr = 0;
+
+	for (unsigned i = 0; (sockopt = sockopt_at(i)); i++)
+		if (sockopt_applies(sockopt, image_fd->domain,
+				    image_fd->protocol) &&
+		    !sockopt_read(sock, sockopt, &ret_options[nr]) &&
+		    is_kept(sock, sockopt, &ret_options[nr]))
+			nr++;
+	return nr;
+}
+
+int sockets_take_options(int sock, struct image_fd *image_fd)
+{
+	struct image_option options[IMAGE_OPTIONS_MAX];
+	uint32_t nr = read_options(sock, image_fd, options);
+	struct image_option *kept = NULL;
+
+	if (nr) {
+		kept = malloc(nr * sizeof(*kept));
+		if (!kept)
+			return -ENOMEM;
+		memcpy(kept, options, nr * sizeof(*kept));
+	}
+	free(image_fd->options);
+	image_fd->options = kept;
+	image_fd->nr_options = nr;
+	return 0;
 }
 
 static int take_address(int sock, struct image_fd *image_fd)
@@ -87,12 +142,12 @@ static bool waits_for_any(const struct image_fd *image_fd, bool connected)
 
 int sockets_look(int sock, struct image_fd *image_fd, bool *ret_settled)
 {
-	bool listens = option(sock, SOL_SOCKET, SO_ACCEPTCONN) != 0;
+	bool listens = option_of(sock, SOL_SOCKET, SO_ACCEPTCONN) != 0;
 	bool connected = !listens && is_connected(sock);
 
-	image_fd->domain = option(sock, SOL_SOCKET, SO_DOMAIN);
-	image_fd->type = option(sock, SOL_SOCKET, SO_TYPE);
-	image_fd->protocol = option(sock, SOL_SOCKET, SO_PROTOCOL);
+	image_fd->domain = option_of(sock, SOL_SOCKET, SO_DOMAIN);
+	image_fd->type = option_of(sock, SOL_SOCKET, SO_TYPE);
+	image_fd->protocol = option_of(sock, SOL_SOCKET, SO_PROTOCOL);
 	image_fd->sockopts = sockopts_of(sock, image_fd->domain);
 	image_fd->kind = listens || waits_for_any(image_fd, connected)
 				 ? IMAGE_FD_LISTENER

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sockets.h - what a socket is and where it is bound
+ * sockets.h - what a socket is, how it is set and where it is bound
  *
  * Above: fdlook.c, with a short-lived copy of the target's descriptor.
  */
@@ -21,6 +21,15 @@
  * Returns 0 or -ENOMEM.
  */
 int sockets_look(int sock, struct image_fd *image_fd, bool *ret_settled);
+
+/*
+ * Fill the options of @image_fd, which sockets_look() has filled, with those of
+ * common/sockopt.h that @sock has otherwise than a fresh one.  Some fifty
+ * calls.
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int sockets_take_options(int sock, struct image_fd *image_fd);
 
 /*
  * Fill data of @image_fd with what is unread in @sock, a connected unix socket,

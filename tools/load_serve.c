@@ -18,6 +18,7 @@
 #include "common/say.h"
 #include "loader/pids.h"
 #include "loader/serve.h"
+#include "tools/load_tell.h"
 
 #define BACKLOG 128
 
@@ -174,6 +175,8 @@ static int open_one(struct service *service, unsigned i,
 		error = load_open(&image->options, &image->load, &why);
 	if (!error)
 		error = serve_prepare(image->load, &slow, &why);
+	if (!error)
+		load_tell_options(image->load);
 	if (!error && slow.text[0])
 		say_note("%s: each child maps its memory itself: %s",
 			 image->options.dir, slow.text);

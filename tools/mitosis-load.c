@@ -35,6 +35,7 @@
 #include "tools/load_begin.h"
 #include "tools/load_eager.h"
 #include "tools/load_serve.h"
+#include "tools/load_tell.h"
 #include "tools/childtell.h"
 #include "tools/loadprofile.h"
 
@@ -384,14 +385,6 @@ static void tell(const struct settings *settings)
 		say_note("%s", dead);
 }
 
-static void tell_phases(void)
-{
-	for (int phase = 0; phase < PHASES; phase++)
-		say_note("%6llu us %s",
-			 (unsigned long long)phases_us((enum phase)phase),
-			 phase_name((enum phase)phase));
-}
-
 static void tell_waiting(struct settings *settings, int status)
 {
 	if (settings->status_fd < 0)
@@ -410,7 +403,9 @@ static void started(void *data, int error, const struct why *why)
 	else if (settings->verbose)
 		tell(settings);
 	if (!error && settings->verbose > 1)
-		tell_phases();
+		load_tell_phases();
+	if (!error)
+		load_tell_options(settings->loaded);
 	if (!error && settings->profiles)
 		childtell_load(settings->loaded);
 	if (!error)

@@ -63,8 +63,11 @@ static void same_fds(const struct image *a, const struct image *b)
 		memcpy(&right, &b->fds[i], sizeof(right));
 		same_text(left.path, right.path);
 		same_bytes(left.data, right.data, left.data_bytes);
+		same_bytes(left.options, right.options,
+			   left.nr_options * sizeof(*left.options));
 		left.path = right.path = NULL;
 		left.data = right.data = NULL;
+		left.options = right.options = NULL;
 		assert_memory_equal(&left, &right, sizeof(left));
 	}
 }

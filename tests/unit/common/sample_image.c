@@ -8,11 +8,13 @@
  */
 #include "sample_image.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "common/page.h"
 
@@ -256,6 +258,24 @@ static void fill_fd(struct image_fd *fd, int32_t number,
 	fd->data = fd->data_bytes ? next_blob(fd->data_bytes) : NULL;
 }
 
+/* In the order of the table; one is a text, one takes all its room. */
+static void fill_options(struct image_fd *fd)
+{
+	fd->nr_options = 3;
+	fd->options = new_array(3, sizeof(*fd->options));
+	fd->options[0] = (struct image_option){.level = SOL_SOCKET,
+					       .name = SO_BINDTODEVICE,
+					       .bytes = 16,
+					       .value = "eth0"};
+	fd->options[1] = (struct image_option){
+		.level = SOL_SOCKET, .name = SO_RCVTIMEO, .bytes = 16};
+	memset(fd->options[1].value, 7, 16);
+	fd->options[2] = (struct image_option){.level = IPPROTO_IP,
+					       .name = IP_TTL,
+					       .bytes = 4,
+					       .value = {200}};
+}
+
 /* One of each kind, at 0, 2, 4, ..., and a duplicate of the first at 99. */
 static void fill_fds(struct image *image)
 {
@@ -266,6 +286,7 @@ static void fill_fds(struct image *image)
 	for (uint32_t i = 0; i < nr; i++)
 		fill_fd(&image->fds[i], (int32_t)i * 2,
 			(enum image_fd_kind)(i + 1));
+	fill_options(&image->fds[IMAGE_FD_LISTENER - 1]);
 	fill_fd(&image->fds[nr], 99, IMAGE_FD_FILE);
 	image->fds[nr].same_as = 0;
 }

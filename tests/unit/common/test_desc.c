@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -343,6 +344,38 @@ static void test_decode_refuses_counts(void **state)
 	free(bytes.at);
 }
 
+/* Where the options of the sample's listener begin: their count. */
+static uint8_t *options_of(struct bytes bytes)
+{
+	static const int32_t first[] = {SOL_SOCKET, SO_BINDTODEVICE};
+	uint8_t *at = memmem(bytes.at, bytes.len, first, sizeof(first));
+
+	assert_non_null(at);
+	return at - sizeof(uint32_t);
+}
+
+static void test_counts_of_options(void **state)
+{
+	struct bytes bytes = encoded_sample();
+	uint8_t *count = options_of(bytes), *size = count + 3 * 4;
+	const uint32_t over = IMAGE_OPTIONS_MAX + 1;
+	const uint32_t nr = 3, large = IMAGE_OPTION_BYTES_MAX + 1;
+	struct image *image = sample_image();
+	void *buf = NULL;
+	size_t len;
+
+	assert_memory_equal(count, &nr, sizeof(nr));
+	memcpy(count, &over, sizeof(over));
+	assert_int_equal(decode_error(bytes), -E2BIG);
+	memcpy(count, &nr, sizeof(nr));
+	memcpy(size, &large, sizeof(large));
+	assert_int_equal(decode_error(bytes), -E2BIG);
+	image->fds[IMAGE_FD_LISTENER - 1].nr_options = IMAGE_OPTIONS_MAX + 1;
+	assert_int_equal(desc_encode(image, &buf, &len), -E2BIG);
+	image_free(image);
+	free(bytes.at);
+}
+
 static void replace_blob(uint8_t **blob, uint32_t *len, uint32_t new_len)
 {
 	free(*blob);
@@ -384,6 +417,13 @@ static void grow(struct image *image, int what, unsigned more)
 		replace_blob(&fd->data, &fd->data_bytes,
 			     IMAGE_FD_DATA_MAX + more);
 		break;
+	case 5: {
+		struct image_fd *listener = &image->fds[IMAGE_FD_LISTENER - 1];
+
+		/* More than its row has is refused, and not here. */
+		listener->options[1].bytes = IMAGE_OPTION_BYTES_MAX + more;
+		break;
+	}
 	default:
 		replace_blob(&text->bytes, &text->len_bytes,
 			     IMAGE_TEXT_MAX + more);
@@ -393,7 +433,7 @@ static void grow(struct image *image, int what, unsigned more)
 
 static void test_lengths_at_their_maximum(void **state)
 {
-	for (int what = 0; what < 6; what++) {
+	for (int what = 0; what < 7; what++) {
 		struct image *image = sample_image(), *back = NULL;
 		struct bytes bytes;
 		void *buf = NULL;
@@ -453,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_bits_flipped),
 		cmocka_unit_test(test_encode_refuses_counts),
 		cmocka_unit_test(test_decode_refuses_counts),
+		cmocka_unit_test(test_counts_of_options),
 		cmocka_unit_test(test_lengths_at_their_maximum),
 		cmocka_unit_test(test_most_threads_and_groups),
 	};

@@ -42,6 +42,11 @@ static void set_name(char **name, const char *to)
 	*name = strdup(to);
 }
 
+static struct image_fd *listener(struct image *image)
+{
+	return &image->fds[IMAGE_FD_LISTENER - 1];
+}
+
 BREAK(pid, i->pid = 0)
 BREAK(host_pid, i->host_pid = -1)
 BREAK(comm, memset(i->comm, 'x', sizeof(i->comm)))
@@ -88,6 +93,12 @@ BREAK(fd_twice, i->fds[1].fd = 0)
 BREAK(fd_kind_zero, i->fds[3].kind = 0)
 BREAK(fd_kind_large, i->fds[3].kind = IMAGE_FD_UNSUPPORTED + 1)
 BREAK(fd_sockopts, i->fds[3].sockopts = IMAGE_SOCK_ALL + 1)
+BREAK(option_unknown, listener(i)->options[2].name = 12345)
+BREAK(option_level, listener(i)->options[2].level = 255)
+BREAK(option_size, listener(i)->options[2].bytes = 5)
+BREAK(option_order, listener(i)->options[0] = listener(i)->options[2])
+BREAK(option_twice, listener(i)->options[1] = listener(i)->options[2])
+BREAK(option_no_end, memset(listener(i)->options[0].value, 'x', 16))
 BREAK(same_as_missing, i->fds[13].same_as = 1)
 BREAK(same_as_itself, i->fds[13].same_as = 99)
 BREAK(same_as_higher, i->fds[0].same_as = 99)
@@ -173,6 +184,12 @@ static const struct breakage breakages[] = {
 	ENTRY(fd_kind_zero, "no such kind"),
 	ENTRY(fd_kind_large, "no such kind"),
 	ENTRY(fd_sockopts, "socket options"),
+	ENTRY(option_unknown, "unknown or out of order"),
+	ENTRY(option_level, "unknown or out of order"),
+	ENTRY(option_size, "another size"),
+	ENTRY(option_order, "out of order"),
+	ENTRY(option_twice, "out of order"),
+	ENTRY(option_no_end, "has no end"),
 	ENTRY(same_as_missing, "a duplicate"),
 	ENTRY(same_as_itself, "a duplicate"),
 	ENTRY(same_as_higher, "a duplicate"),
