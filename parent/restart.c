@@ -46,6 +46,8 @@ static const uint16_t repeatable[] = {
 	SYS_sendto,
 	SYS_sendmsg,
 	SYS_sendmmsg,
+	SYS_sendfile,
+	SYS_splice,
 	SYS_connect,
 	SYS_open,
 	SYS_openat,

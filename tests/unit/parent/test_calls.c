@@ -18,10 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/sem.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -240,6 +242,26 @@ static bool call_recv_time(void)
 	return failed_with(recv(in_fd, &byte, 1, 0), EAGAIN);
 }
 
+/* A socket with no room, and a time in which there will be none. */
+static void fill_socket(void)
+{
+	static const char bytes[4096];
+	const struct timeval time = {0, WAIT_MS * 1000};
+
+	while (send(in_fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	(void)setsockopt(in_fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
+}
+
+static bool call_sendfile(void)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	fill_socket();
+	return ftruncate(fd, 4096) == 0 &&
+	       failed_with(sendfile(in_fd, fd, NULL, 4096), EAGAIN);
+}
+
 static bool call_accept(void)
 {
 	const struct timeval time = {0, WAIT_MS * 1000};
@@ -294,6 +316,7 @@ static const struct call calls[] = {
 	{"recv", SYS_recvfrom, BY_BYTE, call_recv},
 	{"recv with SO_RCVTIMEO", SYS_recvfrom, BY_BYTE, call_recv_timeout},
 	{"recv out of time", SYS_recvfrom, BY_ITSELF, call_recv_time},
+	{"sendfile out of time", SYS_sendfile, BY_ITSELF, call_sendfile},
 	{"accept", SYS_accept, BY_ITSELF, call_accept},
 	{"wait", SYS_wait4, BY_BYTE, call_wait},
 	{"pause", SYS_pause, BY_SIGNAL, call_pause},

@@ -26,6 +26,8 @@ static void only_waits_are_repeated(void **state)
 	assert_int_equal(regs.rax, SYS_epoll_wait);
 	assert_int_equal(regs.rip, 0x1000);
 	assert_int_equal((int64_t)regs.orig_rax, -1);
+	regs = stopped_in(SYS_splice, -EINTR);
+	assert_true(restart_is_repeatable(&regs));
 
 	regs = stopped_in(SYS_close, -EINTR);
 	assert_false(restart_is_repeatable(&regs));
