@@ -52,15 +52,19 @@ static struct seized_thread *add_thread(struct seized *seized, pid_t tid)
 	return thread;
 }
 
-/* Why the kernel would not let us: somebody else traces it, or we may not. */
+/*
+ * Why the kernel would not let us: somebody else traces it, or we may not.  0
+ * when @tid is about to be no more, which the kernel calls by the same name.
+ */
 static int refuse_seize(const struct seized *seized, pid_t tid, int error,
 			struct refusal *why)
 {
 	struct procfs_status status;
 	int32_t tracer = 0;
 	char state = 0;
+	int rc = procfs_status(seized->pid, tid, &status);
 
-	if (procfs_status(seized->pid, tid, &status) == 0) {
+	if (rc == 0) {
 		tracer = status.tracer_pid;
 		state = status.state;
 		procfs_status_free(&status);
@@ -71,6 +75,8 @@ static int refuse_seize(const struct seized *seized, pid_t tid, int error,
 			      tracer);
 	if (state == 'Z' && tid == seized->pid)
 		return refuse(why, -EOPNOTSUPP, "its main thread has ended");
+	if (rc == -ESRCH || state == 'Z' || state == 'X')
+		return 0;
 	return refuse(why, error, "the kernel does not let us trace it (%s)",
 		      strerror(-error));
 }

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_harm.c - a hundred snapshots of a busy process leave nothing behind
+ * test_harm.c - a hundred snapshots of a busy process leave nothing behind, and
+ * states that a process is in for a moment are no obstacle
  */
 #include "tests/unit/parent/cmocka_env.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include "parent/snapshot.h"
+#include "parent/tracee.h"
 #include "tests/unit/parent/busy.h"
 #include "tests/unit/parent/taker.h"
 #include "tests/unit/parent/target.h"
@@ -162,10 +167,72 @@ static void a_stack_of_its_own_is_no_obstacle(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+static int end_fds[2];
+static pid_t *ending; /* shared: the thread that is about to end, or 0 */
+
+static void *end_when_told(void *arg)
+{
+	char byte;
+
+	*ending = gettid();
+	(void)!read(end_fds[0], &byte, 1);
+	return arg;
+}
+
+static void have_an_ending_thread(int ready_fd)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, end_when_told, NULL))
+		_exit(1);
+	while (!*(volatile pid_t *)ending)
+		(void)usleep(100);
+	announce_fd = ready_fd;
+	wait_there();
+}
+
+int __real_tracee_seize(pid_t tid, unsigned long options);
+int __wrap_tracee_seize(pid_t tid, unsigned long options);
+
+/* As the kernel answers for a thread that has ended and is still listed. */
+int __wrap_tracee_seize(pid_t tid, unsigned long options)
+{
+	if (!ending || tid != *ending)
+		return __real_tracee_seize(tid, options);
+	(void)!write(end_fds[1], "x", 1);
+	for (int i = 0; i < 5000 && syscall(SYS_tkill, tid, 0) == 0; i++)
+		(void)usleep(1000);
+	return -EPERM;
+}
+
+static void a_thread_that_ends_is_no_obstacle(void **state)
+{
+	struct refusal why = {0};
+	pid_t pid;
+	int rc;
+
+	(void)state;
+	ending = mmap(NULL, sizeof(*ending), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(ending, MAP_FAILED);
+	assert_int_equal(pipe(end_fds), 0);
+	pid = start(have_an_ending_thread);
+	rc = taker_take(pid, 1, &why);
+	if (rc)
+		fail_msg("%d %s", rc, why.why);
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	(void)munmap(ending, sizeof(*ending));
+	ending = NULL;
+	(void)close(end_fds[0]);
+	(void)close(end_fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stack_of_its_own_is_no_obstacle),
+		cmocka_unit_test(a_thread_that_ends_is_no_obstacle),
 		cmocka_unit_test(hundred_snapshots),
 	};
 
