@@ -145,17 +145,6 @@ static void strict_body(int ready_fd)
 	}
 }
 
-static void begin(const struct freezer *kind, void (*run)(int))
-{
-	char pid[16];
-
-	if (use(kind))
-		skip();
-	target = start(run);
-	(void)snprintf(pid, sizeof(pid), "%d", target);
-	assert_int_equal(group_write("cgroup.procs", pid), 0);
-}
-
 static bool runs(void)
 {
 	const unsigned before[] = {rounds[0], rounds[1]};
@@ -166,6 +155,18 @@ static bool runs(void)
 		(void)usleep(1000);
 	}
 	return false;
+}
+
+static void begin(const struct freezer *kind, void (*run)(int))
+{
+	char pid[16];
+
+	if (use(kind))
+		skip();
+	target = start(run);
+	(void)snprintf(pid, sizeof(pid), "%d", target);
+	assert_int_equal(group_write("cgroup.procs", pid), 0);
+	assert_true(runs()); /* its second thread is all there */
 }
 
 static int take(void (*hook)(unsigned step), struct refusal *why)
