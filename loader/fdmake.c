@@ -305,7 +305,7 @@ int fdmake_one(const struct fdmake *make, uint32_t i)
 	return made < 0 ? failed(make, fd, fd->path) : made;
 }
 
-/* The unread bytes are told with whichever end the snapshot met first. */
+/* What it holds is told with whichever end the snapshot met first. */
 static const struct image_fd *with_data(const struct fdmake *make, uint32_t i)
 {
 	const struct image *image = make->plan->image;
@@ -314,7 +314,7 @@ static const struct image_fd *with_data(const struct fdmake *make, uint32_t i)
 	for (uint32_t k = 0; k < image->nr_fds; k++)
 		if (image->fds[k].kind == IMAGE_FD_PIPE &&
 		    image->fds[k].inode == fd->inode &&
-		    image->fds[k].data_bytes)
+		    (image->fds[k].data_bytes || image->fds[k].value))
 			return &image->fds[k];
 	return fd;
 }

@@ -294,23 +294,17 @@ static int ask_socket(struct fdlook *look, int copy, enum image_fd_kind was,
 	return rc;
 }
 
-/* An O_PATH descriptor has no socket or pipe behind it to be asked. */
+/* An O_PATH descriptor has no socket behind it to be asked. */
 static int ask_copy(struct fdlook *look, enum image_fd_kind was,
 		    struct image_fd *image_fd, bool *ret_settled)
 {
 	CLEANUP_CLOSE int copy = -1;
-	int capacity;
 
 	if (image_fd->open_flags & O_PATH)
 		return 0;
 	copy = fdlook_copy(look, image_fd->fd);
-	if (copy < 0)
-		return 0;
-	if (image_fd->kind == IMAGE_FD_SOCKET)
-		return ask_socket(look, copy, was, image_fd, ret_settled);
-	capacity = fcntl(copy, F_GETPIPE_SZ);
-	image_fd->value = capacity > 0 ? (uint64_t)capacity : 0;
-	return 0;
+	return copy < 0 ? 0
+			: ask_socket(look, copy, was, image_fd, ret_settled);
 }
 
 int fdlook_identify(struct fdlook *look, struct image_fd *image_fd,
@@ -331,8 +325,7 @@ int fdlook_identify(struct fdlook *look, struct image_fd *image_fd,
 			      image_fd->fd);
 	image_fd->kind = kind_of(image_fd);
 	*ret_settled = true;
-	if (image_fd->kind == IMAGE_FD_SOCKET ||
-	    image_fd->kind == IMAGE_FD_PIPE)
+	if (image_fd->kind == IMAGE_FD_SOCKET)
 		return ask_copy(look, was, image_fd, ret_settled);
 	return 0;
 }

@@ -14,8 +14,11 @@ int fdpipe_tee(int copy, struct fdpipe *pipe)
 {
 	CLEANUP_CLOSE int reader = -1;
 	CLEANUP_CLOSE int writer = -1;
-	int unread = 0, ends[2];
+	int unread = 0, ends[2], capacity = fcntl(copy, F_GETPIPE_SZ);
 
+	if (capacity < 0)
+		return -errno;
+	pipe->capacity_bytes = (uint64_t)capacity;
 	if (ioctl(copy, FIONREAD, &unread))
 		return -errno;
 	if (unread <= 0)
@@ -27,7 +30,7 @@ int fdpipe_tee(int copy, struct fdpipe *pipe)
 	reader = ends[0];
 	writer = ends[1];
 	/* As many slots as theirs: each small write of theirs took one. */
-	(void)fcntl(writer, F_SETPIPE_SZ, fcntl(copy, F_GETPIPE_SZ));
+	(void)fcntl(writer, F_SETPIPE_SZ, capacity);
 	if (tee(copy, writer, (size_t)unread, SPLICE_F_NONBLOCK) != unread)
 		return -EFBIG;
 	pipe->reader = steal_fd(&reader);

@@ -2,7 +2,9 @@
 /*
  * fdpipe.h - the bytes that wait in a pipe, without taking them
  *
- * Above: fds.c.  Inside the pause tee(2) makes a second pipe point at the same
+ * Above: fds.c.  Only inside the pause, as each call waits for the pipe's lock,
+ * which a thread that splices into it from a socket holds until something
+ * comes: stopped, the target's threads have let go of it.  tee(2) makes a second pipe point at the same
  * pages, which costs no copy; the bytes are read out when the target runs
  * again.
  */
@@ -13,6 +15,7 @@
 #include "common/image.h"
 
 struct fdpipe {
+	uint64_t capacity_bytes;
 	int reader; /* of our own pipe, or -1 for none */
 	int unread_bytes;
 };

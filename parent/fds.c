@@ -312,7 +312,10 @@ static int tee_unread(struct fds *fds, struct row *row)
 {
 	CLEANUP_CLOSE int copy = fdlook_copy(&fds->look, row->image.fd);
 
-	return copy < 0 ? copy : fdpipe_tee(copy, &row->pipe);
+	int rc = copy < 0 ? copy : fdpipe_tee(copy, &row->pipe);
+
+	row->image.value = row->pipe.capacity_bytes;
+	return rc;
 }
 
 static bool can_read(const struct row *row)
