@@ -353,7 +353,7 @@ int exports_answered(struct exports *exports)
 	struct export_loan *loan = asked(exports);
 	struct refusal why = {""};
 	int rc = keeper_lent(exports->origin.keeper, &deeds, &why);
-	bool is_dead = rc == -EIO;
+	bool is_dead = rc == -EPIPE;
 
 	exports->patience.deadline_ns = 0;
 	rc = rc ? rc : settle(loan, deeds);
@@ -363,7 +363,7 @@ int exports_answered(struct exports *exports)
 		end_loan(loan);
 	}
 	if (is_dead)
-		return -EIO;
+		return -EPIPE;
 	if (!exports->has_ended)
 		ask_next(exports);
 	return 0;

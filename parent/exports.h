@@ -69,7 +69,7 @@ bool exports_under_way(const struct exports *exports);
 
 /*
  * The keeper's descriptor is readable, and exports_under_way().  Returns 0, or
- * -EIO when the keeper is dead.
+ * -EPIPE when the keeper is dead; a loan that failed is its client's matter.
  */
 int exports_answered(struct exports *exports);
 

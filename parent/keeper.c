@@ -274,7 +274,7 @@ int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
 	keeper->lends = 0;
 	if (io_recv_fds(keeper->sock, &answer, sizeof(answer), fds, LENDING_FDS,
 			&nr))
-		return refuse(ret_why, -EIO, "its keeper died");
+		return refuse(ret_why, -EPIPE, "its keeper died");
 	deeds_fd = nr > 0 ? fds[0] : -1;
 	if (nr > 1) {
 		cleanup_close(&keeper->lender_pidfd);
@@ -282,7 +282,9 @@ int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
 	}
 	answer.why.why[REFUSAL_MAX] = '\0';
 	if (answer.error)
-		return refuse(ret_why, answer.error, "%s", answer.why.why);
+		return refuse(ret_why,
+			      answer.error == -EPIPE ? -EIO : answer.error,
+			      "%s", answer.why.why);
 	return read_deeds(deeds_fd, nr_ranges, ret_deeds);
 }
 

@@ -96,8 +96,8 @@ int keeper_lend(struct keeper *keeper, const struct lend_job *job);
 /*
  * Take the answer: *@ret_deeds is the caller's to free(), one for each range.
  *
- * Returns 0, with words what lend_register() or lender_open() returned, or -EIO
- * when the keeper is dead.
+ * Returns 0, with words what lend_register() or lender_open() returned, or
+ * -EPIPE when the keeper is dead, and for nothing else.
  */
 int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
 		struct refusal *ret_why);

@@ -108,20 +108,26 @@ static int map(const struct lending *lending, size_t bytes, int prot,
 	return call(lending, SYS_mmap, args, ret_raddr);
 }
 
+/*
+ * The memory of one that was killed reads and writes as nothing, and with an
+ * error while it is being taken away: nothing else stops us there.
+ */
 static int put(const struct lending *lending, uint64_t raddr, const void *from,
 	       size_t bytes)
 {
 	ssize_t done =
 		pwrite(lending->lender->mem_fd, from, bytes, (off_t)raddr);
 
-	return done == (ssize_t)bytes ? 0 : -EIO;
+	return done == (ssize_t)bytes ? 0 : -ESRCH;
 }
 
 static int get(const struct lending *lending, size_t offset, void *to,
 	       size_t bytes)
 {
 	return io_pread_all(lending->lender->mem_fd, to, bytes,
-			    (off_t)(lending->raddr + offset));
+			    (off_t)(lending->raddr + offset))
+		       ? -ESRCH
+		       : 0;
 }
 
 static void fill_command(struct lending *lending)
@@ -204,10 +210,11 @@ static int send_fd(const struct lending *lending, int sock)
 {
 	CLEANUP_CLOSE int ours =
 		(int)syscall(SYS_pidfd_getfd, lending->lender->pidfd, sock, 0);
+	int rc = ours < 0 ? -errno
+			  : io_send_fds(ours, "x", 1, &lending->job->cmd_fd, 1);
 
-	if (ours < 0)
-		return -errno;
-	return io_send_fds(ours, "x", 1, &lending->job->cmd_fd, 1);
+	/* Its descriptors go before it does. */
+	return rc == -EPIPE || rc == -EBADF ? -ESRCH : rc;
 }
 
 static int take_fd(const struct lending *lending, int *ret_fd)

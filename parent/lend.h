@@ -42,8 +42,8 @@ struct lend_deed {
  * as the kernel takes: with pinned memory that is a copy of it.
  *
  * Returns 0 when every range was tried.  Else nothing is known of what was
- * registered, and @lender is good for lender_close() only: -ESRCH, -EPERM,
- * -EIO, -ENOMEM, or -errno of mmap(2) and socketpair(2) in it.
+ * registered, and @lender is good for lender_close() only: -ESRCH when it was
+ * killed, -EPERM, -EIO, -ENOMEM, or -errno of mmap(2) and socketpair(2) in it.
  */
 int lend_register(struct lender *lender, const struct lend_job *job,
 		  struct lend_deed *deeds);

@@ -153,7 +153,7 @@ int keeper_lend(struct keeper *keeper, const struct lend_job *job)
 int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
 		struct refusal *ret_why)
 {
-	return refuse(ret_why, -EIO, "nothing was asked");
+	return refuse(ret_why, -EPIPE, "nothing was asked");
 }
 
 int keeper_lends(const struct keeper *keeper)

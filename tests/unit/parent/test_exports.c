@@ -39,6 +39,7 @@ static struct {
 	const struct lend_job *job; /* NULL: nothing is under way */
 	struct lend_job last;
 	int fails, stuck;
+	int lent; /* what the keeper answers */
 	bool is_dead;
 	uint32_t bad_ranges; /* bits */
 	uint32_t next_mr;
@@ -76,7 +77,11 @@ int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
 	world.job = NULL;
 	if (world.is_dead) {
 		free(deeds);
-		return refuse(ret_why, -EIO, "its keeper died");
+		return refuse(ret_why, -EPIPE, "its keeper died");
+	}
+	if (world.lent) {
+		free(deeds);
+		return refuse(ret_why, world.lent, "its lender is no more");
 	}
 	for (uint32_t i = 0; i < RANGES; i++) {
 		deeds[i].error = world.bad_ranges >> i & 1 ? -EINVAL : 0;
@@ -363,11 +368,25 @@ static void a_dead_keeper_is_told(void **state)
 	ask(0);
 	ask(1);
 	world.is_dead = true;
-	assert_int_equal(exports_answered(exports), -EIO);
+	assert_int_equal(exports_answered(exports), -EPIPE);
 	assert_int_equal(clients[0].error, -EOPNOTSUPP);
 	assert_int_equal(clients[1].answers, 0);
 	exports_end(exports);
 	assert_int_equal(clients[1].error, -ESTALE);
+}
+
+/* Whatever a lending fails with, the image goes on for everybody. */
+static void a_failed_lending_ends_nothing_else(void **state)
+{
+	ask(0);
+	ask(1);
+	world.lent = -EIO;
+	answer();
+	assert_int_equal(clients[0].error, -EOPNOTSUPP);
+	assert_int_equal(clients[0].answers, 1);
+	world.lent = 0;
+	answer();
+	assert_int_equal(clients[1].nr_regions, RANGES);
 }
 
 static void one_that_cannot_be_asked_is_refused(void **state)
@@ -396,6 +415,7 @@ int main(void)
 		TEST(only_pinned_without_paging),
 		TEST(memory_for_tables_is_bounded),
 		TEST(a_dead_keeper_is_told),
+		TEST(a_failed_lending_ends_nothing_else),
 		TEST(one_that_cannot_be_asked_is_refused),
 	};
 

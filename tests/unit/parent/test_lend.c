@@ -35,12 +35,14 @@
 #include "parent/tracee.h"
 #include "tests/unit/parent/target.h"
 
-#define NOBODY	   65534
-#define AREA_PAGES 64u
-#define AREA	   (AREA_PAGES * PAGE_BYTES)
-#define WAIT_MS	   20000
-#define MAPS_MAX   (1u << 20)
-#define DRIVER	   14
+#define NOBODY	     65534
+#define AREA_PAGES   64u
+#define AREA	     (AREA_PAGES * PAGE_BYTES)
+#define WAIT_MS	     20000
+#define MAPS_MAX     (1u << 20)
+#define DRIVER	     14
+#define KILLS	     40
+#define KILL_STEP_US 10
 
 static const struct export_limits limits = {.ranges_max = 4096,
 					    .pages_max = 1u << 28};
@@ -368,6 +370,30 @@ static void another_follows_a_dead_one(void **state)
 	clear_stage(&stage);
 }
 
+/* Wherever it is killed in its errand, another does it. */
+static void one_that_is_killed_at_work_is_followed(void **state)
+{
+	struct stage stage;
+
+	(void)state;
+	set_stage(&stage, model);
+	for (useconds_t i = 0; i < KILLS; i++) {
+		pid_t lender, killer;
+
+		lend_to_nothing(&stage);
+		lender = find(&stage, 1);
+		killer = fork();
+		if (killer == 0) {
+			(void)usleep(i * KILL_STEP_US);
+			_exit(kill(lender, SIGKILL) != 0);
+		}
+		lend_to_nothing(&stage);
+		assert_int_equal(waitpid(killer, NULL, 0), killer);
+	}
+	assert_int_equal(keeper_alive(stage.keeper), 1);
+	clear_stage(&stage);
+}
+
 /* Stopped and continued by others, it does its errand all the same. */
 static void signals_do_not_matter(void **state)
 {
@@ -451,6 +477,7 @@ int main(void)
 		cmocka_unit_test(leaves_both_as_they_were),
 		cmocka_unit_test(nobody_can_look_into_it),
 		cmocka_unit_test(another_follows_a_dead_one),
+		cmocka_unit_test(one_that_is_killed_at_work_is_followed),
 		cmocka_unit_test(signals_do_not_matter),
 		cmocka_unit_test(not_out_of_a_user_namespace),
 		cmocka_unit_test(another_call_is_not_made),
