@@ -398,6 +398,21 @@ static void note_window(struct plan *plan, const struct image_vma *vma)
 	};
 }
 
+static void plan_fences(struct plan *plan, const struct image_vma *vma,
+			enum areas_kind kind)
+{
+	const struct plan_facts *facts = plan->facts;
+	bool of_file = kind == AREAS_WINDOW && !means_anonymous(vma);
+	const struct fence_how how = {
+		.installs =
+			of_file ? facts->has_file_fences : facts->has_fences,
+		.cookie = facts->cookie,
+		.is_window = kind == AREAS_WINDOW && !of_file,
+	};
+
+	fence_plan(plan_map_steps(plan), plan->image, vma, how);
+}
+
 static void map_area(struct plan *plan, const struct image_vma *vma,
 		     enum areas_kind kind)
 {
@@ -421,13 +436,7 @@ static void map_area(struct plan *plan, const struct image_vma *vma,
 		map_object(plan, vma);
 		break;
 	}
-	fence_plan(plan_map_steps(plan), plan->image, vma,
-		   (struct fence_how){
-			   .installs = plan->facts->has_fences,
-			   .cookie = plan->facts->cookie,
-			   .is_window =
-				   kind == AREAS_WINDOW && means_anonymous(vma),
-		   });
+	plan_fences(plan, vma, kind);
 	advice_plan(plan, vma, kind);
 }
 

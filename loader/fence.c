@@ -12,6 +12,17 @@ bool fence_try(void *page)
 	return !madvise(page, PAGE_BYTES, GUARD_MADV_GUARD_INSTALL);
 }
 
+bool fence_try_memory(void)
+{
+	void *page = mmap(NULL, PAGE_BYTES, PROT_READ,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool can = page != MAP_FAILED && fence_try(page);
+
+	if (page != MAP_FAILED)
+		(void)munmap(page, PAGE_BYTES);
+	return can;
+}
+
 /* The first guard region that ends behind @page. */
 static uint32_t first_after(const struct image *image, uint64_t page)
 {

@@ -13,9 +13,14 @@
 #include "common/image.h"
 #include "loader/steps.h"
 
-/* Can this host make one in a private map of the image, which lies at @page?
- * That page must not be used afterwards. */
+/*
+ * Can this host make one in the private map at @page, which must not be used
+ * afterwards?  In maps of files it takes Linux 6.15.
+ */
 bool fence_try(void *page);
+
+/* The same in anonymous memory, a page of its own: Linux 6.13. */
+bool fence_try_memory(void);
 
 struct fence_how {
 	bool installs;	/* fence_try() */

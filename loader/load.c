@@ -133,7 +133,8 @@ static int read_maps(struct load *load, struct why *why)
 			       "%s is on a file system whose maps have other "
 			       "inode numbers: copy the image to another one",
 			       load->dir->path);
-	load->facts.has_fences = fence_try(page);
+	load->facts.has_fences = fence_try_memory();
+	load->facts.has_file_fences = fence_try(page);
 	return munmap(page, PAGE_BYTES) < 0 ? -errno : 0;
 }
 

@@ -62,7 +62,8 @@ struct plan_facts {
 	struct credentials credentials; /* the loader's own */
 	int fd_base;	/* above every descriptor of the image */
 	bool has_space; /* DIR/.space is there */
-	bool has_fences; /* fence_try() */
+	bool has_fences; /* fence_try_memory() */
+	bool has_file_fences; /* fence_try() of the image */
 	bool laid;	/* the areas are mapped ahead, once: loader/lay.h */
 	uint64_t space_inode;	    /* of it, as PROCMAP_QUERY will tell it */
 	const uint64_t *vma_inodes; /* without .space: of each VMA's file */

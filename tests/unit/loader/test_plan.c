@@ -176,13 +176,14 @@ static void areas_without_pages_stay_anonymous(void **state)
 }
 
 /* Two areas share one; a third has none.  See loader/fence.h. */
-static void plan_guards(struct fixture *fix, bool installs)
+static void plan_guards(struct fixture *fix, bool installs, bool memory_only)
 {
 	static struct image_run guards[] = {{0x13, 2}, {0x22, 1}};
 
 	fix->image.guards = guards;
 	fix->image.nr_guards = 2;
 	fix->facts.has_fences = installs;
+	fix->facts.has_file_fences = installs && !memory_only;
 	add(fix, 0x10000, 4, IMAGE_VMA_ANON);
 	add(fix, 0x14000, 4, IMAGE_VMA_ANON);
 	add(fix, 0x20000, 4, IMAGE_VMA_FILE);
@@ -197,7 +198,7 @@ static void guard_regions_are_installed(void **state)
 	static const uint64_t at[] = {0x13000, 0x14000, 0x22000};
 	struct fixture *fix = *state;
 
-	plan_guards(fix, true);
+	plan_guards(fix, true, false);
 	for (int i = 0; i < 3; i++) {
 		const struct blob_step *guard = find(fix, SYS_madvise, at[i]);
 
@@ -212,11 +213,23 @@ static void guard_regions_are_installed(void **state)
 	assert_null(find(fix, SYS_madvise, 0x30000));
 }
 
+/* Linux 6.13 and 6.14. */
+static void guard_regions_of_files_are_closed_alone(void **state)
+{
+	struct fixture *fix = *state;
+
+	plan_guards(fix, true, true);
+	assert_non_null(find(fix, SYS_madvise, 0x13000));
+	assert_non_null(find(fix, SYS_madvise, 0x14000));
+	assert_null(find(fix, SYS_madvise, 0x22000));
+	assert_int_equal(find(fix, SYS_mprotect, 0x22000)->args[2], PROT_NONE);
+}
+
 static void guard_regions_are_closed_where_none_can_be(void **state)
 {
 	struct fixture *fix = *state;
 
-	plan_guards(fix, false);
+	plan_guards(fix, false, false);
 	assert_null(find(fix, SYS_madvise, 0x22000));
 	assert_int_equal(find(fix, SYS_mprotect, 0x22000)->args[1], PAGE);
 	assert_int_equal(find(fix, SYS_mprotect, 0x22000)->args[2], PROT_NONE);
@@ -553,6 +566,7 @@ int main(void)
 		TEST(areas_without_pages_stay_anonymous),
 		TEST(guard_regions_are_installed),
 		TEST(guard_regions_are_closed_where_none_can_be),
+		TEST(guard_regions_of_files_are_closed_alone),
 		TEST(stacks_grow_down_and_are_filled),
 		TEST(dropped_file_pages_are_not_zeros),
 		TEST(own_memory_needs_no_guard_for_files),
