@@ -25,7 +25,8 @@ static const char *words_of(int err)
 {
 	switch (err) {
 	case -EBUSY:
-		return "another mitosisfs uses this image's file";
+		return "another mitosisfs uses this image's file, or is "
+		       "at the directory all the time";
 	case -EFBIG:
 		return "cache_size leaves no room for this image's pages";
 	default:

@@ -21,6 +21,7 @@
 struct stash {
 	struct stash_room room;
 	struct stash_stats stats; /* under room.lock */
+	bool is_open;		  /* it may have been used */
 	bool is_forgotten;
 };
 
@@ -360,7 +361,7 @@ void stash_close(struct stash *stash)
 	if (room->file.fd >= 0 && room->dir_fd >= 0) {
 		if (stash->is_forgotten || room->file.head.is_transient)
 			stash_dir_drop(room->dir_fd, &room->file.head);
-		else if (room->sieve)
+		else if (stash->is_open)
 			stash_room_save(room);
 		(void)futimens(room->file.fd, NULL); /* used until now */
 	}
@@ -421,7 +422,9 @@ int stash_open(const struct stash_options *options, struct stash **ret)
 	lock(stash);
 	err = stash_room_settle(&stash->room);
 	unlock(stash);
-	if (!err)
-		*ret = steal_ptr(&stash);
-	return err;
+	if (err)
+		return err;
+	stash->is_open = true;
+	*ret = steal_ptr(&stash);
+	return 0;
 }

@@ -46,7 +46,8 @@ struct stash_stats {
  * Open the stash of an image.  Blocks; reads the index.
  *
  * Returns 0, -EBUSY when another process uses it, -EFBIG when max_bytes leaves
- * no room for pages beside the index, or another -errno of its file.
+ * no room for pages beside the index, or another -errno of its file or of the
+ * directory (-EBUSY, -EMFILE and others): then the file keeps what it has.
  */
 int stash_open(const struct stash_options *options, struct stash **ret);
 

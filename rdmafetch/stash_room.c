@@ -5,11 +5,15 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "common/io.h"
 #include "common/page.h"
 #include "rdmafetch/stash_dir.h"
 
 #define GROW_PART 16u /* of the bound, in one step */
 #define GROW_MIN  (1ull << 20)
+
+/* Who asks in vain may have waited 2 s for the directory. */
+#define ASK_AGAIN_NS 4000000000ull
 
 static uint32_t chunk_of(uint64_t rank)
 {
@@ -117,21 +121,15 @@ static uint64_t next_want(const struct stash_room *room)
 
 /*
  * Ask the directory for more, a step at a time, as images that nobody uses must
- * go for it.  One thread does, and the others look again when it has.  Lets the
- * lock go.
+ * go for it.  Lets the lock go.  An error says nothing of what there is to
+ * have: 0 or -errno.
  */
-static bool grow(struct stash_room *room)
+static int ask(struct stash_room *room)
 {
 	struct stash_head head = room->file.head;
 	uint64_t had = room->granted_pages, want = next_want(room);
 	int err;
 
-	if (room->is_growing) {
-		(void)pthread_cond_wait(&room->grown, &room->lock);
-		return true;
-	}
-	if (room->cannot_grow)
-		return false;
 	room->is_growing = true;
 	(void)pthread_mutex_unlock(&room->lock);
 	err = stash_dir_grow(room->dir_fd, room->file.fd, &head, want,
@@ -139,11 +137,27 @@ static bool grow(struct stash_room *room)
 	(void)pthread_mutex_lock(&room->lock);
 	room->is_growing = false;
 	(void)pthread_cond_broadcast(&room->grown);
-	if (!err && !room->cannot_grow)
+	if (err) {
+		room->ask_again_ns = io_monotonic_ns() + ASK_AGAIN_NS;
+		return err;
+	}
+	if (!room->cannot_grow)
 		room->granted_pages = pages_in(room, head.granted_bytes);
 	room->file.head.granted_bytes = head.granted_bytes;
 	room->cannot_grow |= room->granted_pages <= had;
-	return !room->cannot_grow;
+	return 0;
+}
+
+/* One thread asks, and the others look again when it has.  Lets the lock go. */
+static bool grow(struct stash_room *room)
+{
+	if (room->is_growing) {
+		(void)pthread_cond_wait(&room->grown, &room->lock);
+		return true;
+	}
+	if (room->cannot_grow || io_monotonic_ns() < room->ask_again_ns)
+		return false;
+	return !ask(room) && !room->cannot_grow;
 }
 
 bool stash_room_reserve(struct stash_room *room, unsigned nr)
@@ -232,12 +246,16 @@ void stash_room_save(const struct stash_room *room)
 
 int stash_room_settle(struct stash_room *room)
 {
+	int err = 0;
+
 	if (room->dir_fd < 0) {
 		room->granted_pages = pages_in(room, room->max_bytes);
 		room->cannot_grow = true;
 	} else {
-		(void)grow(room);
+		err = ask(room);
 	}
+	if (err)
+		return err;
 	while (room->used_pages > room->granted_pages && evict(room))
 		;
 	return room->granted_pages < STASH_CHUNK_PAGES ? -EFBIG : 0;

@@ -42,6 +42,7 @@ struct stash_room {
 	uint64_t used_pages, granted_pages, evicted_pages;
 	pthread_cond_t grown; /* is_growing fell */
 	bool is_growing, cannot_grow, cannot_write;
+	uint64_t ask_again_ns; /* for more, not before: the last try failed */
 };
 
 /* Empty tables for @image, without a file.  0, -ENOMEM, or -EFBIG. */
@@ -60,8 +61,9 @@ void stash_room_done(struct stash_room *room);
 int stash_room_load(struct stash_room *room);
 
 /*
- * Get the first part of the bound, and keep what fits.  Lets the lock go.  0,
- * or -EFBIG when that leaves no room worth it.
+ * Get the first part of the bound, and keep what fits.  Lets the lock go.
+ * Blocks, up to 2 s for the directory.  0, -EFBIG when that leaves no room
+ * worth it, or -errno of asking for it (stash_dir_grow()): then all is as it was.
  */
 int stash_room_settle(struct stash_room *room);
 

@@ -3,6 +3,7 @@
  * test_stash.c - what is put in comes out, within bounds, whoever dies
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "common/io.h"
 #include "common/page.h"
 #include "common/source.h"
 #include "rdmafetch/stash.h"
@@ -233,6 +235,82 @@ static void no_room_on_the_disk_does_no_harm(void **state)
 	stash_close(stash);
 }
 
+/* ---- a directory that cannot be asked ---- */
+
+/* Leave @nr descriptors to be had; the limit as it was. */
+static struct rlimit leave_descriptors(unsigned nr)
+{
+	struct rlimit old, few;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = old;
+	few.rlim_cur = 0;
+	for (int fd = 0; nr; fd++) {
+		nr -= fcntl(fd, F_GETFD) < 0;
+		few.rlim_cur = (rlim_t)fd + 1;
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	return old;
+}
+
+static char *file_bytes(size_t *ret_len)
+{
+	int fd = open(file_path(), O_RDONLY | O_CLOEXEC);
+	off_t len = lseek(fd, 0, SEEK_END);
+	char *bytes = malloc((size_t)len);
+
+	assert_true(len > 0 && bytes);
+	assert_int_equal(io_pread_all(fd, bytes, (size_t)len, 0), 0);
+	(void)close(fd);
+	*ret_len = (size_t)len;
+	return bytes;
+}
+
+/* Enough to claim the file, and one too few to look at the others. */
+static void an_error_of_the_first_grant_takes_nothing(void **state)
+{
+	struct stash_options options = usual();
+	struct stash *stash = open_usual();
+	char *before, *after;
+	size_t len, new_len;
+	struct rlimit old;
+	int err;
+
+	put_all(stash);
+	stash_close(stash);
+	stash = NULL;
+	before = file_bytes(&len);
+	old = leave_descriptors(2);
+	err = stash_open(&options, &stash);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(err, -EMFILE);
+	after = file_bytes(&new_len);
+	assert_int_equal(new_len, len);
+	assert_memory_equal(after, before, len);
+	free(after);
+	free(before);
+	stash = open_usual();
+	assert_int_equal(all_here(stash), NR_PAGES);
+	stash_close(stash);
+}
+
+static void an_error_of_a_later_one_passes(void **state)
+{
+	struct stash *stash = open_usual();
+	struct rlimit old = leave_descriptors(0);
+
+	put_all(stash);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_true(stats_of(stash).evicted_pages > 0);
+	assert_true(all_here(stash) < NR_PAGES);
+	for (unsigned i = 0; i < 300 && all_here(stash) < NR_PAGES; i++) {
+		(void)usleep(100000);
+		put_all(stash);
+	}
+	assert_int_equal(all_here(stash), NR_PAGES);
+	stash_close(stash);
+}
+
 /* ---- the death of who writes ---- */
 
 /* Put pages in and, with too little room, throw others out, for ever. */
@@ -361,6 +439,8 @@ int main(void)
 		TEST(a_bound_without_room_is_refused),
 		TEST(in_memory_the_bound_is_kept_too),
 		TEST(no_room_on_the_disk_does_no_harm),
+		TEST(an_error_of_the_first_grant_takes_nothing),
+		TEST(an_error_of_a_later_one_passes),
 		TEST(a_kill_leaves_what_is_right),
 		TEST(threads_at_it_together_are_right),
 	};
