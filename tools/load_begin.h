@@ -8,6 +8,14 @@
 void load_begin_heap(void);
 
 /*
+ * @path as it is from the root on, since it is looked up in the directory of the
+ * child or of a server: @path itself, or a text that is there for good.
+ *
+ * Returns 0, -ENOMEM, or -errno of getcwd(3), when that has been told.
+ */
+int load_begin_path(const char *path, const char **ret_path);
+
+/*
  * See that @path, of --pid-file or NULL, can be written: before a child runs that
  * would have to be killed again. 0, or -errno when that has been told.
  */

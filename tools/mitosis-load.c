@@ -72,6 +72,7 @@ struct option_row {
 	int (*set)(struct settings *settings, const char *value);
 	unsigned kinds; /* what it is an option of */
 	size_t text_at;
+	bool is_path; /* that is not looked up here */
 };
 
 #define TEXT_AT(field) offsetof(struct settings, field)
@@ -146,10 +147,10 @@ static int set_fd(struct settings *settings, const char *value)
 	if (!right || fates->nr_choices == CHOICES_MAX)
 		return bad("fd", value, "NUMBER=PATH or NUMBER=NUMBER");
 	*choice = (struct fate_choice){.fd = (int)fd, .own_fd = -1};
-	if (parse_u64(right, 0, FD_MAX, &own))
-		choice->path = right;
-	else
+	if (!parse_u64(right, 0, FD_MAX, &own))
 		choice->own_fd = (int)own;
+	else if (load_begin_path(right, &choice->path))
+		return -EINVAL;
 	if (!choice->path && fcntl(choice->own_fd, F_GETFD) < 0)
 		return bad("fd", value, "an open descriptor on the right");
 	fates->nr_choices++;
@@ -224,11 +225,11 @@ static const struct option_row rows[] = {
 	{"eager", 'E', NULL, "bring every page first; shows progress",
 	 set_eager, LOAD},
 	{"exe", 'e', "PATH", "where the program is", NULL, LOAD | SERVE,
-	 TEXT_AT(load.exe)},
+	 TEXT_AT(load.exe), true},
 	{"cwd", 'C', "PATH", "the working directory", NULL, LOAD | AT,
-	 TEXT_AT(load.cwd)},
+	 TEXT_AT(load.cwd), true},
 	{"root", 'r', "PATH", "the root directory (/: our own)", NULL,
-	 LOAD | AT, TEXT_AT(load.root)},
+	 LOAD | AT, TEXT_AT(load.root), true},
 	{"profile", 'R', "KIND", "at its end tell what it cost: text or json",
 	 set_profile, LOAD},
 	{"serve", 's', "SOCKET", "stay, and make children for --at", NULL,
@@ -328,7 +329,7 @@ static int set_row(struct settings *settings, const struct option_row *row,
 	if (row->set)
 		return row->set(settings, value);
 	*text = value;
-	return 0;
+	return row->is_path ? load_begin_path(value, text) : 0;
 }
 
 static int parse(struct settings *settings, int argc, char **argv)

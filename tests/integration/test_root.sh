@@ -68,9 +68,37 @@ loader_is=(setpriv --bounding-set=-sys_chroot)
 refused 'load as root, or give another with --root=PATH'
 loader_is=()
 
+# A relative path is one of whoever says it: not the parent's, nor the server's, and
+# from outside of the root.
+mkdir here
+echo said >here/plain
+relative() {
+	cd here
+	child 'mark.jail /inside said' --fd=3=plain "$@"
+	child 'mark.world /inside said' --fd=3=./plain --root=../world \
+		--cwd=../world/inside "$@"
+	rm -f made
+	echo | "$tools/mitosis-load" --fd=1=made "$@" "$mnt/image"
+	cd "$dir"
+	grep -aq 'mark.jail /inside bytes' here/made || fail "no file made here: $*"
+	[ -z "$(find . -xdev -name made ! -path ./here/made)" ] || fail "made elsewhere: $*"
+}
+relative
+child 'mark.jail /inside bytes' --exe="$(realpath --relative-to=. /usr/bin/python3)"
+status=0
+(
+	mkdir going
+	cd going
+	rmdir ../going
+	"$tools/mitosis-load" --cwd=inside "$mnt/image"
+) >out.txt 2>&1 || status=$?
+[ $status = 2 ] && grep -q 'inside: our own working directory' out.txt ||
+	fail "from no directory: $status, $(cat out.txt)"
+
 # By a loader that serves: each client as it says.
 start_server local-shared
 child 'mark.jail /inside bytes' --at="$dir/serve.sock"
+relative --at="$dir/serve.sock"
 stop_server
 umount "$mnt"
 
