@@ -25,6 +25,7 @@
 
 #define SIGNAL_STATUS 128 /* as shells tell a death by signal */
 #define PAGER_BATCH   16u
+#define CLOCKS_MAX    128 /* nspace_clocks() */
 
 static int exit_status(int status)
 {
@@ -57,14 +58,19 @@ static int open_hello(struct charge *charge, int *ret_far)
 /* Nobody else has what we hold: the child says hello to us and the watchdog. */
 static int start_direct(struct charge *charge)
 {
+	const struct load *load = charge->load;
+	char clocks[CLOCKS_MAX];
 	struct nspace_options options = {
-		.new_pid = charge->load->options->new_pid,
+		.new_pid = load->options->new_pid,
+		.clocks = load->same_host ? NULL : clocks,
 		.report_fd = charge->far_report,
 		.theirs = {charge->report, charge->hello},
 		.enter = child_enter,
 		.data = &charge->child,
 	};
 
+	if (!load->same_host)
+		nspace_clocks(load->dir->image, clocks, sizeof(clocks));
 	charge->pid = nspace_spawn(&options, &charge->why);
 	charge->settled = true;
 	cleanup_close(&charge->far_report);
@@ -95,7 +101,7 @@ static int open_guard(struct charge *charge, int listener)
 static int start_by_init(struct charge *charge)
 {
 	const struct load *load = charge->load;
-	char clocks[128] = "";
+	char clocks[CLOCKS_MAX] = "";
 	const struct init_child child = {
 		.pid = load->dir->image->pid,
 		.report = charge->far_report,

@@ -68,21 +68,62 @@ fail(int report_fd, int error, const struct why *why)
 	_exit(1);
 }
 
+static int write_offsets(const char *clocks)
+{
+	CLEANUP_CLOSE int fd =
+		open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : io_write_all(fd, clocks, strlen(clocks));
+}
+
+static int enter_clocks(void)
+{
+	CLEANUP_CLOSE int fd =
+		open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || setns(fd, CLONE_NEWTIME) < 0 ? -errno : 0;
+}
+
+/*
+ * By the new process, not by who makes it: that makes children of other images,
+ * too.  Only whoever has a memory of its own may enter.
+ */
+static int continue_clocks(const char *clocks, struct why *why)
+{
+	int error;
+
+	if (unshare(CLONE_NEWTIME) < 0)
+		return why_set(
+			why, -errno,
+			"a time namespace, for an image of another host, "
+			"needs CAP_SYS_ADMIN: %s",
+			strerror(errno));
+	error = write_offsets(clocks);
+	if (!error)
+		error = enter_clocks();
+	return error ? why_set(why, error,
+			       "setting the clocks of another host: %s",
+			       strerror(-error))
+		     : 0;
+}
+
 static void __attribute__((noreturn))
 first_main(const struct nspace_options *options)
 {
 	struct why why = {""};
-	const char *what;
+	const char *what = "";
 	int error = 0;
 
 	die_with_parent(options);
 	nspace_default_signals();
-	if (!options->new_pid)
+	if (options->clocks)
+		error = continue_clocks(options->clocks, &why);
+	if (!error && !options->new_pid) {
 		error = mounts_make(&what);
-	if (error) {
 		(void)why_set(&why, error, "%s: %s", what, strerror(-error));
-		fail(options->report_fd, error, &why);
 	}
+	if (error)
+		fail(options->report_fd, error, &why);
 	options->enter(options->data);
 	_exit(1);
 }
@@ -148,25 +189,4 @@ void nspace_clocks(const struct image *image, char *ret_text, size_t size)
 	(void)format_offset(ret_text + len, size - (size_t)len, "boottime",
 			    clock_offset(CLOCK_BOOTTIME,
 					 image->captured_boottime_ns, passed));
-}
-
-int nspace_continue_clocks(const struct image *image, struct why *why)
-{
-	CLEANUP_CLOSE int fd = -1;
-	char text[128];
-	int error = 0;
-
-	nspace_clocks(image, text, sizeof(text));
-	if (unshare(CLONE_NEWTIME) < 0)
-		return why_set(
-			why, -errno,
-			"a time namespace, for an image of another host, "
-			"needs CAP_SYS_ADMIN: %s",
-			strerror(errno));
-	fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
-	error = fd < 0 ? -errno : io_write_all(fd, text, strlen(text));
-	if (!error)
-		return 0;
-	return why_set(why, error, "setting the clocks of another host: %s",
-		       strerror(-error));
 }

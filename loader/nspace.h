@@ -17,6 +17,8 @@ struct nspace_options {
 	bool new_pid;  /* no namespace: an ordinary new process */
 	int report_fd; /* loader/report.h */
 	int theirs[2]; /* the supervisor's own: closed at once */
+	/* nspace_clocks(): in a time namespace of its own; or NULL, in ours. */
+	const char *clocks;
 	/* What the new process does; must not return. */
 	void (*enter)(void *data);
 	void *data;
@@ -43,6 +45,3 @@ void nspace_default_signals(void);
  * another.  At most @size bytes, with the NUL.
  */
 void nspace_clocks(const struct image *image, char *ret_text, size_t size);
-
-/* The same for children of this process.  0, or -errno with words. */
-int nspace_continue_clocks(const struct image *image, struct why *why);

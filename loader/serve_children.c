@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "loader/nspace.h"
 
 #define SPARE_FDS 16 /* one child's, while it is made */
 
@@ -130,8 +129,6 @@ static int start_child(struct serve_client *client, struct serve_child *child,
 		error = why_set(why, -EMFILE, "too many descriptors are open");
 	if (!error && image->worlds)
 		error = worlds_take(image->worlds, &options.world, why);
-	else if (!error && !image->load->same_host)
-		error = nspace_continue_clocks(image->load->dir->image, why);
 	if (error)
 		return error;
 	error = charge_start(&child->charge, &options);

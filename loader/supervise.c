@@ -18,7 +18,6 @@
 #include "common/io.h"
 #include "loader/charge.h"
 #include "loader/jump.h"
-#include "loader/nspace.h"
 #include "loader/pids.h"
 #include "loader/signals.h"
 #include "loader/watchdog.h"
@@ -374,10 +373,7 @@ static int prepare(struct supervise *sv)
 		return start_by_inits(sv);
 	init_abandon(sv->first);
 	sv->first = NULL;
-	if (!sv->load->same_host)
-		error = nspace_continue_clocks(sv->load->dir->image,
-					       &sv->charges[0].why);
-	return error ? error : start_direct(sv);
+	return start_direct(sv);
 }
 
 static void done(struct supervise *sv)

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# test_serve_images.sh - images that differ at one resident loader: of another
+# host, with a high descriptor, with one that only the client can give
+LIMIT=120
+. "$(dirname "$0")/lib.sh"
+need_tools mitosisfs mitosis-load
+
+cat >parent.py <<'END'
+import os, resource, sys, time
+kind = sys.argv[1]
+if kind == "high":
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 3000)
+os.write(1, b"ready\n")
+line = b""
+while not line.endswith(b"\n"):
+    line += os.read(0, 1) or sys.exit(9)
+for command in line.decode().split():
+    if command == "clocks":
+        print(int(time.monotonic()), int(time.clock_gettime(
+            time.CLOCK_BOOTTIME)))
+    elif command == "limit":
+        print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+    sys.stdout.flush()
+os._exit(0)
+END
+
+# begin NAME: a parent of that kind, and a copy of its image in the folder NAME
+begin() {
+	local parent
+	mkfifo "$1.in"
+	start "$1" sh -c "ulimit -n 4096; exec /usr/bin/python3 parent.py $1 <$1.in"
+	parent=$pid
+	exec 9>"$1.in"
+	wait_ready "$1" "$parent"
+	mount_image "local:/pid/$parent"
+	cp -a "$mnt/image" "$1"
+	umount "$mnt"
+	echo >&9
+	exec 9>&-
+	expect_exit "$parent" 0 "the parent $1"
+}
+
+# serve OPTIONS IMAGE...: start_server for images in folders
+serve() {
+	start "serve-$((++servers))" "$tools/mitosis-load" \
+		--serve="$dir/serve.sock" "$@"
+	server=$pid
+	wait_ready "serve-$servers" "$server"
+}
+
+# ---- the clocks of another host are its own children's alone ----
+
+begin plain
+cp -a plain foreign
+/usr/bin/python3 - foreign/descriptor <<'END'
+import struct, sys
+AT, LATER_NS = 20, 10**15  # of captured_realtime_ns; the other two follow
+with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+    boot = file.read().strip()
+with open(sys.argv[1], "rb") as file:
+    data = bytearray(file.read())
+where = data.index(boot)
+data[where:where + 4] = b"zzzz"
+realtime, monotonic, boottime = struct.unpack_from("<QQQ", data, AT)
+struct.pack_into("<QQQ", data, AT, realtime, monotonic + LATER_NS,
+                 boottime + LATER_NS)
+with open(sys.argv[1], "wb") as file:
+    file.write(data)
+END
+
+# clocks_are LEAST NAME: a child of that image reads LEAST seconds, or somewhat more
+clocks_are() {
+	local monotonic boottime
+	echo clocks | timeout 20 "$tools/mitosis-load" --at="$dir/serve.sock" "$dir/$2" >said 2>&1 ||
+		fail "no child of $2: $(cat said)"
+	read -r monotonic boottime <said
+	[ "$monotonic" -ge "$1" ] && [ "$monotonic" -lt $(($1 + 500000)) ] &&
+		[ "$boottime" -ge "$1" ] ||
+		fail "a child of $2 reads $monotonic and $boottime, not $1"
+}
+
+now=$(/usr/bin/python3 -c 'import time; print(int(time.monotonic()))')
+for option in --pid=new --max=1; do
+	serve $option "$dir/plain" "$dir/foreign"
+	for name in plain foreign plain foreign foreign plain plain; do
+		least=$now
+		[ $name = plain ] || least=$((now + 1000000))
+		clocks_are $least $name
+	done
+	stop_server
+done
+
+expect_nothing_left
