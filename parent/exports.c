@@ -40,8 +40,9 @@ struct export_loan {
 	enum loan_state state;
 	struct serve_ticket ticket;
 	const struct serve_verbs *verbs;
-	uint64_t pages; /* counted in the account */
-	uint32_t *mr_handles, nr_mrs;
+	uint64_t pages;		 /* counted in the account */
+	bool is_second;		 /* try */
+	struct lend_deed *deeds; /* of each range; without error: registered */
 };
 
 struct exports {
@@ -87,16 +88,25 @@ static void forget(struct export_loan *loan)
 	loan->slot = NULL;
 }
 
+static void take_back(struct export_loan *loan)
+{
+	for (uint32_t i = 0; i < loan->exports->nr_ranges; i++) {
+		if (loan->deeds[i].error)
+			continue;
+		(void)uverbs_destroy_mr(loan->verbs->cmd_fd,
+					loan->verbs->driver_id,
+					loan->deeds[i].mr_handle);
+		loan->deeds[i].error = -ECANCELED;
+	}
+}
+
 /* Out of the list and the account; what it lent is destroyed first. */
 static void end_loan(struct export_loan *loan)
 {
 	struct exports *exports = loan->exports;
 	struct export_loan **at = &exports->loans;
 
-	for (uint32_t i = 0; i < loan->nr_mrs; i++)
-		(void)uverbs_destroy_mr(loan->verbs->cmd_fd,
-					loan->verbs->driver_id,
-					loan->mr_handles[i]);
+	take_back(loan);
 	while (*at != loan)
 		at = &(*at)->next;
 	*at = loan->next;
@@ -104,7 +114,7 @@ static void end_loan(struct export_loan *loan)
 	exports->origin.account->pages -= loan->pages;
 	exports->origin.account->loans--;
 	serve_verbs_put(loan->verbs);
-	free(loan->mr_handles);
+	free(loan->deeds);
 	free(loan);
 }
 
@@ -242,12 +252,14 @@ static struct export_loan *new_loan(struct exports *exports,
 		return NULL;
 	*loan = (struct export_loan){
 		.exports = exports, .ticket = *ticket, .pages = exports->pages};
-	loan->mr_handles =
-		calloc(exports->nr_ranges, sizeof(*loan->mr_handles));
-	if (loan->mr_handles)
-		return loan;
-	free(loan);
-	return NULL;
+	loan->deeds = calloc(exports->nr_ranges, sizeof(*loan->deeds));
+	if (!loan->deeds) {
+		free(loan);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < exports->nr_ranges; i++)
+		loan->deeds[i].error = -ECANCELED;
+	return loan;
 }
 
 static void add_loan(struct export_loan *loan, struct export_loan **slot)
@@ -293,71 +305,80 @@ void exports_leave(struct export_loan **slot)
 		end_loan(loan);
 }
 
-/* What was made must be known before anything else can fail. */
-static void take_handles(struct export_loan *loan,
-			 const struct lend_deed *deeds)
+static uint32_t nr_lent(const struct export_loan *loan)
 {
+	uint32_t nr = 0;
+
 	for (uint32_t i = 0; i < loan->exports->nr_ranges; i++)
-		if (!deeds[i].error)
-			loan->mr_handles[loan->nr_mrs++] = deeds[i].mr_handle;
+		nr += !loan->deeds[i].error;
+	return nr;
 }
 
 /* By address, as the ranges are. */
-static void fill_regions(const struct exports *exports,
-			 const struct lend_deed *deeds,
+static void fill_regions(const struct export_loan *loan,
 			 struct wire_region *regions)
 {
-	for (uint32_t i = 0; i < exports->nr_ranges; i++)
-		if (!deeds[i].error)
+	const struct image_run *ranges = loan->exports->ranges;
+
+	for (uint32_t i = 0; i < loan->exports->nr_ranges; i++)
+		if (!loan->deeds[i].error)
 			*regions++ = (struct wire_region){
-				.raddr = exports->ranges[i].first_page
-					 << PAGE_SHIFT,
-				.len_bytes = exports->ranges[i].nr_pages
-					     << PAGE_SHIFT,
-				.rkey = deeds[i].rkey,
+				.raddr = ranges[i].first_page << PAGE_SHIFT,
+				.len_bytes = ranges[i].nr_pages << PAGE_SHIFT,
+				.rkey = loan->deeds[i].rkey,
 			};
 }
 
-static int answer(const struct export_loan *loan, const struct lend_deed *deeds)
+static int answer(const struct export_loan *loan, uint32_t nr)
 {
-	const size_t bytes = wire_regions_bytes(loan->nr_mrs);
-	CLEANUP_FREE struct wire_region *regions =
-		calloc(loan->nr_mrs, sizeof(*regions));
+	const size_t bytes = wire_regions_bytes(nr);
+	CLEANUP_FREE struct wire_region *regions = calloc(nr, sizeof(*regions));
 	struct serve_tail tail = {.len_bytes = bytes, .done = free};
 	uint8_t *body = regions ? malloc(bytes) : NULL;
 
 	if (!body)
 		return -ENOMEM;
-	fill_regions(loan->exports, deeds, regions);
-	wire_put_regions(body, regions, loan->nr_mrs);
+	fill_regions(loan, regions);
+	wire_put_regions(body, regions, nr);
 	tail.bytes = tail.owner = body;
 	(void)serve_answer_tail(&loan->ticket, NULL, 0, &tail);
 	return 0;
 }
 
 /* The keeper did what it could; -errno when that is of no use. */
-static int settle(struct export_loan *loan, const struct lend_deed *deeds)
+static int settle(struct export_loan *loan)
 {
-	take_handles(loan, deeds);
-	if (!loan->nr_mrs)
-		return deeds[0].error;
+	const uint32_t nr = nr_lent(loan);
+
+	if (!nr)
+		return loan->deeds[0].error;
 	if (!loan->slot)
 		return -ECANCELED;
 	loan->state = LOAN_LENT;
-	return answer(loan, deeds);
+	return answer(loan, nr);
+}
+
+/* When memory is short a lender is the first to be killed: then by another. */
+static bool begin_again(struct export_loan *loan, int error)
+{
+	if (error != -ESRCH || loan->is_second || !loan->slot)
+		return false;
+	take_back(loan);
+	loan->is_second = true;
+	loan->state = LOAN_QUEUED;
+	return true;
 }
 
 int exports_answered(struct exports *exports)
 {
-	CLEANUP_FREE struct lend_deed *deeds = NULL;
 	struct export_loan *loan = asked(exports);
 	struct refusal why = {""};
-	int rc = keeper_lent(exports->origin.keeper, &deeds, &why);
+	int rc = keeper_lent(exports->origin.keeper, loan->deeds, &why);
 	bool is_dead = rc == -EPIPE;
 
 	exports->patience.deadline_ns = 0;
-	rc = rc ? rc : settle(loan, deeds);
-	if (rc) {
+	rc = rc ? rc : settle(loan);
+	if (rc && !begin_again(loan, rc)) {
 		refuse_loan(loan, -EOPNOTSUPP,
 			    why.why[0] ? why.why : strerror(-rc));
 		end_loan(loan);
@@ -393,8 +414,9 @@ static void wait_answer(struct exports *exports)
 	struct pollfd answer = {.fd = keeper_fd(exports->origin.keeper),
 				.events = POLLIN};
 
-	if (poll(&answer, 1, LAST_ANSWER_MS) == 1)
-		(void)exports_answered(exports);
+	if (poll(&answer, 1, LAST_ANSWER_MS) != 1)
+		(void)keeper_kill(exports->origin.keeper);
+	(void)exports_answered(exports);
 }
 
 void exports_free(struct exports *exports)

@@ -15,7 +15,8 @@
  *
  * What was asked of the keeper cannot be called back.  So a loan that ends in
  * that moment keeps the client's protection domain until the answer is there,
- * and an image its keeper; see exports_under_way().
+ * and an image its keeper; see exports_under_way().  Whatever went wrong, what
+ * was registered is known (deeds.h) and destroyed.
  *
  * Threads: the daemon's.
  */
@@ -77,7 +78,7 @@ int exports_answered(struct exports *exports);
 void exports_end(struct exports *exports);
 
 /*
- * After exports_end(): wait for what is under way, a few seconds at most, and
- * free.  NULL is allowed.
+ * After exports_end(): wait for what is under way, a few seconds at most, then
+ * kill the keeper; and free.  NULL is allowed.
  */
 void exports_free(struct exports *exports);

@@ -28,6 +28,7 @@ struct keeper {
 	int twin_pidfd;	   /* or -1 */
 	int lender_pidfd;  /* or -1 */
 	uint32_t lends;	   /* ranges that were asked for and not answered */
+	int deeds_fd;	   /* of those, or -1 */
 	bool has_answered; /* or was not asked: its target runs on */
 	struct keeper_result result;
 };
@@ -65,7 +66,7 @@ int keeper_spare(struct keeper **ret)
 		return -ENOMEM;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks) < 0)
 		return -errno;
-	keeper->twin_pidfd = keeper->lender_pidfd = -1;
+	keeper->twin_pidfd = keeper->lender_pidfd = keeper->deeds_fd = -1;
 	keeper->sock = socks[0];
 	keeper->pid = fork();
 	if (keeper->pid < 0) {
@@ -233,59 +234,57 @@ int keeper_lend(struct keeper *keeper, const struct lend_job *job)
 {
 	const struct lending_ask ask = {job->driver_id, job->pd_handle,
 					job->access, job->nr_ranges};
-	CLEANUP_CLOSE int ranges_fd = -1;
+	CLEANUP_CLOSE int deeds_fd = -1;
 	int rc;
 
 	if (keeper->lends)
 		return -EBUSY;
 	if (!job->nr_ranges || job->nr_ranges > LENDING_RANGES_MAX)
 		return -EINVAL;
-	rc = io_memfd("mitosis-ranges", job->ranges,
-		      job->nr_ranges * sizeof(*job->ranges), &ranges_fd);
+	rc = deeds_new(job->ranges, job->nr_ranges, &deeds_fd);
 	rc = rc ? rc
 		: io_send_fds(keeper->sock, &ask, sizeof(ask),
-			      (const int[]){job->cmd_fd, ranges_fd},
+			      (const int[]){job->cmd_fd, deeds_fd},
 			      LENDING_FDS);
-	if (rc == 0)
-		keeper->lends = job->nr_ranges;
-	return rc;
+	if (rc)
+		return rc;
+	keeper->lends = job->nr_ranges;
+	keeper->deeds_fd = steal_fd(&deeds_fd);
+	return 0;
 }
 
-static int read_deeds(int fd, uint32_t nr, struct lend_deed **ret)
+static int receive_answer(struct keeper *keeper, struct refusal *ret_why)
 {
-	CLEANUP_FREE struct lend_deed *deeds = calloc(nr, sizeof(*deeds));
-	int rc = deeds ? io_pread_all(fd, deeds, nr * sizeof(*deeds), 0)
-		       : -ENOMEM;
-
-	if (rc == 0)
-		*ret = steal_ptr(&deeds);
-	return rc;
-}
-
-int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
-		struct refusal *ret_why)
-{
-	const uint32_t nr_ranges = keeper->lends;
-	CLEANUP_CLOSE int deeds_fd = -1;
 	struct lending_answer answer;
-	int fds[LENDING_FDS];
+	int pidfd;
 	unsigned nr;
 
-	keeper->lends = 0;
-	if (io_recv_fds(keeper->sock, &answer, sizeof(answer), fds, LENDING_FDS,
-			&nr))
+	if (io_recv_fds(keeper->sock, &answer, sizeof(answer), &pidfd, 1, &nr))
 		return refuse(ret_why, -EPIPE, "its keeper died");
-	deeds_fd = nr > 0 ? fds[0] : -1;
-	if (nr > 1) {
+	if (nr) {
 		cleanup_close(&keeper->lender_pidfd);
-		keeper->lender_pidfd = fds[1];
+		keeper->lender_pidfd = pidfd;
 	}
 	answer.why.why[REFUSAL_MAX] = '\0';
 	if (answer.error)
 		return refuse(ret_why,
 			      answer.error == -EPIPE ? -EIO : answer.error,
 			      "%s", answer.why.why);
-	return read_deeds(deeds_fd, nr_ranges, ret_deeds);
+	return 0;
+}
+
+int keeper_lent(struct keeper *keeper, struct lend_deed *deeds,
+		struct refusal *ret_why)
+{
+	int rc = receive_answer(keeper, ret_why);
+	int known = deeds_end(keeper->deeds_fd, keeper->lends, deeds);
+
+	keeper->lends = 0;
+	cleanup_close(&keeper->deeds_fd);
+	if (rc || !known)
+		return rc;
+	return refuse(ret_why, known, "what was registered is not known: %s",
+		      strerror(-known));
 }
 
 int keeper_lends(const struct keeper *keeper)
@@ -338,6 +337,7 @@ void keeper_release(struct keeper *keeper)
 	while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	wait_end(&keeper->lender_pidfd);
+	cleanup_close(&keeper->deeds_fd);
 	wait_end(&keeper->twin_pidfd);
 	(void)close(keeper->sock);
 	pages_close(keeper->result.source);

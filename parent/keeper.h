@@ -89,17 +89,22 @@ int keeper_alive(struct keeper *keeper);
  *
  * @job is of no more use to the keeper when this returns.  Never blocks.
  * Returns 0, -EBUSY with one under way, -EINVAL for no ranges or more than
- * LENDING_RANGES_MAX, -ENOMEM, or -errno of memfd_create(2) and sendmsg(2).
+ * LENDING_RANGES_MAX, -ENOMEM, or -errno of memfd_create(2), write(2) and
+ * sendmsg(2).
  */
 int keeper_lend(struct keeper *keeper, const struct lend_job *job);
 
 /*
- * Take the answer: *@ret_deeds is the caller's to free(), one for each range.
+ * Take the answer.  @deeds has room for all that were asked for, and whatever
+ * is returned tells of each range whether it is registered now: the caller is
+ * to end those that are.  Without an answer, waits for one, or for the end of a
+ * keeper that was killed and of its lender.
  *
- * Returns 0, with words what lend_register() or lender_open() returned, or
- * -EPIPE when the keeper is dead, and for nothing else.
+ * Returns 0, with words what lend_register() or lender_open() returned, -EBUSY
+ * when the lender does not die, or -EPIPE when the keeper is dead, and for
+ * nothing else.
  */
-int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
+int keeper_lent(struct keeper *keeper, struct lend_deed *deeds,
 		struct refusal *ret_why);
 
 /* 1 while keeper_lent() is to be called. */

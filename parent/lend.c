@@ -6,7 +6,6 @@
 #include <rdma/ib_user_verbs.h>
 #include <rdma/rdma_user_ioctl_cmds.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -23,15 +22,12 @@ extern const uint8_t lend_code[], lend_done[], lend_code_end[];
 
 #define ATTRS 3
 
-struct entry {
-	uint64_t raddr, len_bytes;
-	int32_t error;
-	uint32_t mr_handle, rkey, pad;
-};
+/* What the lender is given: the device, and the deeds. */
+#define FDS 2
 
 union control {
 	struct cmsghdr head;
-	uint8_t bytes[CMSG_SPACE(sizeof(int))];
+	uint8_t bytes[CMSG_SPACE(FDS * sizeof(int))];
 };
 
 /* As it lies in the lender; all pointers in it are the lender's. */
@@ -41,28 +37,33 @@ struct scratch {
 		struct ib_uverbs_attr attrs[ATTRS];
 	} command;
 	struct ib_uverbs_reg_mr in;
-	struct ib_uverbs_reg_mr_resp out;
 	int32_t socks[2];
 	struct msghdr message;
 	struct iovec iov;
 	union control control;
 	uint8_t byte;
-	struct entry entries[] __attribute__((aligned(64)));
 };
 
 #define AT(field) offsetof(struct scratch, field)
 _Static_assert(AT(command) == SCRATCH_COMMAND, "lend_layout.h");
 _Static_assert(AT(command.attrs[2].flags) == SCRATCH_OUT_FLAGS,
 	       "lend_layout.h");
+_Static_assert(AT(command.attrs[2].data) == SCRATCH_OUT_DATA, "layout");
 _Static_assert(AT(in.start) == SCRATCH_IN_START, "lend_layout.h");
 _Static_assert(AT(in.length) == SCRATCH_IN_BYTES, "lend_layout.h");
 _Static_assert(AT(in.hca_va) == SCRATCH_IN_VA, "lend_layout.h");
-_Static_assert(AT(out.mr_handle) == SCRATCH_HANDLE, "lend_layout.h");
-_Static_assert(AT(out.rkey) == SCRATCH_RKEY, "lend_layout.h");
-_Static_assert(offsetof(struct entry, error) == ENTRY_ERROR, "lend_layout.h");
-_Static_assert(offsetof(struct entry, mr_handle) == ENTRY_HANDLE, "layout");
-_Static_assert(offsetof(struct entry, rkey) == ENTRY_RKEY, "lend_layout.h");
-_Static_assert(sizeof(struct entry) == ENTRY_STRIDE, "lend_layout.h");
+
+#define ENTRY_AT(field) offsetof(struct deeds_entry, field)
+#define OUT_AT(field)	offsetof(struct ib_uverbs_reg_mr_resp, field)
+_Static_assert(ENTRY_AT(error) == ENTRY_ERROR, "lend_layout.h");
+_Static_assert(ENTRY_AT(mr_handle) == ENTRY_OUT, "lend_layout.h");
+_Static_assert(ENTRY_AT(rkey) == ENTRY_OUT + OUT_AT(rkey), "the kernel's");
+_Static_assert(OUT_AT(mr_handle) == 0, "the kernel's");
+_Static_assert(sizeof(struct deeds_entry) == ENTRY_STRIDE, "lend_layout.h");
+_Static_assert(sizeof(struct deeds_entry) ==
+		       ENTRY_OUT + sizeof(struct ib_uverbs_reg_mr_resp),
+	       "the kernel's answer is the end of it");
+
 _Static_assert(RDMA_VERBS_IOCTL == VERBS_IOCTL, "lend_layout.h");
 _Static_assert(UVERBS_ATTR_F_MANDATORY == ATTR_MANDATORY, "lend_layout.h");
 
@@ -70,15 +71,14 @@ _Static_assert(UVERBS_ATTR_F_MANDATORY == ATTR_MANDATORY, "lend_layout.h");
 struct lending {
 	struct lender *lender;
 	const struct lend_job *job;
-	struct scratch *scratch; /* our copy */
-	size_t bytes;
-	uint64_t code_raddr, raddr; /* where both lie in the lender */
+	int deeds_fd;
+	struct scratch scratch; /* our copy */
+	/* Where all lie in the lender; deeds_bytes are whole pages. */
+	uint64_t code_raddr, raddr, deeds_raddr;
+	size_t deeds_bytes;
 };
 
-static void cleanup_lending(struct lending *lending)
-{
-	free(lending->scratch);
-}
+#define BYTES page_ceil(sizeof(struct scratch))
 
 /* A call that must not fail: then *@ret is its result, 0 or more. */
 static int call(const struct lending *lending, long nr, const uint64_t args[6],
@@ -133,7 +133,7 @@ static int get(const struct lending *lending, size_t offset, void *to,
 static void fill_command(struct lending *lending)
 {
 	const struct lend_job *job = lending->job;
-	struct scratch *scratch = lending->scratch;
+	struct scratch *scratch = &lending->scratch;
 	const struct ib_uverbs_attr attrs[ATTRS] = {
 		{.attr_id = UVERBS_ATTR_WRITE_CMD,
 		 .len = sizeof(uint64_t),
@@ -142,8 +142,7 @@ static void fill_command(struct lending *lending)
 		 .len = sizeof(scratch->in),
 		 .data = lending->raddr + AT(in)},
 		{.attr_id = UVERBS_ATTR_CORE_OUT,
-		 .len = sizeof(scratch->out),
-		 .data = lending->raddr + AT(out)},
+		 .len = sizeof(struct ib_uverbs_reg_mr_resp)},
 	};
 
 	scratch->command.head = (struct ib_uverbs_ioctl_hdr){
@@ -163,7 +162,7 @@ static void fill_command(struct lending *lending)
 /* The message that will bring the descriptor: pointers of the lender's. */
 static void fill_message(struct lending *lending)
 {
-	struct scratch *scratch = lending->scratch;
+	struct scratch *scratch = &lending->scratch;
 	const uintptr_t base = lending->raddr;
 
 	scratch->iov.iov_base = (void *)(base + AT(byte));
@@ -174,17 +173,6 @@ static void fill_message(struct lending *lending)
 	scratch->message.msg_controllen = sizeof(scratch->control);
 }
 
-static void fill_entries(struct lending *lending)
-{
-	const struct lend_job *job = lending->job;
-
-	for (uint32_t i = 0; i < job->nr_ranges; i++)
-		lending->scratch->entries[i] = (struct entry){
-			.raddr = job->ranges[i].first_page << PAGE_SHIFT,
-			.len_bytes = job->ranges[i].nr_pages << PAGE_SHIFT,
-		};
-}
-
 static int move_in(struct lending *lending)
 {
 	const size_t code_bytes = (size_t)(lend_code_end - lend_code);
@@ -192,32 +180,30 @@ static int move_in(struct lending *lending)
 		     &lending->code_raddr);
 
 	rc = rc ? rc
-		: map(lending, lending->bytes, PROT_READ | PROT_WRITE,
-		      &lending->raddr);
+		: map(lending, BYTES, PROT_READ | PROT_WRITE, &lending->raddr);
 	if (rc)
 		return rc;
 	fill_command(lending);
 	fill_message(lending);
-	fill_entries(lending);
 	rc = put(lending, lending->code_raddr, lend_code, code_bytes);
 	return rc ? rc
-		  : put(lending, lending->raddr, lending->scratch,
-			lending->bytes);
+		  : put(lending, lending->raddr, &lending->scratch,
+			sizeof(lending->scratch));
 }
 
-/* Send the descriptor into the far end of the lender's pair, which we take. */
-static int send_fd(const struct lending *lending, int sock)
+/* Send the descriptors into the far end of the lender's pair, which we take. */
+static int send_fds(const struct lending *lending, int sock)
 {
 	CLEANUP_CLOSE int ours =
 		(int)syscall(SYS_pidfd_getfd, lending->lender->pidfd, sock, 0);
-	int rc = ours < 0 ? -errno
-			  : io_send_fds(ours, "x", 1, &lending->job->cmd_fd, 1);
+	const int fds[FDS] = {lending->job->cmd_fd, lending->deeds_fd};
+	int rc = ours < 0 ? -errno : io_send_fds(ours, "x", 1, fds, FDS);
 
 	/* Its descriptors go before it does. */
 	return rc == -EPIPE || rc == -EBADF ? -ESRCH : rc;
 }
 
-static int take_fd(const struct lending *lending, int *ret_fd)
+static int take_fds(const struct lending *lending, int ret_fds[FDS])
 {
 	union control control;
 	struct msghdr message;
@@ -227,14 +213,14 @@ static int take_fd(const struct lending *lending, int *ret_fd)
 	if (rc)
 		return rc;
 	if ((message.msg_flags & MSG_CTRUNC) ||
-	    control.head.cmsg_len != CMSG_LEN(sizeof(int)))
+	    control.head.cmsg_len != CMSG_LEN(FDS * sizeof(int)))
 		return -EMFILE;
-	memcpy(ret_fd, CMSG_DATA(&control.head), sizeof(*ret_fd));
+	memcpy(ret_fds, CMSG_DATA(&control.head), FDS * sizeof(int));
 	return 0;
 }
 
-/* Give the lender the device's descriptor: *@ret_fd is its number there. */
-static int hand_over(const struct lending *lending, int *ret_fd)
+/* Give the lender the descriptors: @ret_fds are their numbers there. */
+static int hand_over(const struct lending *lending, int ret_fds[FDS])
 {
 	const uint64_t pair[6] = {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 				  lending->raddr + AT(socks)};
@@ -245,12 +231,25 @@ static int hand_over(const struct lending *lending, int *ret_fd)
 	int rc = call(lending, SYS_socketpair, pair, &result);
 
 	rc = rc ? rc : get(lending, AT(socks), socks, sizeof(socks));
-	rc = rc ? rc : send_fd(lending, socks[1]);
+	rc = rc ? rc : send_fds(lending, socks[1]);
 	if (rc)
 		return rc;
 	receive[0] = (uint64_t)socks[0];
 	rc = call(lending, SYS_recvmsg, receive, &result);
-	return rc ? rc : take_fd(lending, ret_fd);
+	return rc ? rc : take_fds(lending, ret_fds);
+}
+
+/* All there at once: no fault is to come between the kernel and its answer. */
+static int map_deeds(struct lending *lending, int fd)
+{
+	const uint64_t args[6] = {0,
+				  lending->deeds_bytes,
+				  PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_POPULATE,
+				  (uint64_t)fd,
+				  0};
+
+	return call(lending, SYS_mmap, args, &lending->deeds_raddr);
 }
 
 static int run(const struct lending *lending, int fd)
@@ -264,7 +263,7 @@ static int run(const struct lending *lending, int fd)
 	regs.rip = lending->code_raddr;
 	regs.orig_rax = UINT64_MAX;
 	regs.r13 = lending->raddr;
-	regs.rbx = lending->raddr + AT(entries);
+	regs.rbx = lending->deeds_raddr;
 	regs.r12 = lending->job->nr_ranges;
 	regs.rbp = (uint64_t)fd;
 	return borrow_run(pid, &regs,
@@ -272,50 +271,35 @@ static int run(const struct lending *lending, int fd)
 				  (uint64_t)(lend_done - lend_code));
 }
 
-static int read_deeds(const struct lending *lending, struct lend_deed *deeds)
-{
-	const uint32_t nr = lending->job->nr_ranges;
-	const struct entry *entries = lending->scratch->entries;
-	int rc = get(lending, AT(entries), lending->scratch->entries,
-		     nr * sizeof(*entries));
-
-	for (uint32_t i = 0; rc == 0 && i < nr; i++)
-		deeds[i] = (struct lend_deed){entries[i].error,
-					      entries[i].mr_handle,
-					      entries[i].rkey};
-	return rc;
-}
-
 static int move_out(const struct lending *lending)
 {
 	const uint64_t fds[6] = {0, ~0u, 0};
 	const uint64_t code[6] = {lending->code_raddr, PAGE_BYTES};
-	const uint64_t data[6] = {lending->raddr, lending->bytes};
+	const uint64_t data[6] = {lending->raddr, BYTES};
+	const uint64_t deeds[6] = {lending->deeds_raddr, lending->deeds_bytes};
 	uint64_t result;
 	int rc = call(lending, SYS_close_range, fds, &result);
 
 	rc = rc ? rc : call(lending, SYS_munmap, code, &result);
-	return rc ? rc : call(lending, SYS_munmap, data, &result);
+	rc = rc ? rc : call(lending, SYS_munmap, data, &result);
+	return rc ? rc : call(lending, SYS_munmap, deeds, &result);
 }
 
 int lend_register(struct lender *lender, const struct lend_job *job,
-		  struct lend_deed *deeds)
+		  int deeds_fd)
 {
-	CLEANUP(cleanup_lending)
 	struct lending lending = {
 		.lender = lender,
 		.job = job,
-		.bytes = page_ceil(sizeof(struct scratch) +
-				   job->nr_ranges * sizeof(struct entry)),
+		.deeds_fd = deeds_fd,
+		.deeds_bytes =
+			page_ceil(job->nr_ranges * sizeof(struct deeds_entry)),
 	};
-	int fd, rc;
+	int fds[FDS];
+	int rc = move_in(&lending);
 
-	lending.scratch = calloc(1, lending.bytes);
-	if (!lending.scratch)
-		return -ENOMEM;
-	rc = move_in(&lending);
-	rc = rc ? rc : hand_over(&lending, &fd);
-	rc = rc ? rc : run(&lending, fd);
-	rc = rc ? rc : read_deeds(&lending, deeds);
+	rc = rc ? rc : hand_over(&lending, fds);
+	rc = rc ? rc : map_deeds(&lending, fds[1]);
+	rc = rc ? rc : run(&lending, fds[0]);
 	return rc ? rc : move_out(&lending);
 }

@@ -8,7 +8,7 @@
  * until it is seen.
  *
  *   in   r13  struct scratch
- *        rbx  the first struct entry
+ *        rbx  the first struct deeds_entry
  *        r12  how many
  *        ebp  the device's command descriptor
  */
@@ -32,6 +32,8 @@ lend_code:
 	mov	ENTRY_BYTES(%rbx), %rax
 	mov	%rax, SCRATCH_IN_BYTES(%r13)
 	movw	$ATTR_MANDATORY, SCRATCH_OUT_FLAGS(%r13)
+	lea	ENTRY_OUT(%rbx), %rax
+	mov	%rax, SCRATCH_OUT_DATA(%r13)
 
 	mov	%ebp, %edi
 	mov	$VERBS_IOCTL, %esi
@@ -40,10 +42,6 @@ lend_code:
 	syscall
 
 	mov	%eax, ENTRY_ERROR(%rbx)
-	mov	SCRATCH_HANDLE(%r13), %eax
-	mov	%eax, ENTRY_HANDLE(%rbx)
-	mov	SCRATCH_RKEY(%r13), %eax
-	mov	%eax, ENTRY_RKEY(%rbx)
 	add	$ENTRY_STRIDE, %rbx
 	dec	%r12
 	jmp	lend_code

@@ -2,7 +2,6 @@
 #include "parent/lending.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
@@ -11,13 +10,12 @@
 /* A request, and what was made for it. */
 struct lending {
 	struct lending_ask ask;
-	int cmd_fd, ranges_fd, deeds_fd;
+	int cmd_fd, deeds_fd;
 };
 
 static void cleanup_lending(struct lending *lending)
 {
 	cleanup_close(&lending->cmd_fd);
-	cleanup_close(&lending->ranges_fd);
 	cleanup_close(&lending->deeds_fd);
 }
 
@@ -33,39 +31,30 @@ static int receive(int sock, struct lending *lending)
 	if (nr > 0)
 		lending->cmd_fd = fds[0];
 	if (nr > 1)
-		lending->ranges_fd = fds[1];
+		lending->deeds_fd = fds[1];
 	return nr == LENDING_FDS && lending->ask.nr_ranges &&
 			       lending->ask.nr_ranges <= LENDING_RANGES_MAX
 		       ? 0
 		       : -EPROTO;
 }
 
-static int lend(struct lending *lending, struct lender *lender)
+static int lend(const struct lending *lending, struct lender *lender)
 {
-	const uint32_t nr = lending->ask.nr_ranges;
-	CLEANUP_FREE struct image_run *ranges = calloc(nr, sizeof(*ranges));
-	CLEANUP_FREE struct lend_deed *deeds = calloc(nr, sizeof(*deeds));
 	const struct lend_job job = {
 		.cmd_fd = lending->cmd_fd,
 		.driver_id = lending->ask.driver_id,
 		.pd_handle = lending->ask.pd_handle,
 		.access = lending->ask.access,
-		.ranges = ranges,
-		.nr_ranges = nr,
+		.nr_ranges = lending->ask.nr_ranges,
 	};
-	int rc;
 
-	if (!ranges || !deeds)
-		return -ENOMEM;
-	rc = io_pread_all(lending->ranges_fd, ranges, nr * sizeof(*ranges), 0);
-	rc = rc ? rc : lend_register(lender, &job, deeds);
-	return rc ? rc
-		  : io_memfd("mitosis-deeds", deeds, nr * sizeof(*deeds),
-			     &lending->deeds_fd);
+	return lend_register(lender, &job, lending->deeds_fd);
 }
 
-static int lend_once(const struct snapshot *snapshot, struct lending *lending,
-		     struct lender *lender, struct refusal *why)
+/* Once: what a lender that was killed had registered is the daemon's to end. */
+static int lend_all(const struct snapshot *snapshot,
+		    const struct lending *lending, struct lender *lender,
+		    struct refusal *why)
 {
 	int rc = 0;
 
@@ -80,28 +69,17 @@ static int lend_once(const struct snapshot *snapshot, struct lending *lending,
 		  : 0;
 }
 
-/* When memory is short a lender is the first to be killed: take another. */
-static int lend_all(const struct snapshot *snapshot, struct lending *lending,
-		    struct lender *lender, struct refusal *why)
-{
-	int rc = lend_once(snapshot, lending, lender, why);
-
-	return rc == -ESRCH ? lend_once(snapshot, lending, lender, why) : rc;
-}
-
 int lending_serve(int sock, const struct snapshot *snapshot,
 		  struct lender *lender)
 {
 	CLEANUP(cleanup_lending)
-	struct lending lending = {
-		.cmd_fd = -1, .ranges_fd = -1, .deeds_fd = -1};
+	struct lending lending = {.cmd_fd = -1, .deeds_fd = -1};
 	struct lending_answer answer = {0};
 	int rc = receive(sock, &lending);
 
 	if (rc)
 		return rc;
 	answer.error = lend_all(snapshot, &lending, lender, &answer.why);
-	return io_send_fds(sock, &answer, sizeof(answer),
-			   (const int[]){lending.deeds_fd, lender->pidfd},
-			   answer.error ? 0 : LENDING_FDS);
+	return io_send_fds(sock, &answer, sizeof(answer), &lender->pidfd,
+			   answer.error ? 0 : 1);
 }

@@ -18,16 +18,13 @@
 
 #define LENDING_RANGES_MAX 65536u
 
-/* With two descriptors: the device's, and a memfd of struct image_run. */
+/* With two descriptors: the device's, and the deeds (deeds.h). */
 struct lending_ask {
 	uint32_t driver_id, pd_handle, access;
 	uint32_t nr_ranges; /* 1 to LENDING_RANGES_MAX */
 };
 
-/*
- * Without an error two descriptors come too: a memfd of a struct lend_deed for
- * each range, and the lender's pidfd.
- */
+/* Without an error the lender's pidfd comes too. */
 struct lending_answer {
 	int32_t error; /* 0 or -errno */
 	struct refusal why;

@@ -3,13 +3,14 @@
  * export_probe.c - daemon and client at once: image a process, have its memory
  * registered for two clients, and read every page of it one-sided
  *
- * usage: export_probe SERVER_DEVICE CLIENT_DEVICE PID|poor [pin]
+ * usage: export_probe SERVER_DEVICE CLIENT_DEVICE PID|poor [pin|die]
  *
  * "poor" images a child of its own that has nothing (no rights, descriptors,
  * locked memory, nor system calls) and rewrites its memory after the image.
- * Says what it saw, a line each; ends with "ended", and then waits for its
- * standard input to close, so that others can see what is left.  Exit status 1
- * at the first thing that is wrong.
+ * With "die" keeper and lender are killed while they register, pinned, sooner
+ * and later.  Says what it saw, a line each; ends with "ended", and then waits
+ * for its standard input to close, so that others can see what is left.  Exit
+ * status 1 at the first thing that is wrong.
  */
 #include <errno.h>
 #include <poll.h>
@@ -30,14 +31,16 @@
 #include "tests/vm/poor.h"
 #include "tests/vm/rc_pair.h"
 
-#define CLIENTS	    2
-#define LATE_READS  1000
-#define FEW_READS   50 /* where only the way differs */
-#define WAIT_MS	    120000
-#define REMOTE_READ (1u << 2)
-#define ON_DEMAND   (1u << 6)
-#define NOISE_KIB   4096 /* what else may happen on this machine */
-#define CHUNK_BYTES (64u << 10)
+#define CLIENTS	      2
+#define LATE_READS    1000
+#define FEW_READS     50 /* where only the way differs */
+#define WAIT_MS	      120000
+#define REMOTE_READ   (1u << 2)
+#define ON_DEMAND     (1u << 6)
+#define DEATHS	      16
+#define DEATH_STEP_US 60000
+#define NOISE_KIB     4096 /* what else may happen on this machine */
+#define CHUNK_BYTES   (64u << 10)
 
 struct client {
 	struct rc_pair pair;
@@ -122,7 +125,8 @@ static void lend(struct probe *probe, struct client *client)
 
 	if (keeper_lend(probe->keeper, &job) || poll(&answer, 1, WAIT_MS) != 1)
 		fail("the keeper does not lend");
-	if (keeper_lent(probe->keeper, &client->deeds, &why))
+	client->deeds = calloc(probe->nr_ranges, sizeof(*client->deeds));
+	if (keeper_lent(probe->keeper, client->deeds, &why))
 		fail("not lent: %s", why.why);
 	took_ns = io_monotonic_ns() - start_ns;
 	for (uint32_t i = 0; i < probe->nr_ranges; i++) {
@@ -278,6 +282,50 @@ static void run(struct probe *probe, struct poor *poor)
 	read_too_late(probe, second, FEW_READS);
 }
 
+/* What was registered by then is known, and can be taken back. */
+static void die(struct probe *probe, unsigned after_us)
+{
+	struct client *client = &probe->clients[0];
+	const struct lend_job job = {
+		.cmd_fd = probe->server.context->cmd_fd,
+		.driver_id = probe->server.driver_id,
+		.pd_handle = client->pair.server.pd->handle,
+		.access = probe->access,
+		.ranges = probe->ranges,
+		.nr_ranges = probe->nr_ranges,
+	};
+	struct refusal why;
+	uint32_t nr = 0;
+	int rc;
+
+	if (keeper_lend(probe->keeper, &job))
+		fail("the keeper does not lend");
+	(void)usleep(after_us);
+	(void)keeper_kill(probe->keeper);
+	rc = keeper_lent(probe->keeper, client->deeds, &why);
+	if (rc && rc != -EPIPE)
+		fail("not its death: %s", why.why);
+	for (uint32_t i = 0; i < probe->nr_ranges; i++)
+		nr += !client->deeds[i].error;
+	(void)printf("killed after %u us: %u of %u ranges\n", after_us, nr,
+		     probe->nr_ranges);
+	take_back(probe, client);
+}
+
+static void run_dying(struct probe *probe, const struct poor *poor)
+{
+	for (unsigned i = 0; i < DEATHS; i++) {
+		if (i)
+			take_image(probe, poor->pid);
+		probe->clients[0].deeds =
+			calloc(probe->nr_ranges, sizeof(struct lend_deed));
+		die(probe, i * DEATH_STEP_US);
+		keeper_release(probe->keeper);
+		free(probe->clients[0].deeds);
+		free(probe->ranges);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct probe probe = {.access = REMOTE_READ | ON_DEMAND};
@@ -285,7 +333,7 @@ int main(int argc, char **argv)
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 4)
-		fail("usage: export_probe SERVER CLIENT PID|poor [pin]");
+		fail("usage: export_probe SERVER CLIENT PID|poor [pin|die]");
 	if (argc > 4)
 		probe.access = REMOTE_READ;
 	if (!strcmp(argv[3], "poor"))
@@ -293,7 +341,10 @@ int main(int argc, char **argv)
 	open_devices(&probe, argv + 1);
 	take_image(&probe,
 		   poor.pid ? poor.pid : (pid_t)strtol(argv[3], NULL, 10));
-	run(&probe, &poor);
+	if (argc > 4 && !strcmp(argv[4], "die"))
+		run_dying(&probe, &poor);
+	else
+		run(&probe, &poor);
 	for (int i = 0; i < CLIENTS; i++)
 		rc_pair_close(&probe.clients[i].pair);
 	(void)printf("ended\n");

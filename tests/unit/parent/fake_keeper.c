@@ -150,7 +150,7 @@ int keeper_lend(struct keeper *keeper, const struct lend_job *job)
 	return -EINVAL;
 }
 
-int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
+int keeper_lent(struct keeper *keeper, struct lend_deed *deeds,
 		struct refusal *ret_why)
 {
 	return refuse(ret_why, -EPIPE, "nothing was asked");

@@ -40,6 +40,7 @@ static struct {
 	struct lend_job last;
 	int fails, stuck;
 	int lent; /* what the keeper answers */
+	unsigned asked;
 	bool is_dead;
 	uint32_t bad_ranges; /* bits */
 	uint32_t next_mr;
@@ -68,21 +69,13 @@ int keeper_lend(struct keeper *keeper, const struct lend_job *job)
 	return world.fails;
 }
 
-int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
+/* What it registered is told, whatever it answers. */
+int keeper_lent(struct keeper *keeper, struct lend_deed *deeds,
 		struct refusal *ret_why)
 {
-	struct lend_deed *deeds = calloc(RANGES, sizeof(*deeds));
-
 	assert_non_null(world.job);
 	world.job = NULL;
-	if (world.is_dead) {
-		free(deeds);
-		return refuse(ret_why, -EPIPE, "its keeper died");
-	}
-	if (world.lent) {
-		free(deeds);
-		return refuse(ret_why, world.lent, "its lender is no more");
-	}
+	world.asked++;
 	for (uint32_t i = 0; i < RANGES; i++) {
 		deeds[i].error = world.bad_ranges >> i & 1 ? -EINVAL : 0;
 		if (deeds[i].error)
@@ -92,8 +85,17 @@ int keeper_lent(struct keeper *keeper, struct lend_deed **ret_deeds,
 		world.mrs[deeds[i].mr_handle] = LIVES;
 		world.mr_client[deeds[i].mr_handle] = world.last.pd_handle;
 	}
-	*ret_deeds = deeds;
+	if (world.is_dead)
+		return refuse(ret_why, -EPIPE, "its keeper died");
+	if (world.lent)
+		return refuse(ret_why, world.lent, "its lender is no more");
 	return 0;
+}
+
+int keeper_kill(struct keeper *keeper)
+{
+	world.is_dead = true;
+	return world.fd;
 }
 
 /* Instead of the ioctl. */
@@ -384,9 +386,50 @@ static void a_failed_lending_ends_nothing_else(void **state)
 	answer();
 	assert_int_equal(clients[0].error, -EOPNOTSUPP);
 	assert_int_equal(clients[0].answers, 1);
+	assert_int_equal(living(0), 0);
+	assert_int_equal(world.asked, 1);
 	world.lent = 0;
 	answer();
 	assert_int_equal(clients[1].nr_regions, RANGES);
+}
+
+/* What one registered that was killed is taken back before another begins. */
+static void another_lender_does_it_anew(void **state)
+{
+	world.bad_ranges = 1 << 2;
+	world.lent = -ESRCH;
+	ask(0);
+	answer();
+	assert_int_equal(clients[0].answers, 0);
+	assert_int_equal(living(0), 0);
+	assert_int_equal(world.next_mr, RANGES - 1);
+	world.bad_ranges = 0;
+	world.lent = 0;
+	answer();
+	assert_int_equal(clients[0].nr_regions, RANGES);
+	assert_int_equal(living(0), RANGES);
+}
+
+static void a_third_lender_does_not(void **state)
+{
+	world.lent = -ESRCH;
+	ask(0);
+	answer();
+	answer();
+	assert_int_equal(world.asked, 2);
+	assert_int_equal(clients[0].error, -EOPNOTSUPP);
+	assert_false(exports_under_way(exports));
+}
+
+/* Nor one for a client that left. */
+static void nobody_lends_to_who_left(void **state)
+{
+	world.lent = -ESRCH;
+	ask(0);
+	exports_leave(&clients[0].loan);
+	answer();
+	assert_int_equal(world.asked, 1);
+	assert_int_equal(clients[0].held, 0);
 }
 
 static void one_that_cannot_be_asked_is_refused(void **state)
@@ -416,6 +459,9 @@ int main(void)
 		TEST(memory_for_tables_is_bounded),
 		TEST(a_dead_keeper_is_told),
 		TEST(a_failed_lending_ends_nothing_else),
+		TEST(another_lender_does_it_anew),
+		TEST(a_third_lender_does_not),
+		TEST(nobody_lends_to_who_left),
 		TEST(one_that_cannot_be_asked_is_refused),
 	};
 

@@ -27,11 +27,12 @@ write_keeper() {
 	END
 }
 
-# What device @1 has for processes: regions, queue pairs, domains.
+# What device @1 has for processes, dead ones included: regions, queue pairs, domains.
 held() {
 	local kind
 	for kind in mr qp pd; do
-		rdma resource show $kind | grep "dev ${device[$1]} .* pid " || true
+		rdma resource show $kind | grep "dev ${device[$1]} " |
+			grep -v 'comm \[' || true
 	done
 }
 
