@@ -18,11 +18,14 @@ void dgram_cookie_init(struct siphash_key *ret_secret)
 static uint64_t cookie_of(const struct siphash_key *secret,
 			  const struct dgram_peer *peer, uint64_t period)
 {
-	uint8_t bytes[sizeof(peer->gid) + sizeof(peer->qpn) + sizeof(period)];
+	uint8_t bytes[sizeof(peer->gid) + sizeof(peer->here) +
+		      sizeof(peer->qpn) + sizeof(period)];
 	uint8_t *at = bytes;
 
 	memcpy(at, peer->gid, sizeof(peer->gid));
 	at += sizeof(peer->gid);
+	memcpy(at, peer->here, sizeof(peer->here));
+	at += sizeof(peer->here);
 	memcpy(at, &peer->qpn, sizeof(peer->qpn));
 	at += sizeof(peer->qpn);
 	memcpy(at, &period, sizeof(period));

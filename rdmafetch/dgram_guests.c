@@ -73,7 +73,8 @@ static void send_kept(struct guest *guest)
 
 static bool same_peer(const struct dgram_peer *a, const struct dgram_peer *b)
 {
-	return a->qpn == b->qpn && !memcmp(a->gid, b->gid, sizeof(a->gid));
+	return a->qpn == b->qpn && !memcmp(a->gid, b->gid, sizeof(a->gid)) &&
+	       !memcmp(a->here, b->here, sizeof(a->here));
 }
 
 static uint64_t random_token(void)

@@ -32,6 +32,7 @@
 /* Where a datagram comes from, and an answer goes. */
 struct dgram_peer {
 	uint8_t gid[16];    /* an IP address; IPv4 as ::ffff:a.b.c.d */
+	uint8_t here[16];   /* our address that it asks, likewise */
 	uint32_t qpn;	    /* queue pair number */
 	uint32_t max_bytes; /* the longest both links take, once known */
 };

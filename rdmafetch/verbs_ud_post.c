@@ -25,12 +25,15 @@ _Static_assert(NR_RECVS + NR_SENDS <=
 /* ---- ways ---- */
 
 static struct verbs_ud_way *find_way(struct verbs_ud_post *post,
-				     const uint8_t gid[16])
+				     const struct dgram_peer *peer)
 {
-	for (unsigned i = 0; i < VERBS_UD_WAYS; i++)
-		if (post->ways[i].ah &&
-		    !memcmp(post->ways[i].gid, gid, sizeof(post->ways[i].gid)))
-			return &post->ways[i];
+	for (unsigned i = 0; i < VERBS_UD_WAYS; i++) {
+		struct verbs_ud_way *way = &post->ways[i];
+
+		if (way->ah && !memcmp(way->gid, peer->gid, sizeof(way->gid)) &&
+		    !memcmp(way->here, peer->here, sizeof(way->here)))
+			return way;
+	}
 	return NULL;
 }
 
@@ -71,17 +74,18 @@ static struct ibv_ah *make_way(struct verbs_ud_post *post, struct ibv_wc *wc,
 
 /* Where the datagram in buffer @at came from can be answered from now. */
 static void learn_way(struct verbs_ud_post *post, struct ibv_wc *wc,
-		      unsigned at, const uint8_t gid[16])
+		      unsigned at, const struct dgram_peer *peer)
 {
 	struct verbs_ud_way *way;
 
-	if (find_way(post, gid) || io_monotonic_ns() < post->no_way_until_ns)
+	if (find_way(post, peer) || io_monotonic_ns() < post->no_way_until_ns)
 		return;
 	way = find_place(post);
 	if (!way)
 		return;
 	way->ah = make_way(post, wc, at);
-	memcpy(way->gid, gid, sizeof(way->gid));
+	memcpy(way->gid, peer->gid, sizeof(way->gid));
+	memcpy(way->here, peer->here, sizeof(way->here));
 	way->last = 0;
 }
 
@@ -96,7 +100,7 @@ static uint8_t *begin(struct dgram_out *out, const struct dgram_peer *peer)
 {
 	struct verbs_ud_post *post = post_of(out);
 
-	post->way = find_way(post, peer->gid);
+	post->way = find_way(post, peer);
 	post->qpn = peer->qpn;
 	return post->way ? verbs_ud_begin(&post->ud) : NULL;
 }
@@ -123,16 +127,15 @@ static void take(struct verbs_ud_post *post, struct dgram_guests *guests,
 		.bytes = verbs_ud_bytes(&post->ud, at),
 		.now_ns = post->hub->now_ns,
 	};
-	uint8_t to[16];
 
 	if (!(wc->wc_flags & IBV_WC_GRH) ||
 	    wc->byte_len < sizeof(struct ibv_grh))
 		return;
 	came.len_bytes = wc->byte_len - sizeof(struct ibv_grh);
-	verbs_ud_ways(&post->ud, at, came.peer.gid, to);
-	verbs_ud_address(to, post->service, &here);
+	verbs_ud_ways(&post->ud, at, came.peer.gid, came.peer.here);
+	verbs_ud_address(came.peer.here, post->service, &here);
 	verbs_ud_address(came.peer.gid, 0, &there);
-	learn_way(post, wc, at, came.peer.gid);
+	learn_way(post, wc, at, &came.peer);
 	dgram_guests_take(guests, &came);
 }
 

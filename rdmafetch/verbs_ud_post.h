@@ -4,9 +4,10 @@
  * guests
  *
  * To answer, the device needs a way to the host (an address handle), made from
- * the first datagram that came from there. Some are kept, however many guests a
- * host has. To make one may wait for a neighbour's address, a second where none
- * answers: no more than a tenth of the time goes there, whoever is said to ask.
+ * the first datagram that came from there to the address that is to answer.
+ * Some are kept, however many guests a host has. To make one may wait for a
+ * neighbour's address, a second where none answers: no more than a tenth of the
+ * time goes there, whoever is said to ask.
  *
  * Above: verbs_ud_serve.c.  Threads: the thread of the loop.
  */
@@ -20,10 +21,10 @@
 
 #define VERBS_UD_WAYS 64u
 
-/* To one host. */
+/* To one host, from one of our addresses: who asks that one hears no other. */
 struct verbs_ud_way {
 	struct ibv_ah *ah; /* NULL: free */
-	uint8_t gid[16];
+	uint8_t gid[16], here[16];
 	uint64_t last; /* the number of the last send by it */
 };
 

@@ -43,6 +43,9 @@ static void good_for_nobody_else(void **state)
 	other = peer;
 	other.gid[15]++;
 	assert_false(is_good(&other, NOW_NS));
+	other = peer;
+	other.here[15]++;
+	assert_false(is_good(&other, NOW_NS));
 	/* How long its datagrams may be is not known yet. */
 	other = peer;
 	other.max_bytes = 1024;

@@ -181,6 +181,22 @@ expect_exit "$server" 0 "the server of calls"
 wait "${reader_of[calls]}"
 grep -q '^served: 120 requests of 4 clients' calls.out || fail "$(cat calls.out)"
 
+# A server of two addresses answers from the one that was asked.
+ip -n A addr add 10.9.0.3/24 dev "${link[A]}"
+start_on A both "$tools/mitosis-bench" rpc --server --listen 0.0.0.0:0 \
+	--proto rdma-ud --server_running_secs 100
+server=$pid
+wait_for 60 grep -qs ^ready both.out
+port=$(sed -nE 's/^ready rdma-ud:.*:([0-9]+)$/\1/p' both.out)
+for where in "${address[A]}" 10.9.0.3 "${address[A]}"; do
+	on B timeout 60 "$tools/mitosis-bench" rpc --connect "$where:$port" \
+		--proto rdma-ud --requests 4 >some.out 2>&1 ||
+		fail "$where: $(cat both.out some.out)"
+done
+kill -TERM "$server"
+expect_exit "$server" 0 "the server of two addresses"
+ip -n A addr del 10.9.0.3/24 dev "${link[A]}"
+
 # Nobody there: in words, in time.
 ! on B timeout 60 "$tools/mitosis-bench" rpc --connect "${address[A]}:7999" \
 	--proto rdma-ud --requests 1 >gone.out 2>&1 || fail "somebody is there"
