@@ -132,10 +132,11 @@ static int read_piece(struct verbs_talk *talk, uint64_t raddr, uint32_t rkey,
 
 /*
  * Fetch what lies far onto the heap.  Memory grows with what really arrives, so
- * that a length alone cannot make us allocate.
+ * that a length alone cannot make us allocate; and so does the time for it and
+ * for what follows.
  */
 static int read_far(struct verbs_talk *talk, const struct wire_far *far,
-		    uint64_t deadline_ns, void **ret)
+		    uint64_t *deadline_ns, void **ret)
 {
 	CLEANUP_FREE char *buf = NULL;
 	size_t have = 0, room = 0;
@@ -154,10 +155,10 @@ static int read_far(struct verbs_talk *talk, const struct wire_far *far,
 			if (!bigger)
 				return -ENOMEM;
 			buf = bigger;
-			deadline_ns += room / PIECE_BYTES * PIECE_NS;
+			*deadline_ns += room / PIECE_BYTES * PIECE_NS;
 		}
 		err = read_piece(talk, far->raddr + have, far->rkey, now,
-				 deadline_ns);
+				 *deadline_ns);
 		if (err)
 			return err;
 		memcpy(buf + have, verbs_link_staging(talk->link), now);
@@ -184,7 +185,7 @@ static int get_message(const struct verbs_talk *talk, enum wire_type type,
 
 /* The body of a good reply onto the heap, from near or far. */
 static int get_body(struct verbs_talk *talk, const struct message *message,
-		    uint64_t deadline_ns, void **ret_body, size_t *ret_bytes)
+		    uint64_t *deadline_ns, void **ret_body, size_t *ret_bytes)
 {
 	uint8_t taken[WIRE_REQUEST_MAX];
 	struct wire_far far;
@@ -232,7 +233,8 @@ static int finish(struct verbs_talk *talk, const struct message *message,
 	int err = 0;
 
 	if (!message->header.status)
-		err = get_body(talk, message, deadline_ns, ret_body, ret_bytes);
+		err = get_body(talk, message, &deadline_ns, ret_body,
+			       ret_bytes);
 	if (!err)
 		err = verbs_link_post_recv(talk->link, (unsigned)talk->recv_at);
 	return err ? err : settle(talk, false, deadline_ns);
