@@ -12,9 +12,13 @@
 #define RECV_BIT     (1ull << 63) /* in the wr_id of a receive */
 #define GRH_BYTES    40u
 #define SIGNAL_EVERY 16u
-/* An IPv4 header is at the end of the head, a GRH (which is an IPv6 one) is all
- * of it: InfiniBand Architecture, annex A17 (RoCE v2), 4.5.3. */
+/*
+ * An IPv4 header is at the end of the head, a GRH (which is an IPv6 one) is all
+ * of it: InfiniBand Architecture, annex A17 (RoCE v2), 4.5.3.  What stands
+ * before an IPv4 header nobody has said.
+ */
 #define IPV4_OFFSET (GRH_BYTES - sizeof(struct iphdr))
+#define IPV4_WORDS  (sizeof(struct iphdr) / 4)
 
 _Static_assert(sizeof(struct ibv_grh) == GRH_BYTES, "the head of a datagram");
 
@@ -49,6 +53,7 @@ void verbs_ud_repost(struct verbs_ud *ud, unsigned at)
 {
 	struct ibv_recv_wr *wr = &ud->recvs[at];
 
+	memset(recv_at(ud, at), 0, GRH_BYTES);
 	wr->next = NULL;
 	*ud->to_post_end = wr;
 	ud->to_post_end = &wr->next;
@@ -256,6 +261,22 @@ static void map_ipv4(uint8_t gid[16], uint32_t address)
 	memcpy(gid + 12, &address, sizeof(address));
 }
 
+/* RFC 1071: the sum of all 16-bit words, the checksum included, is all ones. */
+static bool is_ipv4(const struct iphdr *ip)
+{
+	uint16_t words[2 * IPV4_WORDS];
+	uint32_t sum = 0;
+
+	memcpy(words, ip, sizeof(words));
+	for (size_t i = 0; i < 2 * IPV4_WORDS; i++)
+		sum += words[i];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return ip->version == 4 && ip->ihl == IPV4_WORDS && sum == 0xffff;
+}
+
+/* As libibverbs does (ibv_init_ah_from_wc()): what looks like a GRH may be left
+ * of another datagram, before an IPv4 header. */
 void verbs_ud_ways(const struct verbs_ud *ud, unsigned at, uint8_t ret_from[16],
 		   uint8_t ret_to[16])
 {
@@ -263,7 +284,7 @@ void verbs_ud_ways(const struct verbs_ud *ud, unsigned at, uint8_t ret_from[16],
 	struct iphdr ip;
 
 	memcpy(&ip, (const char *)grh + IPV4_OFFSET, sizeof(ip));
-	if (be32toh(grh->version_tclass_flow) >> 28 == 6) {
+	if (be32toh(grh->version_tclass_flow) >> 28 == 6 && !is_ipv4(&ip)) {
 		memcpy(ret_from, grh->sgid.raw, 16);
 		memcpy(ret_to, grh->dgid.raw, 16);
 		return;
