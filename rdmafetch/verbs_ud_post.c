@@ -15,6 +15,8 @@
  * until this was one in so many parts of the time. */
 #define WAY_SLOW_NS 5000000u
 #define WAY_SHARE   10u
+/* A host may have another link address by then, or another router. */
+#define WAY_OLD_NS 60000000000ull
 /* The hub's queue has room for so many clients' worth of completions. */
 #define HUB_CLIENTS 4u
 
@@ -72,18 +74,42 @@ static struct ibv_ah *make_way(struct verbs_ud_post *post, struct ibv_wc *wc,
 	return ah;
 }
 
+static bool is_old(const struct verbs_ud_post *post,
+		   const struct verbs_ud_way *way, uint64_t now_ns)
+{
+	return now_ns - way->made_ns > WAY_OLD_NS &&
+	       verbs_ud_is_done(&post->ud, way->last);
+}
+
+/* The old one is better than none, until the next look. */
+static void renew(struct verbs_ud_way *way, struct ibv_ah *ah, uint64_t now_ns)
+{
+	way->made_ns = now_ns;
+	if (!ah)
+		return;
+	(void)ibv_destroy_ah(way->ah);
+	way->ah = ah;
+}
+
 /* Where the datagram in buffer @at came from can be answered from now. */
 static void learn_way(struct verbs_ud_post *post, struct ibv_wc *wc,
 		      unsigned at, const struct dgram_peer *peer)
 {
-	struct verbs_ud_way *way;
+	struct verbs_ud_way *way = find_way(post, peer);
+	uint64_t now_ns = io_monotonic_ns();
 
-	if (find_way(post, peer) || io_monotonic_ns() < post->no_way_until_ns)
+	if ((way && !is_old(post, way, now_ns)) ||
+	    now_ns < post->no_way_until_ns)
 		return;
+	if (way) {
+		renew(way, make_way(post, wc, at), now_ns);
+		return;
+	}
 	way = find_place(post);
 	if (!way)
 		return;
 	way->ah = make_way(post, wc, at);
+	way->made_ns = now_ns;
 	memcpy(way->gid, peer->gid, sizeof(way->gid));
 	memcpy(way->here, peer->here, sizeof(way->here));
 	way->last = 0;

@@ -26,6 +26,7 @@ struct verbs_ud_way {
 	struct ibv_ah *ah; /* NULL: free */
 	uint8_t gid[16], here[16];
 	uint64_t last; /* the number of the last send by it */
+	uint64_t made_ns;
 };
 
 struct verbs_ud_post {
