@@ -22,8 +22,10 @@
 #include "loader/serve_image.h"
 #include "loader/signals.h"
 
-#define CLIENTS_SPARE 16u /* beside one for each child */
-#define FIRST_POLLS   2	  /* the signals, the listener */
+#define CLIENTS_SPARE 16u	   /* beside one for each child */
+#define FIRST_POLLS   2		   /* the signals, the listener */
+#define DEAF_NS	      100000000ull /* after a connection that we cannot take */
+#define NS_PER_MS     1000000ull
 
 struct serve {
 	const struct serve_options *options;
@@ -31,6 +33,7 @@ struct serve {
 	struct serve_children children;
 	struct serve_client **clients;
 	unsigned nr_clients, max_clients;
+	uint64_t deaf_ns; /* CLOCK_MONOTONIC: until then nobody is met */
 	struct pollfd *polls;
 	int signals;
 	int ended_by;  /* a signal, or 0 */
@@ -113,12 +116,11 @@ static void meet(struct serve *serve)
 	int sock = accept4(serve->options->listener, NULL, NULL, SOCK_CLOEXEC);
 	struct serve_client *client;
 
+	/* Who is not taken stays: the listener would be ready all the time. */
+	if (sock < 0 && errno != EAGAIN)
+		serve->deaf_ns = io_monotonic_ns() + DEAF_NS;
 	if (sock < 0)
 		return;
-	if (serve->nr_clients == serve->max_clients) {
-		(void)close(sock);
-		return;
-	}
 	client = serve_client_new(sock);
 	if (client)
 		serve->clients[serve->nr_clients++] = client;
@@ -132,11 +134,11 @@ static void part(struct serve *serve)
 
 		if (client->sock < 0 && client->nr_live)
 			leave(serve, client);
-		if (client->sock >= 0 || client->nr_live) {
+		if (client->sock >= 0 || client->nr_untold) {
 			i++;
 			continue;
 		}
-		serve_client_free(client);
+		serve_client_leave(client);
 		serve->clients[i] = serve->clients[--serve->nr_clients];
 	}
 }
@@ -185,13 +187,23 @@ static void read_signals(struct serve *serve)
 	}
 }
 
+/*
+ * Who comes when there is no room waits: each client that has no child to be
+ * told of goes within its patience.
+ */
+static bool meets(const struct serve *serve)
+{
+	return serve->nr_clients < serve->max_clients && !serve->deaf_ns;
+}
+
 static unsigned fill_polls(struct serve *serve)
 {
 	struct pollfd *polls = serve->polls;
 	unsigned nr = FIRST_POLLS;
 
 	polls[0] = (struct pollfd){.fd = serve->signals, .events = POLLIN};
-	polls[1] = (struct pollfd){.fd = serve->options->listener,
+	polls[1] = (struct pollfd){.fd = meets(serve) ? serve->options->listener
+						      : -1,
 				   .events = POLLIN};
 	nr += serve_children_polls(&serve->children, polls + nr);
 	for (unsigned i = 0; i < serve->nr_clients; i++)
@@ -200,12 +212,20 @@ static unsigned fill_polls(struct serve *serve)
 	return nr;
 }
 
-/* Cut off who is late with its request; how long to wait for the others, in ms,
- * or -1. */
+/* How long nobody is met, in ms, or -1. */
+static int deaf_ms(struct serve *serve, uint64_t now_ns)
+{
+	if (now_ns >= serve->deaf_ns)
+		serve->deaf_ns = 0;
+	return serve->deaf_ns ? (int)((serve->deaf_ns - now_ns) / NS_PER_MS) + 1
+			      : -1;
+}
+
+/* Cut off who is late; how long to wait for the others, in ms, or -1. */
 static int wait_ms(struct serve *serve)
 {
 	uint64_t now_ns = io_monotonic_ns();
-	int least_ms = -1;
+	int least_ms = deaf_ms(serve, now_ns);
 	bool has_cut = false;
 
 	for (unsigned i = 0; i < serve->nr_clients; i++) {

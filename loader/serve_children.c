@@ -45,9 +45,29 @@ bool serve_children_any(const struct serve_children *children)
 	return false;
 }
 
+static unsigned nr_free(const struct serve_children *children)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < children->nr_places; i++)
+		nr += is_free(&children->places[i]);
+	return nr;
+}
+
+/* Children that have ended, but for what they left running. */
+static unsigned nr_leaving(const struct serve_children *children)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < children->nr_places; i++)
+		nr += children->places[i].told &&
+		      !children->places[i].charge.pid;
+	return nr;
+}
+
 /*
  * The child's place is over, when nothing of it is left.  The load that the
- * charge knows goes with its client.
+ * charge knows is its client's.
  */
 static void free_place(struct serve_child *child)
 {
@@ -55,7 +75,7 @@ static void free_place(struct serve_child *child)
 
 	charge_done(&child->charge);
 	*child = (struct serve_child){0};
-	client->nr_live--;
+	serve_client_unplace(client);
 }
 
 /* ---- to all of a client ---- */
@@ -140,27 +160,42 @@ static int start_child(struct serve_client *client, struct serve_child *child,
 		return error;
 	}
 	client->nr_live++;
+	client->nr_untold++;
 	client->nr_loading++;
 	return error;
+}
+
+static int check_room(const struct serve_children *children, unsigned nr,
+		      struct why *why)
+{
+	unsigned there = nr_there(children), leaving = nr_leaving(children);
+
+	if (nr + there > children->max)
+		return why_set(why, -EAGAIN,
+			       "%u of %u children are there already: ask for "
+			       "fewer, or serve with a higher --max",
+			       there, children->max);
+	if (nr <= nr_free(children))
+		return 0;
+	if (!leaving)
+		return why_set(why, -EAGAIN,
+			       "earlier children are still ending");
+	return why_set(why, -EAGAIN,
+		       "%u earlier children have left processes running, "
+		       "which are served still: end them, or serve with a "
+		       "higher --max",
+		       leaving);
 }
 
 int serve_children_start(struct serve_children *children,
 			 struct serve_client *client, struct serve_image *image,
 			 struct why *why)
 {
-	int error = 0;
+	int error = check_room(children, client->ask.nr_children, why);
 
-	if (client->ask.nr_children + nr_there(children) > children->max)
-		return why_set(why, -EAGAIN,
-			       "%u of %u children are there already: ask for "
-			       "fewer, or serve with a higher --max",
-			       nr_there(children), children->max);
 	for (uint32_t i = 0; !error && i < client->ask.nr_children; i++) {
 		struct serve_child *child = free_child(children);
 
-		if (!child)
-			return why_set(why, -EAGAIN,
-				       "earlier children are still ending");
 		*child = (struct serve_child){
 			.client = client,
 			.image = image,
@@ -197,6 +232,7 @@ static void has_ended(struct serve_children *children,
 	struct serve_client *client = child->client;
 
 	child->told = true;
+	client->nr_untold--;
 	if (!child->runs)
 		client->nr_loading--;
 	if (charge->killed)
@@ -317,6 +353,6 @@ void serve_children_done(struct serve_children *children)
 {
 	for (unsigned i = 0; children->places && i < children->nr_places; i++)
 		if (!is_free(&children->places[i]))
-			charge_done(&children->places[i].charge);
+			free_place(&children->places[i]);
 	free(children->places);
 }

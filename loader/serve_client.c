@@ -11,7 +11,7 @@
 
 #include "common/io.h"
 
-#define PATIENCE_NS  10000000000ull /* from connection to request: 10 s */
+#define PATIENCE_NS  10000000000ull /* to ask, and to go when told all: 10 s */
 #define NS_PER_MS    1000000ull
 #define ROOM_MS	     100       /* once: who has not read by then is cut off */
 #define UNREAD_BYTES (4 << 20) /* what a thousand children have to tell */
@@ -82,9 +82,15 @@ enum serve_heard serve_client_hear(struct serve_client *client, uint8_t *room,
 	return SERVE_HEARD_PART;
 }
 
-int serve_client_wait_ms(const struct serve_client *client, uint64_t now_ns)
+int serve_client_wait_ms(struct serve_client *client, uint64_t now_ns)
 {
-	if (client->asked || client->sock < 0)
+	if (client->sock < 0)
+		return -1;
+	if (client->over && !client->nr_untold && !client->parting) {
+		client->parting = true;
+		client->late_ns = now_ns + PATIENCE_NS;
+	}
+	if (client->asked && !client->parting)
 		return -1;
 	if (now_ns >= client->late_ns)
 		return 0;
@@ -110,6 +116,20 @@ void serve_client_free(struct serve_client *client)
 	load_done_with(&client->load);
 	ask_free(&client->ask);
 	free(client);
+}
+
+void serve_client_leave(struct serve_client *client)
+{
+	client->left = true;
+	if (!client->nr_live)
+		serve_client_free(client);
+}
+
+void serve_client_unplace(struct serve_client *client)
+{
+	client->nr_live--;
+	if (client->left && !client->nr_live)
+		serve_client_free(client);
 }
 
 static void choose_fds(struct serve_client *client)

@@ -17,9 +17,12 @@ struct serve_client {
 	bool asked;	  /* all of it has come */
 	bool over;	  /* refused, or started */
 	bool started;	  /* all its children run */
-	unsigned nr_live; /* children that have not ended */
+	bool parting;	  /* all is said: it has to go */
+	bool left;	  /* nobody lists it; its last place frees it */
+	unsigned nr_live; /* places that children of it have */
+	unsigned nr_untold; /* children whose end it has not been told */
 	unsigned nr_loading;
-	uint64_t late_ns; /* CLOCK_MONOTONIC: when all of it must have come */
+	uint64_t late_ns; /* CLOCK_MONOTONIC: when it must have asked, or gone */
 	struct ask ask;
 	struct ask_message request; /* its descriptors */
 	/* Of the image, with the client's choices. */
@@ -50,13 +53,23 @@ enum serve_heard serve_client_hear(struct serve_client *client, uint8_t *room,
 				   int *ret_signo);
 
 /*
- * How long to wait for its request from @now_ns (CLOCK_MONOTONIC) on: in ms, 0
- * when it is late, -1 when it has come, or the client has gone.
+ * How long to wait from @now_ns (CLOCK_MONOTONIC) on for its request, or, when
+ * all is said, for its end: in ms, 0 when it is late, -1 when there is nothing
+ * to wait for, or the client has gone.
  */
-int serve_client_wait_ms(const struct serve_client *client, uint64_t now_ns);
+int serve_client_wait_ms(struct serve_client *client, uint64_t now_ns);
 
-/* Close and free; its children must have ended. */
+/* Close and free; no child may know it. */
 void serve_client_free(struct serve_client *client);
+
+/*
+ * Nothing is to be told to it any more: the same as soon as no child has a
+ * place.  What one left running may keep that for long.
+ */
+void serve_client_leave(struct serve_client *client);
+
+/* A place of it is free. */
+void serve_client_unplace(struct serve_client *client);
 
 /*
  * Take its request for children of @base, whose name it may not know.  0, or

@@ -336,6 +336,49 @@ say "leave sleep 4321;exit 0"
 stop_server
 kill "$(left)"
 
+# What more children leave running than there may be children or clients: each is
+# made, or refused in true words, and none of it keeps a client's place.
+start_server "$way" --pid=new --max=20
+for i in $(seq 45); do
+	say "leave sleep 4321;exit 0" 2>left.err || break
+done
+said=$(grep ^mitosis-load left.err || true)
+if [ "${way#*-}" = shared ]; then
+	grep -q 'earlier children have left processes running' <<<"$said" ||
+		fail "after $i that left something: $said"
+else
+	[ -z "$said" ] || fail "child $i: $said"
+fi
+for pid in $(left); do
+	kill "$pid"
+done
+served_again() {
+	say 'exit 0' 2>again.err
+}
+wait_for 20 served_again
+stop_server
+
+# Who comes when as many have come as there is room for waits until one goes.
+cat >idle.py <<'END'
+import os, socket
+idle = []
+for i in range(20):
+    idle.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+    idle[-1].connect("serve.sock")
+os.close(os.open("idle", os.O_CREAT | os.O_WRONLY))
+os.read(0, 1)
+END
+start_server "$way" --max=1
+mkfifo idle.in
+/usr/bin/python3 idle.py <idle.in &
+client=$!
+exec 6>idle.in
+wait_for 20 test -e idle
+[ "$(say 'sum;exit 0' 6>&-)" = "$right" ] || fail "beside twenty idle ones: another"
+exec 6>&-
+expect_exit "$client" 0 "twenty idle clients"
+stop_server
+
 # ---- the worlds of one child at a time stay ----
 
 # A mount that comes in from outside ends one, so that is tried again.

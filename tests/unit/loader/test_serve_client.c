@@ -126,6 +126,40 @@ static void test_a_request_may_be_late(void **state)
 	assert_int_equal(serve_client_wait_ms(client, now_ns + FAR), -1);
 }
 
+/* One that is refused, or whose children have ended, has a while to go. */
+static void test_who_has_been_told_all_goes(void **state)
+{
+	uint64_t now_ns = io_monotonic_ns();
+
+	ask();
+	client->nr_untold = 1;
+	client->over = true;
+	assert_int_equal(serve_client_wait_ms(client, now_ns + FAR), -1);
+	client->nr_untold = 0;
+	assert_true(serve_client_wait_ms(client, now_ns + FAR) > 0);
+	assert_int_equal(serve_client_wait_ms(client, now_ns + 2 * FAR), 0);
+}
+
+/* What a child left running has a place, and the request that goes with it. */
+static void test_the_last_place_frees_it(void **state)
+{
+	struct serve_client *left;
+	int ends[2];
+	char byte;
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	left = serve_client_new(ends[1]);
+	assert_non_null(left);
+	left->nr_live = 2;
+	serve_client_leave(left);
+	serve_client_unplace(left);
+	assert_int_equal(left->nr_live, 1);
+	serve_client_unplace(left);
+	assert_int_equal(recv(ends[0], &byte, 1, 0), 0);
+	(void)close(ends[0]);
+}
+
 /* A thousand children are told of; who then reads nothing for ever is cut. */
 static void test_who_reads_nothing_is_cut_off(void **state)
 {
@@ -169,6 +203,8 @@ int main(void)
 		TEST(test_one_request_is_all),
 		TEST(test_who_goes_in_between_has_gone),
 		TEST(test_a_request_may_be_late),
+		TEST(test_who_has_been_told_all_goes),
+		TEST(test_the_last_place_frees_it),
 		TEST(test_who_reads_nothing_is_cut_off),
 	};
 
