@@ -114,9 +114,10 @@ static void on_thread(struct errand *errand, struct seized_thread *thread,
 {
 	switch (stop.event) {
 	case TRACEE_GONE:
+		/* One that is back already may be killed, too. */
+		errand->away -= thread->running;
 		thread->gone = true;
 		thread->running = false;
-		errand->away--;
 		note(errand, -ESRCH);
 		break;
 	case TRACEE_SIGNAL:

@@ -33,7 +33,8 @@ struct errand {
  * The signal to be done with: one that @caught (bit 0 is signal 1) does not
  * hold, best one that no thread blocks; 0 when there is none.  SIGCONT is the
  * last choice, and none for a process that has stopped: a SIGSTOP that comes in
- * the very moment in which a thread sends itself SIGCONT is lost.
+ * the very moment in which a thread sends itself SIGCONT is lost, and so is one
+ * that another thread takes when a SIGCONT from outside has just come.
  */
 int errand_choose_signal(const struct seized *seized, uint64_t caught,
 			 uint64_t pending);

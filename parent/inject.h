@@ -71,7 +71,8 @@ int inject_open(struct inject *inject, const struct inject_place *place,
  *
  * *@ret_result is its result, -errno included.  Returns 0, -ESRCH when the
  * thread was killed, -EIO when it ran into a signal of its own making, or
- * -EBUSY when it did not run at all for inject->enter_ms.
+ * -EBUSY when it did not run at all for inject->enter_ms, which only the first
+ * call has: it is frozen, or the host is out of CPUs.
  */
 int inject_call(struct inject *inject, const struct inject_call *call,
 		int64_t *ret_result);

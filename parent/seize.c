@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/io.h"
 #include "parent/limit.h"
 #include "parent/pending.h"
 #include "parent/procfs.h"
@@ -294,21 +295,34 @@ int seize_pass(struct seized_thread *thread, int signo, int done_signal)
 {
 	if (signo == SIGSTOP && done_signal != SIGCONT)
 		return signo;
+	if (signo == SIGSTOP)
+		thread->stop_ns = io_monotonic_ns();
+	if (signo == SIGCONT)
+		thread->cont_ns = io_monotonic_ns();
 	thread->held |= BIT(signo);
 	return 0;
 }
 
-/* Whether a SIGSTOP that is held has met its SIGCONT. */
-static bool is_continued(const struct seized *seized)
+/*
+ * Which of the two a later one has taken away: what is pending still is younger
+ * than all that is held.
+ */
+static uint64_t outdone(const struct seized *seized)
 {
 	CLEANUP(pending_free) struct pending pending = {0};
-	uint64_t set = 0, held = 0;
+	uint64_t set = 0, stop_ns = 0, cont_ns = 0;
 
-	for (uint32_t i = 0; i < seized->nr; i++)
-		held |= seized->threads[i].held;
-	if (held & BIT(SIGSTOP))
+	for (uint32_t i = 0; i < seized->nr; i++) {
+		const struct seized_thread *thread = &seized->threads[i];
+
+		stop_ns = thread->stop_ns > stop_ns ? thread->stop_ns : stop_ns;
+		cont_ns = thread->cont_ns > cont_ns ? thread->cont_ns : cont_ns;
+	}
+	if (stop_ns)
 		(void)pending_add(&pending, seized->pid, true, &set);
-	return (held | set) & BIT(SIGCONT);
+	if (set & BIT(SIGCONT) || cont_ns > stop_ns)
+		return BIT(SIGSTOP);
+	return stop_ns ? BIT(SIGCONT) : 0;
 }
 
 static void send_held(const struct seized *seized,
@@ -324,7 +338,7 @@ static void send_held(const struct seized *seized,
 
 void seize_release(struct seized *seized)
 {
-	const uint64_t but = is_continued(seized) ? BIT(SIGSTOP) : 0;
+	const uint64_t but = outdone(seized);
 
 	for (uint32_t i = 0; i < seized->nr; i++)
 		if (!seized->threads[i].gone && !seized->threads[i].running)

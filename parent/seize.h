@@ -28,6 +28,7 @@ struct seized_thread {
 	struct user_regs_struct regs;
 	uint64_t sigmask;
 	uint64_t held; /* signals taken from it on an errand: bit 0 is 1 */
+	uint64_t stop_ns, cont_ns; /* when the last of them was, or 0 */
 };
 
 struct seized {
@@ -82,7 +83,8 @@ int seize_restore(struct seized_thread *thread);
  * runs its errand all the same, and is stopped when it is let go), or 0: @signo
  * is held until then, and lost if we die.  That is a @done_signal, which means
  * nothing to the target; or SIGSTOP with SIGCONT as @done_signal, which would
- * end it.
+ * end it.  The last of SIGSTOP and SIGCONT takes the other away, as in the
+ * kernel, whichever thread each was taken from.
  */
 int seize_pass(struct seized_thread *thread, int signo, int done_signal);
 

@@ -28,6 +28,7 @@
 #define STOP_TIMEOUT_MS	 200
 #define SHARED_MAX_BYTES (1ull << 30)
 #define ASK_MS		 5000
+#define TELL_NS		 (60 * UINT64_C(1000000000))
 /* A snapshot of tens of GiB takes seconds; the daemon has a limit of its own.
  */
 #define PREPARE_MS 60000
@@ -48,6 +49,7 @@ struct origin {
 	pthread_cond_t wake;
 	struct workset trace;	/* kept there, or empty */
 	atomic_int is_recorded; /* or need not be */
+	uint64_t told_ns;
 	int told; /* to the log, of looks for a connection: reopen()'s */
 	/* of both */
 	void *desc;
@@ -226,14 +228,19 @@ static int check_same(const struct origin *origin,
 	return 0;
 }
 
-/* Why a look failed, once for the log. */
+/* Why a look failed, for the log: each reason once, and not all the time. */
 static void tell(struct origin *origin, int error, const char *why)
 {
-	if (origin->told != error)
-		say_note("%s: no way back to the image%s: %s",
-			 origin->options->source_text,
-			 error == -ESTALE ? "" : " yet", why);
+	uint64_t now_ns = io_monotonic_ns();
+
+	if (origin->told == error || (origin->told && error != -ESTALE &&
+				      now_ns - origin->told_ns < TELL_NS))
+		return;
+	say_note("%s: no way back to the image%s: %s",
+		 origin->options->source_text, error == -ESTALE ? "" : " yet",
+		 why);
 	origin->told = error;
+	origin->told_ns = now_ns;
 }
 
 /*
