@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/io.h"
@@ -96,26 +98,78 @@ static int make_filled(const struct image *image, const struct image_vma *vma)
 	return -ENOENT;
 }
 
-int backing_open(void *arg, uint64_t inode, uint64_t offset_bytes, int *ret_fd,
-		 uint64_t *ret_offset_bytes)
+static int open_it(const struct backing *backing, const struct image_vma *vma)
 {
-	const struct backing *backing = arg;
-	uint64_t at = 0;
-	const struct image_vma *vma =
-		find_vma(backing, inode, offset_bytes, &at);
 	int fd = -ENOENT;
 
-	if (!vma || vma->kind != IMAGE_VMA_FILE)
-		return -ENOENT;
 	if (backing->facts->same_host)
 		fd = live_open_map(backing->dir->image, vma);
 	if (fd < 0)
 		fd = open_shown(backing->dir, vma);
 	if (fd < 0)
 		fd = make_filled(backing->dir->image, vma);
-	if (fd < 0)
+	return fd;
+}
+
+/* The areas of one file share one open file, or -ENOENT. */
+static int find_open(const struct backing *backing, const struct image_vma *vma)
+{
+	const struct image *image = backing->dir->image;
+
+	for (uint32_t i = 0; i < image->nr_vmas; i++)
+		if (backing->fds[i] && is_same_file(vma, &image->vmas[i]) &&
+		    !strcmp(vma->name, image->vmas[i].name))
+			return backing->fds[i] - 1;
+	return -ENOENT;
+}
+
+static int open_once(struct backing *backing, const struct image_vma *vma)
+{
+	const struct image *image = backing->dir->image;
+	uint32_t i = (uint32_t)(vma - image->vmas);
+	int fd;
+
+	if (!backing->fds)
+		backing->fds = calloc(image->nr_vmas, sizeof(*backing->fds));
+	if (!backing->fds)
+		return -ENOMEM;
+	if (backing->fds[i])
+		return backing->fds[i] - 1;
+	fd = find_open(backing, vma);
+	if (fd >= 0)
+		return fd;
+	fd = open_it(backing, vma);
+	if (fd >= 0)
+		backing->fds[i] = fd + 1;
+	return fd;
+}
+
+int backing_open(void *arg, uint64_t inode, uint64_t offset_bytes, int *ret_fd,
+		 uint64_t *ret_offset_bytes)
+{
+	struct backing *backing = arg;
+	uint64_t at = 0;
+	const struct image_vma *vma =
+		find_vma(backing, inode, offset_bytes, &at);
+	int fd;
+
+	if (!vma || vma->kind != IMAGE_VMA_FILE)
 		return -ENOENT;
+	fd = open_once(backing, vma);
+	if (fd < 0)
+		return fd == -ENOMEM ? fd : -ENOENT;
 	*ret_fd = fd;
 	*ret_offset_bytes = vma->offset_bytes + at;
 	return 0;
+}
+
+void backing_close(struct backing *backing)
+{
+	if (!backing || !backing->fds)
+		return;
+	for (uint32_t i = 0; i < backing->dir->image->nr_vmas; i++)
+		if (backing->fds[i])
+			(void)close(backing->fds[i] - 1);
+	free(backing->fds);
+	backing->fds = NULL;
 }

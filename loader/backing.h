@@ -17,11 +17,16 @@
 struct backing {
 	const struct imagedir *dir;
 	const struct plan_facts *facts;
+	int *fds; /* of the image's VMAs, once asked for, plus 1; or NULL */
 };
 
 /*
- * A guard's open_file() (loader/guard.h); @arg is a struct backing.  Blocks on
- * the file systems.  -ENOENT when there is no such file to be had.
+ * A guard's open_file() (loader/guard.h); @arg is a struct backing, which keeps
+ * what is open.  Blocks on the file systems when a file is asked for the first
+ * time.  -ENOENT when there is no such file to be had, -ENOMEM.
  */
 int backing_open(void *arg, uint64_t inode, uint64_t offset_bytes, int *ret_fd,
 		 uint64_t *ret_offset_bytes);
+
+/* Close what it keeps open; NULL is allowed. */
+void backing_close(struct backing *backing);

@@ -61,8 +61,11 @@ struct guard_options {
 	void *arg;
 	/*
 	 * Open the file that the page at @offset_bytes of the image's file
-	 * @inode stands for, for pages that are dropped there.  0, or -errno
-	 * when it is not to be had.  NULL: it never is.
+	 * @inode stands for, for pages that are dropped there.  *@ret_fd stays
+	 * the opener's, open as long as the guard, and is the same for pages of
+	 * one file: maps of one open file become one.  May block when a file is
+	 * asked for the first time.  0, or -errno when it is not to be had.
+	 * NULL: it never is.
 	 */
 	int (*open_file)(void *files, uint64_t inode, uint64_t offset_bytes,
 			 int *ret_fd, uint64_t *ret_offset_bytes);
@@ -104,9 +107,10 @@ int guard_open(int listener, const struct guard_options *options,
 int guard_fd(const struct guard *guard);
 
 /*
- * Answer everything that is pending now.  Blocks only while a thread makes the
- * calls it is told to, which ends when that thread dies.  0, or -errno when the
- * guard broke: the child must then be killed, for it must never run unguarded.
+ * Answer everything that is pending now.  Blocks while a thread makes the calls
+ * it is told to, which ends when that thread dies, and as open_file() does.  0,
+ * or -errno when the guard broke: the child must then be killed, for it must
+ * never run unguarded.
  */
 int guard_serve(struct guard *guard);
 

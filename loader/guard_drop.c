@@ -20,6 +20,7 @@ struct drop {
 	struct guard_inject inject;
 	struct guard_map map;
 	struct guard_files files;
+	int refused; /* why a file could not be mapped, or 0 */
 };
 
 /* The range of the call; false when the kernel will refuse or ignore it. */
@@ -110,11 +111,24 @@ static int replace_or_zero(struct guard_call *call, struct guard_inject *inject,
 	return guard_zero(memory_fd, piece->start, piece->end);
 }
 
+/*
+ * Where the file cannot be mapped the program's call fails, as it may for want
+ * of memory: what was dropped then shows what the image has.
+ */
 static int put_file(struct drop *drop, const struct guard_map_piece *piece)
 {
-	int r = guard_file_map(&drop->files, &drop->inject, piece);
+	struct guard_inject *inject = &drop->inject;
+	int r = guard_file_map(drop->call, &drop->files, inject, piece);
 
-	return r ? r : keep_advice(&drop->inject, piece);
+	if (!r)
+		return keep_advice(inject, piece);
+	if (r == -ESRCH)
+		return r;
+	drop->refused = r == -ESTALE ? -EBADF : r;
+	/* Zeros say less than a file that nobody asked for. */
+	return r == -ESTALE && guard_drop_replace(inject, piece) == -ESRCH
+		       ? -ESRCH
+		       : 0;
 }
 
 static int replace(struct drop *drop, const struct guard_map_piece *piece)
@@ -192,6 +206,10 @@ static int drop_held(struct drop *drop, int64_t *ret_result)
 		r = replace_all(drop);
 	else
 		r = replace_until_refused(drop);
+	if (!r && drop->refused) {
+		*ret_result = drop->refused;
+		return 0;
+	}
 	/* A new map has no guard pages: put them into it. */
 	if (!r && (int)args[2] == GUARD_MADV_GUARD_INSTALL)
 		r = advise(call, inject, args[0], args[1], ret_result);
@@ -235,13 +253,15 @@ static void drop_by_writing(struct guard_call *call,
 /* The thread is seized: give it its files, do the call, take them back. */
 static int drop_seized(struct drop *drop)
 {
-	int64_t result = -EINVAL;
+	int64_t result = 0;
 	int sent = guard_file_send(drop->call, &drop->files);
 	int r = guard_call_hold(drop->call, &drop->inject);
 
 	if (r)
 		return 0;
-	if (!sent)
+	if (sent)
+		result = sent;
+	else
 		r = drop_held(drop, &result);
 	if (!r)
 		r = guard_file_take_back(&drop->files, &drop->inject);
@@ -272,7 +292,6 @@ static int drop_pieces(struct drop *drop)
 static void clear_drop(struct drop *drop)
 {
 	guard_map_clear(&drop->map);
-	guard_file_clear(&drop->files);
 }
 
 int guard_drop(struct guard_call *call)
@@ -284,6 +303,7 @@ int guard_drop(struct guard_call *call)
 	drop.call = call;
 	drop.map = (struct guard_map){0};
 	drop.files.nr = 0;
+	drop.refused = 0;
 	if (!range_of(call, &start, &end)) {
 		guard_call_continue(call);
 		return 0;

@@ -74,7 +74,10 @@ int guard_map_read_text(pid_t tid, uint64_t start, uint64_t end,
  */
 void guard_map_refine(pid_t tid, struct guard_map *map);
 
-/* Does it stand for a file, and may it differ from that? */
+/*
+ * Does it stand for a file, and may it be written now?  What was written and
+ * made read-only since is not told: dropped, it shows what the image has.
+ */
 bool guard_map_is_written(const struct guard_map_piece *piece);
 
 /* Free what @map owns; an empty map is allowed. */

@@ -371,7 +371,8 @@ static int fill(struct load *load, struct why *why)
 	load->backing = calloc(1, sizeof(*load->backing));
 	if (!load->backing)
 		return -ENOMEM;
-	*load->backing = (struct backing){load->dir, &load->facts};
+	*load->backing =
+		(struct backing){.dir = load->dir, .facts = &load->facts};
 	load->direct =
 		nspace_is_direct(load->dir->image, load->options->new_pid);
 	load->leads = what_it_leads(load, (const int[]){0, 1, 2});
@@ -480,6 +481,7 @@ void load_close(struct load *load)
 		return;
 	close_areas(load);
 	plan_free(load->plan);
+	backing_close(load->backing);
 	imagedir_close(load->dir);
 	cleanup_close(&load->exe_fd);
 	free(load->maps.list);

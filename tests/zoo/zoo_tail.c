@@ -5,6 +5,8 @@
  *
  * Behind the map lies other memory, which must never show in what is gained.
  * What is dropped was written before the image: a map of that shows it still.
+ * Where no map can be had dropping fails, and nothing else; one that has been
+ * dropped page by page is one map in the end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "tests/zoo/zoo.h"
@@ -21,6 +24,7 @@ enum {
 	WHOLE = 16 * ZOO_PAGE,
 	NR_MAPS = 4,
 	NR_FILES = 3,
+	FDS_END = 4096,
 };
 
 static char contents[WHOLE];
@@ -59,12 +63,60 @@ static char *map_written(int fd, uint64_t seed)
 	return place;
 }
 
+/* With too much mapped for any new map, even in the place of another. */
+static void drop_refused(char *place, uint64_t seed)
+{
+	struct rlimit room, none;
+	int error;
+
+	zoo_call(getrlimit(RLIMIT_AS, &room) == 0, "getrlimit");
+	none = (struct rlimit){ZOO_PAGE, room.rlim_max};
+	zoo_call(setrlimit(RLIMIT_AS, &none) == 0, "setrlimit");
+	error = madvise(place, WHOLE + ZOO_PAGE, MADV_DONTNEED) ? errno : 0;
+	zoo_call(setrlimit(RLIMIT_AS, &room) == 0, "setrlimit");
+	zoo_check(!error || error == ENOMEM, "MADV_DONTNEED: %d", error);
+	zoo_zero(place, ZOO_PAGE, "memory before the map");
+	zoo_zero(place + WHOLE, ZOO_PAGE, "memory behind the map");
+	if (error)
+		zoo_filled(place + ZOO_PAGE, WHOLE - ZOO_PAGE, seed,
+			   "what could not be dropped");
+}
+
+static int count_maps(const char *start, const char *end)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	unsigned long from, to;
+	char line[PATH_MAX + 128];
+	int nr = 0;
+
+	zoo_call(file != NULL, "fopen");
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "%lx-%lx", &from, &to) == 2)
+			nr += to > (uintptr_t)start && from < (uintptr_t)end;
+	(void)fclose(file);
+	return nr;
+}
+
+static void drop_singly(char *place)
+{
+	char *map = place + ZOO_PAGE;
+
+	for (char *page = map; page < place + WHOLE; page += ZOO_PAGE)
+		zoo_call(madvise(page, ZOO_PAGE, MADV_DONTNEED) == 0,
+			 "MADV_DONTNEED of a page");
+	zoo_check(!memcmp(map, contents + ZOO_PAGE, WHOLE - ZOO_PAGE),
+		  "pages dropped one by one are not the file's");
+	zoo_check(count_maps(map, place + WHOLE) == 1, "%d maps are left",
+		  count_maps(map, place + WHOLE));
+}
+
 static void drop(char *place, int fd, uint64_t seed)
 {
 	size_t bytes = WHOLE - ZOO_PAGE;
 	char page[ZOO_PAGE];
 
 	zoo_filled(place + ZOO_PAGE, bytes, seed, "a written map");
+	drop_refused(place, seed);
 	zoo_call(mprotect(place + PART, ZOO_PAGE,
 			  PROT_READ | PROT_WRITE | PROT_EXEC) == 0,
 		 "mprotect");
@@ -125,7 +177,7 @@ static void move(char *map, char *to)
 
 int main(int argc, char **argv)
 {
-	char *maps[NR_MAPS], *written[NR_FILES], *room;
+	char *maps[NR_MAPS], *written[NR_FILES], *singly[NR_FILES], *room;
 	int files[NR_FILES], fd;
 
 	zoo_start(argc, argv);
@@ -133,8 +185,10 @@ int main(int argc, char **argv)
 	files[0] = make_file("there", false);
 	files[1] = make_file("gone", true);
 	files[2] = filled(memfd_create("zoo", MFD_CLOEXEC));
-	for (uint64_t i = 0; i < NR_FILES; i++)
+	for (uint64_t i = 0; i < NR_FILES; i++) {
 		written[i] = map_written(files[i], 10 * (i + 1));
+		singly[i] = map_written(files[i], 10 * (i + 1));
+	}
 	for (int i = 0; i < NR_MAPS; i++)
 		maps[i] = map_part(fd);
 	zoo_ready();
@@ -148,9 +202,14 @@ int main(int argc, char **argv)
 	move(maps[2], room + WHOLE);
 	zoo_call(munmap(maps[3] + PART, WHOLE - PART) == 0, "munmap");
 	grow(maps[3], 0, NULL);
-	for (uint64_t i = 0; i < NR_FILES; i++)
+	for (uint64_t i = 0; i < NR_FILES; i++) {
 		drop(written[i], files[i], 10 * (i + 1));
+		drop_singly(singly[i]);
+	}
 	zoo_check(open("/dev/null", O_RDONLY | O_CLOEXEC) == files[2] + 1,
 		  "a descriptor is open that this program never opened");
+	for (fd = files[2] + 2; fd < FDS_END; fd++)
+		zoo_check(fcntl(fd, F_GETFD) < 0,
+			  "descriptor %d is open, which nobody opened", fd);
 	return zoo_end();
 }
