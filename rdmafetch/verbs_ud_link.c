@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -296,6 +297,22 @@ int verbs_ud_link_open(const struct verbs_address *address,
 	return error;
 }
 
+/* A credential is good for an IP address, which a GID is with RoCE alone. */
+static int check_sec(const struct ud_link *link, const struct sec_settings *sec,
+		     char *why)
+{
+	struct ibv_port_attr attr;
+
+	if (sec->kind != WIRE_SEC_MUNGE ||
+	    ibv_query_port(link->id->verbs, link->id->port_num, &attr) ||
+	    attr.link_layer != IBV_LINK_LAYER_INFINIBAND)
+		return 0;
+	(void)snprintf(why, WIRE_WHY_MAX + 1,
+		       "datagrams over InfiniBand tell no IP address, for "
+		       "which a munge credential is good: use a connection");
+	return -EOPNOTSUPP;
+}
+
 int verbs_ud_hello(const struct verbs_address *address,
 		   struct dgram_call *ret_call, char *why)
 {
@@ -308,7 +325,11 @@ int verbs_ud_hello(const struct verbs_address *address,
 	why[0] = '\0';
 	if (!error) {
 		way.server = rdma_get_peer_addr(link_of(link)->id);
-		error = dgram_hello(link, &greeting, ret_call, why);
+		error = check_sec(link_of(link), &address->sec, why);
+		if (error)
+			link_close(link);
+		else
+			error = dgram_hello(link, &greeting, ret_call, why);
 	}
 	if (error && !why[0])
 		verbs_address_explain(address, error, why);
