@@ -24,8 +24,9 @@
 #define ANSWER_NS	 (60 * NS_PER_S)
 #define ODP_PAGE_NS	 10000u
 #define PINNED_PAGE_NS	 1000000u
-#define LAST_ANSWER_MS	 5000 /* when nothing else is left to do */
-#define TABLES_OF_MEMORY 32u  /* one part in so many */
+#define QUEUE_NS	 (30 * NS_PER_S) /* less than clients wait */
+#define LAST_ANSWER_MS	 5000		 /* when nothing else is left to do */
+#define TABLES_OF_MEMORY 32u		 /* one part in so many */
 
 enum loan_state {
 	LOAN_QUEUED,
@@ -40,6 +41,7 @@ struct export_loan {
 	enum loan_state state;
 	struct serve_ticket ticket;
 	const struct serve_verbs *verbs;
+	uint64_t since_ns;
 	uint64_t pages;		 /* counted in the account */
 	bool is_second;		 /* try */
 	struct lend_deed *deeds; /* of each range; without error: registered */
@@ -52,7 +54,8 @@ struct exports {
 	struct image_run *ranges;
 	uint32_t nr_ranges;
 	uint64_t pages;
-	struct loop_timer patience;
+	struct loop_timer patience; /* with the keeper */
+	struct loop_timer turn;	    /* of the oldest that waits for it */
 };
 
 void exports_account_init(struct exports_account *account, bool pin)
@@ -160,6 +163,37 @@ static int ask_keeper(struct exports *exports, struct export_loan *loan)
 	return 0;
 }
 
+/* No other loan is older than the first. */
+static void await_turn(struct exports *exports)
+{
+	const struct export_loan *loan = exports->loans;
+
+	while (loan && loan->state != LOAN_QUEUED)
+		loan = loan->next;
+	exports->turn.deadline_ns = loan ? loan->since_ns + QUEUE_NS : 0;
+}
+
+/* Its client gives up soon: messages now are better than regions too late. */
+static void turn_is_late(struct loop_timer *timer)
+{
+	struct exports *exports =
+		(struct exports *)((char *)timer -
+				   offsetof(struct exports, turn));
+	uint64_t now_ns = io_monotonic_ns();
+	struct export_loan *loan, *next;
+
+	for (loan = exports->loans; loan; loan = next) {
+		next = loan->next;
+		if (loan->state != LOAN_QUEUED ||
+		    now_ns - loan->since_ns < QUEUE_NS)
+			continue;
+		refuse_loan(loan, -EOPNOTSUPP,
+			    "what others asked for before takes too long");
+		end_loan(loan);
+	}
+	await_turn(exports);
+}
+
 /* The oldest that waits has its turn, when nobody has. */
 static void ask_next(struct exports *exports)
 {
@@ -176,6 +210,7 @@ static void ask_next(struct exports *exports)
 			end_loan(loan);
 		}
 	}
+	await_turn(exports);
 }
 
 static void out_of_patience(struct loop_timer *timer)
@@ -195,7 +230,9 @@ int exports_new(const struct exports_origin *origin, struct exports **ret)
 		return -ENOMEM;
 	exports->origin = *origin;
 	exports->patience.fired = out_of_patience;
+	exports->turn.fired = turn_is_late;
 	loop_add_timer(origin->loop, &exports->patience);
+	loop_add_timer(origin->loop, &exports->turn);
 	*ret = exports;
 	return 0;
 }
@@ -270,6 +307,7 @@ static void add_loan(struct export_loan *loan, struct export_loan **slot)
 	while (*at)
 		at = &(*at)->next;
 	*at = loan;
+	loan->since_ns = io_monotonic_ns();
 	loan->slot = slot;
 	*slot = loan;
 	exports->origin.account->pages += loan->pages;
@@ -428,6 +466,7 @@ void exports_free(struct exports *exports)
 	while (exports->loans)
 		end_loan(exports->loans);
 	loop_drop(exports->origin.loop, NULL, &exports->patience);
+	loop_drop(exports->origin.loop, NULL, &exports->turn);
 	free(exports->ranges);
 	free(exports);
 }

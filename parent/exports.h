@@ -57,7 +57,7 @@ int exports_new(const struct exports_origin *origin, struct exports **ret);
 
 /*
  * Lend the image to the client that asks by @ticket, which gets its answer in
- * any case, now or later.  *@slot, NULL before, is the loan while there is one.
+ * any case, now or later: a refusal when its turn does not come in 30 s.  *@slot, NULL before, is the loan while there is one.
  */
 void exports_ask(struct exports *exports, const struct serve_ticket *ticket,
 		 struct export_loan **slot);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "common/cleanup.h"
 #include "rdmafetch/verbs_link.h"
 #include "rdmafetch/verbs_reap.h"
 
@@ -185,15 +186,42 @@ static int open_image(struct verbs_control *control,
 		      const struct wire_image *image, struct opening *ret,
 		      char *why)
 {
-	int err = verbs_control_image(control, image, &ret->handle,
-				      &ret->opened, why);
+	return verbs_control_image(control, image, &ret->handle, &ret->opened,
+				   why);
+}
+
+static int open_exported(struct verbs_control *control,
+			 const struct wire_image *image, struct opening *ret,
+			 bool *ret_is_late, char *why)
+{
+	int err = open_image(control, image, ret, why);
 
 	if (err)
 		return err;
 	err = verbs_control_export(control, ret->handle, &ret->regions, why);
+	*ret_is_late = err == -ETIMEDOUT;
 	if (err)
 		free(ret->opened.desc);
 	return err;
+}
+
+/*
+ * A daemon that registers for longer than we wait leaves a connection on which
+ * its answer may come any time: by another, all goes by message.
+ */
+static int open_somehow(struct verbs_control **control,
+			const struct verbs_origin *origin, struct opening *ret,
+			char *why)
+{
+	bool is_late = false;
+	int err = open_exported(*control, origin->image, ret, &is_late, why);
+
+	if (!is_late)
+		return err;
+	verbs_control_close(steal_ptr(control));
+	*ret = (struct opening){0};
+	err = verbs_control_hello(origin->address, control, why);
+	return err ? err : open_image(*control, origin->image, ret, why);
 }
 
 int verbs_open_on(struct verbs_control *control,
@@ -201,7 +229,7 @@ int verbs_open_on(struct verbs_control *control,
 		  struct tcp_opened *ret_opened, char *why)
 {
 	struct opening opening = {0};
-	int err = open_image(control, origin->image, &opening, why);
+	int err = open_somehow(&control, origin, &opening, why);
 
 	if (err) {
 		verbs_control_close(control);

@@ -61,7 +61,8 @@ int verbs_control_image(struct verbs_control *control,
  * Have the memory of the open image @handle registered for READs from here:
  * *@ret_regions is the caller's.  None where the daemon refuses (its device has
  * no on-demand paging): all goes by message then.  Returns 0, -ESTALE when the
- * image is gone, or the connection's error.
+ * image is gone, -ETIMEDOUT after a minute, or the connection's other error;
+ * then the connection has ended.
  */
 int verbs_control_export(struct verbs_control *control, uint32_t handle,
 			 struct verbs_regions *ret_regions, char *why);

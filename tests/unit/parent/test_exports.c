@@ -19,6 +19,7 @@
 #define RANGES	   3u
 #define CLIENTS	   4u
 #define MRS_MAX	   64u
+#define S	   1000000000ull
 #define ON_DEMAND  (1u << 6)
 #define READ_ONLY  (1u << 2)
 #define ANY_DRIVER 14u
@@ -41,6 +42,7 @@ static struct {
 	int fails, stuck;
 	int lent; /* what the keeper answers */
 	unsigned asked;
+	uint64_t later_ns;
 	bool is_dead;
 	uint32_t bad_ranges; /* bits */
 	uint32_t next_mr;
@@ -96,6 +98,14 @@ int keeper_kill(struct keeper *keeper)
 {
 	world.is_dead = true;
 	return world.fd;
+}
+
+/* Time goes on when it is told to. */
+uint64_t __real_io_monotonic_ns(void);
+uint64_t __wrap_io_monotonic_ns(void);
+uint64_t __wrap_io_monotonic_ns(void)
+{
+	return __real_io_monotonic_ns() + world.later_ns;
 }
 
 /* Instead of the ioctl. */
@@ -421,6 +431,28 @@ static void a_third_lender_does_not(void **state)
 	assert_false(exports_under_way(exports));
 }
 
+static void who_waits_too_long_is_refused(void **state)
+{
+	ask(0);
+	world.later_ns = 10 * S;
+	ask(1);
+	world.later_ns = 20 * S;
+	ask(2);
+	world.later_ns = 41 * S;
+	(void)loop_turn(loop);
+	assert_int_equal(clients[0].answers, 0); /* the keeper is at it */
+	assert_int_equal(clients[1].error, -EOPNOTSUPP);
+	assert_int_equal(clients[1].held, 0);
+	assert_int_equal(clients[2].answers, 0);
+	world.later_ns = 51 * S;
+	(void)loop_turn(loop);
+	assert_int_equal(clients[2].error, -EOPNOTSUPP);
+	answer();
+	assert_int_equal(clients[0].nr_regions, RANGES);
+	assert_int_equal(world.asked, 1);
+	assert_int_equal(world.stuck, 0);
+}
+
 /* Nor one for a client that left. */
 static void nobody_lends_to_who_left(void **state)
 {
@@ -462,6 +494,7 @@ int main(void)
 		TEST(another_lender_does_it_anew),
 		TEST(a_third_lender_does_not),
 		TEST(nobody_lends_to_who_left),
+		TEST(who_waits_too_long_is_refused),
 		TEST(one_that_cannot_be_asked_is_refused),
 	};
 
