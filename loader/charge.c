@@ -105,7 +105,7 @@ static int start_by_init(struct charge *charge)
 	const struct init_child child = {
 		.pid = load->dir->image->pid,
 		.report = charge->far_report,
-		.nofile_max = load->facts.nofile ? load->facts.nofile_max : 0,
+		.nofile_max = load->facts.nofile_max,
 		.clocks = clocks,
 		.linger = load->options->linger,
 		.enter = child_enter,

@@ -164,12 +164,13 @@ static int raise_nofile(struct load *load, struct why *why)
 			       "ulimit -Hn",
 			       highest, load->options->nr_children,
 			       (unsigned long long)limit.rlim_max);
-	if (needed <= limit.rlim_cur)
-		return 0;
+	/* Also where it need not be raised: it may be for another image. */
 	load->facts.nofile = (rlim_t)highest >= limit.rlim_cur
 				     ? (uint64_t)highest + 1
 				     : limit.rlim_cur;
 	load->facts.nofile_max = limit.rlim_max;
+	if (needed <= limit.rlim_cur)
+		return 0;
 	limit.rlim_cur = limit.rlim_max;
 	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
 }

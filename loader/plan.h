@@ -75,7 +75,7 @@ struct plan_facts {
 	bool may_trace;	      /* CAP_SYS_PTRACE: an undumpable child, too */
 	bool die_with_parent; /* PR_SET_PDEATHSIG */
 	bool set_exe;	      /* only with privilege can the link be set */
-	/* RLIMIT_NOFILE to end with, when it was raised; else 0. */
+	/* RLIMIT_NOFILE to end with: as given to the loader. */
 	uint64_t nofile, nofile_max;
 	uint64_t cookie; /* of the guard */
 };

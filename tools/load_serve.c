@@ -202,6 +202,9 @@ static int open_images(struct service *service)
 		return failed(service->options->path, -ENOMEM);
 	for (unsigned i = 0; !error && i < nr; i++)
 		error = open_one(service, i, &nofile);
+	/* For the children of all, whichever was opened last. */
+	nofile.rlim_cur = nofile.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &nofile);
 	return error;
 }
 

@@ -10,7 +10,7 @@ cat >parent.py <<'END'
 import os, resource, sys, time
 kind = sys.argv[1]
 if kind == "high":
-    os.dup2(os.open("/dev/null", os.O_RDONLY), 3000)
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 9000)
 os.write(1, b"ready\n")
 line = b""
 while not line.endswith(b"\n"):
@@ -29,7 +29,7 @@ END
 begin() {
 	local parent
 	mkfifo "$1.in"
-	start "$1" sh -c "ulimit -n 4096; exec /usr/bin/python3 parent.py $1 <$1.in"
+	start "$1" sh -c "ulimit -Sn 10000; exec /usr/bin/python3 parent.py $1 <$1.in"
 	parent=$pid
 	exec 9>"$1.in"
 	wait_ready "$1" "$parent"
@@ -41,9 +41,18 @@ begin() {
 	expect_exit "$parent" 0 "the parent $1"
 }
 
+# say COMMANDS NAME [OPTIONS]: what a child of that image says, in the file said
+say() {
+	local commands=$1 name=$2
+	shift 2
+	echo "$commands" | timeout 20 "$tools/mitosis-load" \
+		--at="$dir/serve.sock" "$@" "$dir/$name" >said 2>&1 ||
+		fail "no child of $name: $(cat said)"
+}
+
 # serve OPTIONS IMAGE...: start_server for images in folders
 serve() {
-	start "serve-$((++servers))" "$tools/mitosis-load" \
+	start "serve-$((++servers))" "${serving_in[@]}" "$tools/mitosis-load" \
 		--serve="$dir/serve.sock" "$@"
 	server=$pid
 	wait_ready "serve-$servers" "$server"
@@ -72,8 +81,7 @@ END
 # clocks_are LEAST NAME: a child of that image reads LEAST seconds, or somewhat more
 clocks_are() {
 	local monotonic boottime
-	echo clocks | timeout 20 "$tools/mitosis-load" --at="$dir/serve.sock" "$dir/$2" >said 2>&1 ||
-		fail "no child of $2: $(cat said)"
+	say clocks "$2"
 	read -r monotonic boottime <said
 	[ "$monotonic" -ge "$1" ] && [ "$monotonic" -lt $(($1 + 500000)) ] &&
 		[ "$boottime" -ge "$1" ] ||
@@ -90,5 +98,23 @@ for option in --pid=new --max=1; do
 	done
 	stop_server
 done
+
+# ---- the limit of descriptors that one image needs is its own children's alone ----
+
+begin high
+hard=$(ulimit -Hn)
+for option in --pid=new --memory=shared; do
+	serving_in=(sh -c 'ulimit -Sn 8192; exec "$@"' limited)
+	serve --max=1 $option "$dir/plain" "$dir/high"
+	for name in plain high plain; do
+		say limit $name
+		soft=8192
+		[ $name = plain ] || soft=9001
+		[ "$(cat said)" = "$soft $hard" ] ||
+			fail "a child of $name has the limits $(cat said)"
+	done
+	stop_server
+done
+serving_in=()
 
 expect_nothing_left
