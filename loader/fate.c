@@ -297,17 +297,17 @@ static int check_choices(const struct image *image,
 int fate_decide(const struct image *image, const struct fate_options *options,
 		struct fate *ret_fates, struct why *why)
 {
-	int slip = check_choices(image, options, why);
+	int first = check_choices(image, options, why);
 
-	if (slip)
-		return slip;
 	for (uint32_t i = 0; i < image->nr_fds; i++) {
 		int error = decide(image, options, i, &ret_fates[i], why);
 
 		if (error)
-			return error;
+			ret_fates[i] = (struct fate){.kind = FATE_PATH};
+		if (!first)
+			first = error;
 	}
-	return 0;
+	return first;
 }
 
 void fate_describe_dead(const struct fate *fates, uint32_t nr, char *ret_text,

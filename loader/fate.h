@@ -68,7 +68,8 @@ struct fate_options {
 };
 
 /*
- * Fill @ret_fates, one for each of image->fds.
+ * Fill @ret_fates, one for each of image->fds.  One that can not be had is
+ * FATE_PATH without a path, and the others are decided all the same.
  *
  * Returns 0, or with words in @why
  *   -EOPNOTSUPP  about the first descriptor that can not be had: unsupported,

@@ -22,6 +22,7 @@
 #include "loader/fence.h"
 #include "loader/jump.h"
 #include "loader/lay.h"
+#include "loader/leads.h"
 #include "loader/live.h"
 #include "loader/nspace.h"
 #include "loader/phases.h"
@@ -261,6 +262,17 @@ static int decide_fates(struct load *load, struct why *why)
 	return fate_decide(image, &load->options->fates, load->fates, why);
 }
 
+/* What it has to be given, it may be given by load_with(). */
+static int decide_first(struct load *load, struct why *ret_missing,
+			struct why *why)
+{
+	int error = decide_fates(load, ret_missing);
+
+	if (error == -EOPNOTSUPP && load->options->fates_later)
+		return 0;
+	return error ? why_set(why, error, "%s", ret_missing->text) : 0;
+}
+
 /* On another host the same numbers may be another file's. */
 static int find_live(struct load *load)
 {
@@ -324,45 +336,9 @@ static void close_areas(struct load *load)
 	free(load->areas);
 }
 
-/* Field 5 (process group) or 6 (session) of /proc/PID/stat, as the host had. */
-static long stat_field(const struct image *image, int wanted)
-{
-	const struct image_text *text = image_text(image, "stat");
-	CLEANUP_FREE char *stat = NULL;
-	const char *at;
-	long pgrp, session;
-
-	if (!text)
-		return 0;
-	stat = strndup((const char *)text->bytes, text->len_bytes);
-	at = stat ? strrchr(stat, ')') : NULL;
-	if (!at || sscanf(at, ") %*c %*d %ld %ld", &pgrp, &session) != 2)
-		return 0;
-	return wanted == 5 ? pgrp : session;
-}
-
-/*
- * A leader leads again, so that kill(0, ...) reaches nobody else.  Not at a
- * terminal: there the child must stay in the foreground with us.
- */
-static enum load_leads what_it_leads(const struct load *load,
-				     const int stdio[3])
-{
-	const struct image *image = load->dir->image;
-	bool terminal =
-		isatty(stdio[0]) || isatty(stdio[1]) || isatty(stdio[2]);
-
-	if (!image->host_pid)
-		return LOAD_LEADS_NOBODY;
-	if (stat_field(image, 6) == image->host_pid)
-		return LOAD_LEADS_SESSION;
-	return !terminal && stat_field(image, 5) == image->host_pid
-		       ? LOAD_LEADS_GROUP
-		       : LOAD_LEADS_NOBODY;
-}
-
 static int fill(struct load *load, struct why *why)
 {
+	struct why missing = {""};
 	int error = imagedir_open(load->options->dir, &load->dir, why);
 
 	if (error)
@@ -376,12 +352,12 @@ static int fill(struct load *load, struct why *why)
 		(struct backing){.dir = load->dir, .facts = &load->facts};
 	load->direct =
 		nspace_is_direct(load->dir->image, load->options->new_pid);
-	load->leads = what_it_leads(load, (const int[]){0, 1, 2});
+	load->leads = leads_choose(load->dir->image, (const int[]){0, 1, 2});
 	error = gather(load, why);
 	if (!error)
 		error = check_image(load->dir, &load->facts, why);
 	if (!error)
-		error = decide_fates(load, why);
+		error = decide_first(load, &missing, why);
 	if (!error)
 		error = find_live(load);
 	if (!error)
@@ -395,6 +371,8 @@ static int fill(struct load *load, struct why *why)
 	if (!error)
 		error = open_areas(load, why);
 	phases_mark(PHASE_PLANNED);
+	if (!error)
+		*why = missing;
 	return error;
 }
 
@@ -425,7 +403,7 @@ int load_with(const struct load *base, const struct load_options *options,
 
 	*ret_load = *base;
 	ret_load->options = options;
-	ret_load->leads = what_it_leads(base, stdio);
+	ret_load->leads = leads_choose(base->dir->image, stdio);
 	error = decide_fates(ret_load, why);
 	if (error)
 		load_done_with(ret_load);

@@ -14,6 +14,7 @@
 #include "loader/check.h"
 #include "loader/fate.h"
 #include "loader/imagedir.h"
+#include "loader/leads.h"
 #include "loader/pager.h"
 #include "loader/plan.h"
 
@@ -31,13 +32,8 @@ struct load_options {
 	unsigned nr_children;
 	uint64_t cookie; /* random, for the guard */
 	struct fate_options fates;
+	bool fates_later; /* load_with() brings them */
 };
-
-/*
- * What the parent led, and so does the child.  Then the terminal's signals do
- * not reach it by themselves.
- */
-enum load_leads { LOAD_LEADS_NOBODY, LOAD_LEADS_GROUP, LOAD_LEADS_SESSION };
 
 struct load {
 	const struct load_options *options;
@@ -57,6 +53,8 @@ struct load {
 
 /*
  * Prepare to load options->dir.  @options are borrowed.  Blocks on the image.
+ * With fates_later a descriptor that only a choice can give is no failure: then
+ * @why has the words with 0, too.
  *
  * Returns 0, or -errno with words in @why.
  */

@@ -160,12 +160,13 @@ static int open_one(struct service *service, unsigned i,
 		    const struct rlimit *nofile)
 {
 	struct served *image = &service->images[i];
-	struct why slow = {""}, why = {""};
+	struct why slow = {""}, missing = {""}, why = {""};
 	int error = 0;
 
 	image->options = service->options->load;
 	image->options.dir = service->options->dirs[i];
 	image->options.nr_children = service->options->max;
+	image->options.fates_later = true;
 	if (getrandom(&image->options.cookie, sizeof(image->options.cookie),
 		      0) != sizeof(image->options.cookie))
 		error = -EAGAIN;
@@ -173,10 +174,16 @@ static int open_one(struct service *service, unsigned i,
 		(void)setrlimit(RLIMIT_NOFILE, nofile);
 	if (!error)
 		error = load_open(&image->options, &image->load, &why);
-	if (!error)
+	if (!error) {
+		missing = why;
+		why = (struct why){""};
 		error = serve_prepare(image->load, &slow, &why);
+	}
 	if (!error)
 		load_tell_options(image->load);
+	if (!error && missing.text[0])
+		say_note("%s: each client has to choose: %s",
+			 image->options.dir, missing.text);
 	if (!error && slow.text[0])
 		say_note("%s: each child maps its memory itself: %s",
 			 image->options.dir, slow.text);

@@ -11,6 +11,10 @@ import os, resource, sys, time
 kind = sys.argv[1]
 if kind == "high":
     os.dup2(os.open("/dev/null", os.O_RDONLY), 9000)
+if kind == "chosen":
+    first = os.pidfd_open(os.getpid())
+    os.dup2(first, 77)
+    os.close(first)
 os.write(1, b"ready\n")
 line = b""
 while not line.endswith(b"\n"):
@@ -21,6 +25,8 @@ for command in line.decode().split():
             time.CLOCK_BOOTTIME)))
     elif command == "limit":
         print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+    elif command == "chosen":
+        print(os.read(77, 100).decode().strip())
     sys.stdout.flush()
 os._exit(0)
 END
@@ -116,5 +122,19 @@ for option in --pid=new --memory=shared; do
 	stop_server
 done
 serving_in=()
+
+# ---- what only a client can give, it may give ----
+
+begin chosen
+echo 'what was chosen' >chosen.txt
+serve --max=1 "$dir/plain" "$dir/chosen"
+for i in 1 2; do
+	refused 'give another with --fd 77=PATH' "$tools/mitosis-load" \
+		--at="$dir/serve.sock" "$dir/chosen"
+	say chosen chosen --fd "77=$dir/chosen.txt"
+	[ "$(cat said)" = 'what was chosen' ] || fail "not chosen: $(cat said)"
+	say 'clocks' plain
+done
+stop_server
 
 expect_nothing_left
