@@ -144,7 +144,10 @@ int live_open(const struct image *image, const struct fate *fates,
 	return steal_fd(&opened);
 }
 
-/* What is there may be a device by now: it is looked at before it is opened. */
+/*
+ * What is there may be a device by now: it is looked at before it is opened.
+ * A lease that somebody has on it (fcntl(2)) is not waited for.
+ */
 int live_open_map(const struct image *image, const struct image_vma *vma)
 {
 	CLEANUP_CLOSE int there = -1;
@@ -160,6 +163,6 @@ int live_open_map(const struct image *image, const struct image_vma *vma)
 	    now.stx_dev_minor != vma->dev_minor)
 		return -ESTALE;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", there);
-	opened = open(path, O_RDONLY | O_CLOEXEC);
+	opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	return opened < 0 ? -errno : opened;
 }

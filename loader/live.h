@@ -45,6 +45,7 @@ int live_open(const struct image *image, const struct fate *fates,
 /*
  * Open for reading the file that @vma maps, if it is certainly the one: as
  * above, but without a descriptor of it.  Only on the parent's host and boot.
- * As live_open().
+ * Blocks on its file system, but on no lease: -EWOULDBLOCK.  Else as
+ * live_open().
  */
 int live_open_map(const struct image *image, const struct image_vma *vma);
