@@ -112,16 +112,28 @@ static bool is_ours(const struct remap *remap)
 	return map->nr > 1;
 }
 
+/* Dropped pages are a map of the file itself: of the image's pieces, in it. */
+static bool is_cut_file(const struct guard_map *map, unsigned i)
+{
+	const struct guard_map_piece *piece = &map->pieces[i];
+
+	return piece->kind == GUARD_MAP_IMAGE ||
+	       (i && piece->kind == GUARD_MAP_FILE &&
+		piece[-1].kind == GUARD_MAP_FILE &&
+		piece[-1].end == piece->start);
+}
+
 /*
  * Growth of what stands for a file: in the image the next bytes are the next
- * area's, and the file may not be here.
+ * area's, and the file may not be here.  Where pages were dropped its area may
+ * be cut, which the kernel would call EFAULT.
  */
 static bool has_no_more(const struct remap *remap)
 {
-	const struct guard_map *map = &remap->map;
-
-	return grows(remap) && map->nr &&
-	       map->pieces[map->nr - 1].kind == GUARD_MAP_IMAGE;
+	for (unsigned i = 0; grows(remap) && i < remap->map.nr; i++)
+		if (is_cut_file(&remap->map, i))
+			return true;
+	return false;
 }
 
 /* True when the pieces could be one anonymous area of the parent. */

@@ -22,7 +22,7 @@
 enum {
 	PART = 4 * ZOO_PAGE,
 	WHOLE = 16 * ZOO_PAGE,
-	NR_MAPS = 4,
+	NR_MAPS = 6,
 	NR_FILES = 3,
 	FDS_END = 4096,
 };
@@ -166,6 +166,15 @@ static void grow(char *map, int flags, void *to)
 		  "what was mapped has changed");
 }
 
+/* It is one area still, whatever was dropped of it. */
+static void drop_and_grow(char *map, char *from, size_t bytes, void *to)
+{
+	zoo_call(madvise(from, bytes, MADV_DONTNEED) == 0, "MADV_DONTNEED");
+	zoo_check(!memcmp(from, contents + (from - map), bytes),
+		  "dropped pages are not the file's");
+	grow(map, MREMAP_MAYMOVE | (to ? MREMAP_FIXED : 0), to);
+}
+
 static void move(char *map, char *to)
 {
 	char *moved =
@@ -202,6 +211,8 @@ int main(int argc, char **argv)
 	move(maps[2], room + WHOLE);
 	zoo_call(munmap(maps[3] + PART, WHOLE - PART) == 0, "munmap");
 	grow(maps[3], 0, NULL);
+	drop_and_grow(maps[4], maps[4] + PART - ZOO_PAGE, ZOO_PAGE, NULL);
+	drop_and_grow(maps[5], maps[5] + ZOO_PAGE, ZOO_PAGE, room);
 	for (uint64_t i = 0; i < NR_FILES; i++) {
 		drop(written[i], files[i], 10 * (i + 1));
 		drop_singly(singly[i]);
