@@ -4,6 +4,7 @@
  */
 #include "loader/supervise.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -312,10 +313,30 @@ static void guard_on(struct supervise *sv)
 	}
 }
 
+/*
+ * The caller may wait for the end of a pipe, or for a lock, that lies on what
+ * we have of it.  What we opened ourselves is close-on-exec; all else is its.
+ */
+static void leave_to_caller(void)
+{
+	CLEANUP_CLOSEDIR DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (fd > STDERR_FILENO && !(fcntl(fd, F_GETFD) & FD_CLOEXEC))
+			(void)close(fd);
+	}
+	if (chdir("/"))
+		return; /* it is as good there as it was */
+}
+
 static void __attribute__((noreturn)) guard_behind(struct supervise *sv)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	leave_to_caller();
 	(void)setsid();
 	(void)prctl(PR_SET_NAME, "mitosis-guard");
 	for (int fd = 0; null >= 0 && fd < 3; fd++)

@@ -7,7 +7,7 @@
  * supervisor never ends before its children, and they never live without it
  * (loader/reaper.h, loader/watchdog.h).  What they leave running without an
  * init has its guard in a process that is forked off, when the last child has
- * ended, from one that is not detached.
+ * ended, from one that is not detached; it keeps no descriptor of the caller's.
  */
 #pragma once
 

@@ -45,7 +45,26 @@ with open(f"{work}/said.new", "w", encoding="ascii") as said:
 os.rename(f"{work}/said.new", f"{work}/said")
 END
 
-mkdir work
+# A caller that holds a lock by a descriptor, and is somewhere.
+mkdir work here locking
+cat >locking/mitosis-load <<END
+#!/usr/bin/env bash
+cd "$dir/here" || exit 1
+exec 9>"$dir/lock" || exit 1
+flock 9 || exit 1
+exec "$tools/mitosis-load" "\$@"
+END
+chmod +x locking/mitosis-load
+
+# nothing_of_caller: nobody has its lock, nor its directory.
+nothing_of_caller() {
+	local place
+	flock --nonblock lock true || return 1
+	for place in /proc/[0-9]*/cwd; do
+		[ "$(readlink "$place")" != "$dir/here" ] || return 1
+	done
+}
+
 start parent /usr/bin/python3 parent.py "$dir/work"
 parent=$pid
 wait_ready parent "$parent"
@@ -53,9 +72,11 @@ for memory in own shared; do
 	take_image "local-$memory" "$parent"
 	kill -9 "$parent" # the image stays
 	wait "$parent" || true
-	load_child "local-$memory" "child-$memory" --pid=new
+	tools=$dir/locking load_child "local-$memory" "child-$memory" --pid=new
+	! flock --nonblock lock true || fail "the caller has no lock"
 	touch work/go
 	expect_exit "$loader" 0 "the child with --memory=$memory"
+	wait_for 10 nothing_of_caller
 	touch work/look
 	wait_for 60 test -e work/said
 	has_line work/said right || fail "$memory: what was left running saw other bytes"
