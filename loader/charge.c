@@ -436,6 +436,23 @@ bool charge_guards_on(const struct charge *charge)
 	return poll(&one, 1, 0) <= 0 || !(one.revents & POLLHUP);
 }
 
+bool charge_pages_on(const struct charge *charge)
+{
+	return charge->state == CHARGE_ENDED && !charge->pid && !charge->init &&
+	       charge->pager;
+}
+
+void charge_let_go_some(struct charge *charge)
+{
+	bool more = false;
+
+	if (!pager_let_go_some(charge->pager, &more) && more)
+		return;
+	pager_get_stats(charge->pager, &charge->outcome.pager);
+	pager_close(charge->pager);
+	charge->pager = NULL;
+}
+
 void charge_kill(struct charge *charge, const char *reason)
 {
 	(void)why_set(&charge->why, -ECHILD,

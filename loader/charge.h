@@ -103,7 +103,16 @@ struct charge_world charge_take_world(struct charge *charge);
  */
 bool charge_guards_on(const struct charge *charge);
 
+/*
+ * Has the child ended and left processes running whose memory is not all there
+ * yet?  charge_let_go_some() brings a batch of it, where charge_done() would
+ * block until it is all there.
+ */
+bool charge_pages_on(const struct charge *charge);
+void charge_let_go_some(struct charge *charge);
+
 /* Kill the child, and say why in its stead. */
 void charge_kill(struct charge *charge, const char *reason);
 
+/* Blocks while charge_pages_on(). */
 void charge_done(struct charge *charge);

@@ -382,21 +382,31 @@ static void drop_first(struct pager *pager)
 		pager->nr_mms * sizeof(*pager->mms));
 }
 
+int pager_let_go_some(struct pager *pager, bool *ret_more)
+{
+	bool more = true;
+	int r = 0;
+
+	if (pager->nr_mms)
+		pager_mm_probe(pager->mms[0]);
+	bury(pager);
+	if (pager->nr_mms)
+		r = pager_push(pager, &more);
+	if (!r && !more && pager->nr_mms)
+		drop_first(pager);
+	*ret_more = pager->nr_mms;
+	return r;
+}
+
 int pager_let_go(struct pager *pager)
 {
+	bool more = true;
 	int r = pager_serve(pager);
 
-	while (!r && pager->nr_mms) {
-		bool more = true;
-
-		pager_mm_probe(pager->mms[0]);
-		bury(pager);
-		if (pager->nr_mms)
-			r = pager_push(pager, &more);
+	while (!r && more) {
+		r = pager_let_go_some(pager, &more);
 		if (!r && pager->nr_faults) /* a change that is not over */
 			(void)poll(NULL, 0, 1);
-		if (!r && !more && pager->nr_mms)
-			drop_first(pager);
 	}
 	return r;
 }

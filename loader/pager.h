@@ -95,5 +95,11 @@ int pager_push(struct pager *pager, bool *ret_more);
  */
 int pager_let_go(struct pager *pager);
 
+/*
+ * The same a batch at a time, for who has others to serve in between; *@ret_more
+ * is false when nothing is missing any more.
+ */
+int pager_let_go_some(struct pager *pager, bool *ret_more);
+
 void pager_get_stats(const struct pager *pager, struct pager_stats *ret_stats);
 void pager_close(struct pager *pager);

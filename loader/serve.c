@@ -237,7 +237,8 @@ static int wait_ms(struct serve *serve)
 		else if (ms > 0 && (least_ms < 0 || ms < least_ms))
 			least_ms = ms;
 	}
-	return has_cut ? 0 : least_ms; /* part() with it first */
+	/* part() with it first */
+	return has_cut || serve_children_busy(&serve->children) ? 0 : least_ms;
 }
 
 /* No child may come or go before all have been looked at. */

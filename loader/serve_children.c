@@ -244,12 +244,16 @@ static void has_ended(struct serve_children *children,
 	serve_client_tell(client, ASK_ENDED, child->index, charge->status);
 }
 
-/* Without an init what it left running goes on, and asks the same guard. */
+/*
+ * Without an init what it left running goes on, and asks the same guard, or has
+ * its memory brought a batch a turn.
+ */
 static bool is_over(const struct serve_child *child)
 {
 	const struct charge *charge = &child->charge;
 
-	return child->told && !charge->pid && (charge->init || !charge->guard);
+	return child->told && !charge->pid &&
+	       (charge->init || (!charge->guard && !charge->pager));
 }
 
 /* What became of @child since the last turn. */
@@ -281,7 +285,18 @@ static void step(struct serve_children *children, struct serve_child *child,
 	if (stopped)
 		serve_client_tell(child->client, ASK_STOPPED, child->index,
 				  stopped);
+	if (child->told && charge_pages_on(&child->charge))
+		charge_let_go_some(&child->charge);
 	look_at(children, child);
+}
+
+bool serve_children_busy(const struct serve_children *children)
+{
+	for (unsigned i = 0; i < children->nr_places; i++)
+		if (children->places[i].told &&
+		    charge_pages_on(&children->places[i].charge))
+			return true;
+	return false;
 }
 
 unsigned serve_children_polls(const struct serve_children *children,

@@ -69,6 +69,9 @@ void serve_children_unguarded(struct serve_children *children,
 /* Whether one is still to be waited for. */
 bool serve_children_any(const struct serve_children *children);
 
+/* Whether there is more to do, without anything to wait for. */
+bool serve_children_busy(const struct serve_children *children);
+
 /* Fill in CHARGE_POLLS for each child; how many. */
 unsigned serve_children_polls(const struct serve_children *children,
 			      struct pollfd *polls);

@@ -168,6 +168,22 @@ int read_everything(void)
 
 /* ---- the supervisor ---- */
 
+static int push(struct pager *pager, struct run *run, bool *ret_more)
+{
+	struct pager_stats before, after;
+	uint64_t pages;
+	int r;
+
+	pager_get_stats(pager, &before);
+	r = run->let_go ? pager_let_go_some(pager, ret_more)
+			: pager_push(pager, ret_more);
+	pager_get_stats(pager, &after);
+	pages = after.pushed_pages - before.pushed_pages;
+	if (pages > run->most_pages)
+		run->most_pages = pages;
+	return r;
+}
+
 static int supervise(struct pager *pager, pid_t pid, struct run *run)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -186,8 +202,7 @@ static int supervise(struct pager *pager, pid_t pid, struct run *run)
 		if (!n && !more)
 			r = -ETIMEDOUT;
 		else
-			r = more ? pager_push(pager, &more)
-				 : pager_serve(pager);
+			r = more ? push(pager, run, &more) : pager_serve(pager);
 	}
 	(void)close(pidfd);
 	return r;

@@ -29,6 +29,8 @@
 struct run {
 	unsigned batch_pages;
 	bool push;
+	bool let_go;	     /* push all that is missing, of forks too */
+	uint64_t most_pages; /* that came by one push */
 	int fail_offset; /* > 0: cut the image's file to this many bytes */
 	int status, served;
 	struct pager_stats stats;

@@ -184,6 +184,16 @@ static void pushed_areas_are_given_back(void **state)
 	assert_true(run.stats.faults < A_PAGES / 2);
 }
 
+/* Who serves others has each batch for itself. */
+static void what_is_let_go_comes_in_batches(void **state)
+{
+	struct run run = {.batch_pages = 16, .push = true, .let_go = true};
+
+	passes(&run, wait_and_see);
+	assert_true(run.stats.pushed_pages > 16);
+	assert_in_range(run.most_pages, 1, 16);
+}
+
 /* A map that has grown is never half given back. */
 static int grow_then_finish(void)
 {
@@ -250,6 +260,7 @@ int main(void)
 		cmocka_unit_test(moved_pages_keep_their_bytes),
 		cmocka_unit_test(the_kernel_faults_too),
 		cmocka_unit_test(pushed_areas_are_given_back),
+		cmocka_unit_test(what_is_let_go_comes_in_batches),
 		cmocka_unit_test(grown_maps_stay_whole),
 		cmocka_unit_test(a_page_that_cannot_be_had_is_an_error),
 	};
