@@ -2,10 +2,13 @@
 #include "tools/load_serve.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -20,7 +23,9 @@
 #include "loader/serve.h"
 #include "tools/load_tell.h"
 
-#define BACKLOG 128
+#define BACKLOG	   128
+#define LOCK_TRIES 200
+#define LOCK_US	   10000
 
 struct served {
 	struct load_options options;
@@ -107,17 +112,41 @@ static void remove_stale(const struct sockaddr_un *address)
 		(void)unlink(address->sun_path);
 }
 
+/*
+ * The socket's folder is locked from the look at what is there until we listen:
+ * who binds and does not listen yet looks like one that was killed.  Another's
+ * lock is held for some system calls only, but anybody may hold one: who waits
+ * too long goes on without.
+ */
+static int lock_folder(const char *path)
+{
+	CLEANUP_FREE char *copy = strdup(path);
+	CLEANUP_CLOSE int folder = -1;
+
+	if (!copy)
+		return -ENOMEM;
+	folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; folder >= 0 && i < LOCK_TRIES; i++) {
+		if (!flock(folder, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+			break;
+		(void)usleep(LOCK_US);
+	}
+	return steal_fd(&folder);
+}
+
 /* Nobody may connect in between: it listens last. */
 static int listen_at(struct service *service)
 {
 	const char *path = service->options->path;
 	struct sockaddr_un address;
 	CLEANUP_CLOSE int sock = -1;
+	CLEANUP_CLOSE int folder = -1; /* closed, it is unlocked */
 	mode_t before;
 	int error = fill_address(path, &address);
 
 	if (error)
 		return failed(path, error);
+	folder = lock_folder(path);
 	remove_stale(&address);
 	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		      0);

@@ -137,4 +137,23 @@ for i in 1 2; do
 done
 stop_server
 
+# ---- of two that start at once at one socket, one serves ----
+
+if command -v strace >slow.txt; then
+	start slow strace -D -qq -o "$dir/slow.txt" -e trace=listen \
+		-e inject=listen:delay_enter=1000000 "$tools/mitosis-load" \
+		--serve="$dir/serve.sock" "$dir/plain"
+	server=$pid
+	wait_for 20 test -S serve.sock
+	status=0
+	timeout 10 "$tools/mitosis-load" --serve="$dir/serve.sock" \
+		"$dir/plain" >second.txt 2>&1 || status=$?
+	[ $status != 124 ] || fail "two serve at one socket"
+	grep -q 'in use: another server listens there' second.txt ||
+		fail "$status, and not in use: $(cat second.txt)"
+	wait_ready slow "$server"
+	say clocks plain
+	stop_server
+fi
+
 expect_nothing_left
