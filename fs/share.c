@@ -26,6 +26,8 @@
 /* Where mounts come and go all the time, the table is read no more often. */
 #define SCAN_NS	 (20 * NS_PER_MS)
 #define PROBE_NS NS_PER_S
+/* After a guest that we could not take: it stays, and so is always there. */
+#define DEAF_NS (100 * NS_PER_MS)
 
 /* Who has connected. */
 struct guest {
@@ -46,7 +48,8 @@ struct share {
 	unsigned nr_mounts;
 	struct guest guests[GUESTS_MAX];
 	unsigned nr_guests;
-	bool is_stale;				 /* the table has changed */
+	uint64_t deaf_ns; /* until then nobody is taken */
+	bool is_stale;	  /* the table has changed */
 	uint64_t scanned_ns, idle_ns, probed_ns; /* idle since; 0: in use */
 };
 
@@ -136,6 +139,8 @@ static void take_guest(struct share *share)
 	int fd = accept4(share->seat.listener, NULL, NULL,
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+	if (fd < 0 && errno != EAGAIN)
+		share->deaf_ns = io_monotonic_ns() + DEAF_NS;
 	if (fd < 0)
 		return;
 	if (!is_ours(fd)) {
@@ -222,6 +227,8 @@ static int pause_ms(const struct share *share)
 {
 	uint64_t until = UINT64_MAX, now = io_monotonic_ns();
 
+	if (share->deaf_ns)
+		sooner(&until, share->deaf_ns);
 	if (share->is_stale)
 		sooner(&until, share->scanned_ns + SCAN_NS);
 	if (share->idle_ns) {
@@ -241,6 +248,13 @@ static int pause_ms(const struct share *share)
 
 enum { POLL_KICK, POLL_TABLE, POLL_LISTENER, POLL_GUESTS };
 
+static bool takes_guests(struct share *share)
+{
+	if (share->deaf_ns && io_monotonic_ns() >= share->deaf_ns)
+		share->deaf_ns = 0;
+	return share->nr_guests < GUESTS_MAX && !share->deaf_ns;
+}
+
 static void wait_and_serve(struct share *share)
 {
 	struct pollfd fds[POLL_GUESTS + GUESTS_MAX] = {
@@ -248,9 +262,8 @@ static void wait_and_serve(struct share *share)
 		/* Once it has changed: no matter until it was read. */
 		[POLL_TABLE] = {share->is_stale ? -1 : share->table_fd, POLLPRI,
 				0},
-		[POLL_LISTENER] = {share->nr_guests < GUESTS_MAX
-					   ? share->seat.listener
-					   : -1,
+		[POLL_LISTENER] = {takes_guests(share) ? share->seat.listener
+						       : -1,
 				   POLLIN, 0},
 	};
 	unsigned nr = share->nr_guests;

@@ -5,6 +5,7 @@
 LIMIT=120
 . "$(dirname "$0")/lib.sh"
 need_tools mitosisfs mitosis-load
+need_programs prlimit
 
 cat >parent.py <<'END'
 import os, resource, sys, time
@@ -153,6 +154,21 @@ if command -v strace >slow.txt; then
 		fail "$status, and not in use: $(cat second.txt)"
 	wait_ready slow "$server"
 	say clocks plain
+	stop_server
+
+	# Without descriptors it does not spin, and who came is served later.
+	serving_in=(strace -D -qq -o "$dir/accepts.txt" -e trace=accept4)
+	serve --max=1 "$dir/plain"
+	serving_in=()
+	prlimit --pid "$server" --nofile=3:
+	say clocks plain &
+	client=$!
+	wait_for 20 grep -q EMFILE accepts.txt
+	sleep 0.5
+	prlimit --pid "$server" --nofile="$hard:"
+	expect_exit "$client" 0 "who came without descriptors"
+	[ "$(grep -c EMFILE accepts.txt)" -lt 100 ] ||
+		fail "tried $(grep -c EMFILE accepts.txt) times in half a second"
 	stop_server
 fi
 
