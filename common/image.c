@@ -131,20 +131,36 @@ static uint64_t run_end(const struct image_run *run)
 	return run->first_page + run->nr_pages;
 }
 
-const struct image_run *image_run_after(const struct image *image,
-					uint64_t page)
+static uint32_t first_after(const struct image_run *runs, uint32_t nr,
+			    uint64_t page)
 {
-	uint32_t low = 0, high = image->nr_runs;
+	uint32_t low = 0, high = nr;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (run_end(&image->runs[middle]) > page)
+		if (run_end(&runs[middle]) > page)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	return low == image->nr_runs ? NULL : &image->runs[low];
+	return low;
+}
+
+const struct image_run *image_run_after(const struct image *image,
+					uint64_t page)
+{
+	uint32_t i = first_after(image->runs, image->nr_runs, page);
+
+	return i == image->nr_runs ? NULL : &image->runs[i];
+}
+
+const struct image_run *image_guard_after(const struct image *image,
+					  uint64_t page)
+{
+	uint32_t i = first_after(image->guards, image->nr_guards, page);
+
+	return i == image->nr_guards ? NULL : &image->guards[i];
 }
 
 uint64_t image_present_pages(const struct image *image, uint64_t first_page,

@@ -383,6 +383,10 @@ const struct image_vma *image_vma_at(const struct image *image, uint64_t raddr);
 const struct image_run *image_run_after(const struct image *image,
 					uint64_t page);
 
+/* The same of guard regions. */
+const struct image_run *image_guard_after(const struct image *image,
+					  uint64_t page);
+
 /* How many pages of [@first_page, @first_page + @nr_pages) are present. */
 uint64_t image_present_pages(const struct image *image, uint64_t first_page,
 			     uint64_t nr_pages);

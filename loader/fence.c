@@ -23,23 +23,6 @@ bool fence_try_memory(void)
 	return can;
 }
 
-/* The first guard region that ends behind @page. */
-static uint32_t first_after(const struct image *image, uint64_t page)
-{
-	uint32_t low = 0, high = image->nr_guards;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		const struct image_run *guard = &image->guards[middle];
-
-		if (guard->first_page + guard->nr_pages > page)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
-}
-
 static void make(struct steps *steps, const struct image_vma *piece,
 		 struct fence_how how)
 {
@@ -61,11 +44,13 @@ static void make(struct steps *steps, const struct image_vma *piece,
 void fence_plan(struct steps *steps, const struct image *image,
 		const struct image_vma *vma, struct fence_how how)
 {
-	uint32_t i = first_after(image, page_of(vma->start));
+	const struct image_run *guard =
+		image_guard_after(image, page_of(vma->start));
+	const struct image_run *end = image->guards + image->nr_guards;
 
-	for (; i < image->nr_guards; i++) {
-		uint64_t from = image->guards[i].first_page << PAGE_SHIFT;
-		uint64_t to = from + (image->guards[i].nr_pages << PAGE_SHIFT);
+	for (; guard && guard < end; guard++) {
+		uint64_t from = guard->first_page << PAGE_SHIFT;
+		uint64_t to = from + (guard->nr_pages << PAGE_SHIFT);
 		struct image_vma piece = *vma;
 
 		if (from >= vma->end)

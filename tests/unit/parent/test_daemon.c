@@ -409,18 +409,25 @@ static void prepare_that_hangs_is_ended(void **state)
 	(void)close(fd);
 }
 
-static void release_of_a_prepare_under_way_ends_both(void **state)
+/* What @fd asks for never comes, and @other releases it meanwhile. */
+static void release_under_way(int fd, int other)
 {
 	char why[WIRE_WHY_MAX + 1];
 	struct wire_image image = {.name = "slow"};
-	int killed = fake_keeper_killed_owing();
-	int fd = dial(), other = dial();
 
 	send_prepare(fd, FAKE_SLOW, "slow");
 	while (!fake_keeper_count())
 		(void)poll(NULL, 0, 5);
 	assert_int_equal(0, ask_image(other, WIRE_RELEASE, &image, NULL));
 	assert_int_equal(-ECANCELED, get_image(fd, &image, why));
+}
+
+static void release_of_a_prepare_under_way_ends_both(void **state)
+{
+	int killed = fake_keeper_killed_owing();
+	int fd = dial(), other = dial();
+
+	release_under_way(fd, other);
 	/* It may be in its pause: it has a moment, and others do not wait. */
 	assert_int_equal(0, get_status(other).images);
 	assert_int_equal(1, fake_keeper_count());
@@ -434,16 +441,10 @@ static void release_of_a_prepare_under_way_ends_both(void **state)
 /* Silent for longer than that: it is killed. */
 static void a_keeper_that_never_answers_ends_all_the_same(void **state)
 {
-	char why[WIRE_WHY_MAX + 1];
-	struct wire_image image = {.name = "slow"};
 	int killed = fake_keeper_killed_owing();
 	int fd = dial(), other = dial();
 
-	send_prepare(fd, FAKE_SLOW, "slow");
-	while (!fake_keeper_count())
-		(void)poll(NULL, 0, 5);
-	assert_int_equal(0, ask_image(other, WIRE_RELEASE, &image, NULL));
-	assert_int_equal(-ECANCELED, get_image(fd, &image, why));
+	release_under_way(fd, other);
 	assert_int_equal(1, fake_keeper_count());
 	wait_for_keepers(0);
 	assert_int_equal(killed + 1, fake_keeper_killed_owing());
