@@ -96,10 +96,15 @@ static void kill_twin(struct prepared *prep)
 		bury(prep);
 }
 
+static struct prepared *of_timer(struct loop_timer *again)
+{
+	return (struct prepared *)((char *)again -
+				   offsetof(struct prepared, again));
+}
+
 static void patience_is_over(struct loop_timer *timer)
 {
-	struct prepared *prep =
-		(void *)((char *)timer - offsetof(struct prepared, again));
+	struct prepared *prep = of_timer(timer);
 
 	loop_unwatch(prep->daemon->loop, prep->watch);
 	prep->watch = NULL;
@@ -362,9 +367,7 @@ static int start_keeper(struct prepared *prep)
 
 static void again_fired(struct loop_timer *timer)
 {
-	struct prepared *prep =
-		(struct prepared *)((char *)timer -
-				    offsetof(struct prepared, again));
+	struct prepared *prep = of_timer(timer);
 
 	settle(prep, start_keeper(prep));
 }
