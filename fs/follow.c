@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/follow.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "common/cleanup.h"
+#include "common/taskstat.h"
 
 /* Of two threads that fault at once four looks in a row rarely see one only. */
 #define READS_A_LOOK  16u
 #define LOOKS_AGREED  4u
 #define READS_SETTLED 64u /* a look, while threads are bound */
 #define THREADS_MAX   64u
-#define STAT_BYTES    1024
-#define FIELD_CPU     37 /* processor, counted after the name (proc(5)) */
 #define CPU_ANY	      (-1)
 
 struct follow {
@@ -75,35 +70,6 @@ void follow_free(struct follow *follow)
 	free(follow);
 }
 
-int follow_cpu_of(const char *text)
-{
-	/* The name may hold anything, parentheses too: its end is the last. */
-	const char *at = strrchr(text, ')');
-	int cpu;
-
-	for (int field = 0; at && field < FIELD_CPU; field++)
-		at = strchr(at + 1, ' ');
-	if (!at || sscanf(at, " %d", &cpu) != 1 || cpu < 0 ||
-	    cpu >= CPU_SETSIZE)
-		return CPU_ANY;
-	return cpu;
-}
-
-static int cpu_of(pid_t tid)
-{
-	CLEANUP_CLOSE int fd = -1;
-	char path[64], text[STAT_BYTES];
-	ssize_t len;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (len < 0)
-		return CPU_ANY;
-	text[len] = '\0';
-	return follow_cpu_of(text);
-}
-
 static void bind_thread(const struct follow *follow, pid_t tid, int cpu)
 {
 	cpu_set_t one;
@@ -149,6 +115,7 @@ static void enlist(struct follow *follow)
 
 void follow_read(struct follow *follow, pid_t tid)
 {
+	struct taskstat stat;
 	int cpu;
 
 	if (!pthread_getspecific(follow->key))
@@ -156,7 +123,7 @@ void follow_read(struct follow *follow, pid_t tid)
 	if (atomic_fetch_sub_explicit(&follow->nr_left, 1,
 				      memory_order_relaxed) != 1)
 		return;
-	cpu = tid ? cpu_of(tid) : CPU_ANY;
+	cpu = tid && !taskstat_read(tid, &stat) ? stat.cpu : CPU_ANY;
 	(void)pthread_mutex_lock(&follow->lock);
 	judge(follow, cpu);
 	follow->nr_left =

@@ -28,6 +28,3 @@ void follow_read(struct follow *follow, pid_t tid);
 /* No thread calls any more, but the caller, and those that did have ended.  NULL
  * is allowed. */
 void follow_free(struct follow *follow);
-
-/* The CPU that /proc/TID/stat (@text) was last on, or -1. */
-int follow_cpu_of(const char *text);

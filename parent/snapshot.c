@@ -14,6 +14,7 @@
 #include "common/lap.h"
 #include "parent/admit.h"
 #include "parent/answers.h"
+#include "parent/aside.h"
 #include "parent/capture.h"
 #include "parent/fds.h"
 #include "parent/forkless.h"
@@ -208,9 +209,11 @@ static int take(struct snapshot *snapshot,
 {
 	CLEANUP(before_free) struct before before = {.mem_fd = -1};
 	uint64_t since = io_monotonic_ns();
-	int rc = look_before(snapshot->target, options, snapshot->image,
-			     &before, why);
+	int rc;
 
+	aside_step(snapshot->target);
+	rc = look_before(snapshot->target, options, snapshot->image, &before,
+			 why);
 	snapshot->image->phase_ns[IMAGE_PHASE_LOOK] = lap_ns(&since);
 	return rc ? rc : pause_and_finish(&before, snapshot, options, why);
 }

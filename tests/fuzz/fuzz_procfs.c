@@ -3,7 +3,7 @@
  * fuzz_procfs.c - any bytes as a text of /proc: no crash, and what is taken
  * keeps the promises of the headers
  *
- * The first byte, '0' to '4', says which text.
+ * The first byte, '0' to '5', says which text.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/page.h"
+#include "common/taskstat.h"
 #include "parent/fdinfo.h"
 #include "parent/procfs.h"
 #include "parent/vmas.h"
@@ -89,14 +90,25 @@ static void try_fdinfo(const char *text, size_t len)
 	free(watches.items);
 }
 
+static void try_taskstat(const char *text, size_t len)
+{
+	char *whole = strndup(text, len);
+	struct taskstat stat;
+
+	if (whole && !taskstat_parse(whole, &stat))
+		must(stat.cpu >= 0 && stat.cpu < CPU_SETSIZE);
+	free(whole);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const tries[])(const char *text, size_t len) = {
-		try_smaps, try_status, try_stat, try_timers, try_fdinfo};
+		try_smaps,  try_status, try_stat,
+		try_timers, try_fdinfo, try_taskstat};
 	/* Exactly as long, so that a read past the end is seen. */
 	char *text;
 
-	if (!size || data[0] < '0' || data[0] > '4')
+	if (!size || data[0] < '0' || data[0] > '5')
 		return 0;
 	text = malloc(size - 1);
 	if (!text)

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -14,24 +13,6 @@
 #include "fs/follow.h"
 
 #define READS_ENOUGH 200 /* more than the looks that must agree */
-
-static void the_cpu_is_found_behind_any_name(void **state)
-{
-	static const char fields[] =
-		" S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 "
-		"23 24 25 26 27 28 29 30 31 32 33 34 35";
-	char text[512];
-
-	(void)snprintf(text, sizeof(text), "7 (a) 5 (b 9)%s 3 40 41", fields);
-	assert_int_equal(follow_cpu_of(text), 3);
-	(void)snprintf(text, sizeof(text), "7 (x)%s 99999 40", fields);
-	assert_int_equal(follow_cpu_of(text), -1);
-	(void)snprintf(text, sizeof(text), "7 (x)%s -1 40", fields);
-	assert_int_equal(follow_cpu_of(text), -1);
-	assert_int_equal(follow_cpu_of("7 (x) S 1 2 3"), -1);
-	assert_int_equal(follow_cpu_of("7 (x)"), -1);
-	assert_int_equal(follow_cpu_of(""), -1);
-}
 
 static int bind_self(int cpu)
 {
@@ -110,7 +91,6 @@ static void who_answers_goes_where_faults_come_from(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_cpu_is_found_behind_any_name),
 		cmocka_unit_test(who_answers_goes_where_faults_come_from),
 	};
 
