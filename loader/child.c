@@ -22,6 +22,7 @@
 #include "loader/objects.h"
 #include "loader/pager.h"
 #include "loader/phases.h"
+#include "loader/procpath.h"
 #include "loader/report.h"
 
 #define EXIT_NOT_LOADED 69 /* nobody looks: the report pipe tells */
@@ -109,9 +110,20 @@ static void set_coredump_filter(void)
 
 static int change_directory(const struct load *load, struct why *why)
 {
-	const char *chosen = load->options->cwd;
-	const char *path = chosen ? chosen : load->dir->image->cwd;
+	const char *const chosen = load->options->cwd;
+	const char *const cwd = load->dir->image->cwd;
+	const char *path = chosen, *reason = "";
+	char room[PROCPATH_BYTES];
+	int error = 0;
 
+	if (!chosen)
+		error = procpath_own(load->dir->image, cwd, room, &path,
+				     &reason);
+	if (error)
+		return why_set(why, error,
+			       "working directory %s %s; give another with "
+			       "--cwd=PATH",
+			       cwd, reason);
 	if (chdir(path) == 0)
 		return 0;
 	return why_set(why, -errno,

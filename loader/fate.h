@@ -4,6 +4,7 @@
  * made
  *
  *   regular file, directory, device   reopened by its path
+ *   the process's own in a procfs     the child's own: loader/procpath.h
  *   terminal, pipe, socket of stdio   the loader's own stdin, stdout, stderr
  *   pipe with both ends in the image  made anew, unread bytes put back
  *   unix sockets, connected, both in

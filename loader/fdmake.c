@@ -22,6 +22,7 @@
 #include "common/io.h"
 #include "loader/areas.h"
 #include "loader/fdsocket.h"
+#include "loader/procpath.h"
 
 #ifndef TFD_IOC_SET_TICKS
 #define TFD_IOC_SET_TICKS _IOW('T', 0, uint64_t)
@@ -79,22 +80,37 @@ static int check_same(const struct fdmake *make, const struct image_fd *fd,
 		       (unsigned long long)fd->size_bytes, fd->fd);
 }
 
-static int reopen(const struct fdmake *make, const struct image_fd *fd)
+static int reopen_at(const struct fdmake *make, const struct image_fd *fd,
+		     const char *path)
 {
 	int flags = ((int)fd->open_flags & ~ONCE_FLAGS) | O_NOCTTY | O_CLOEXEC;
-	CLEANUP_CLOSE int opened = open(fd->path, flags);
+	CLEANUP_CLOSE int opened = open(path, flags);
 	int error;
 
 	if (opened < 0)
-		return failed(make, fd, fd->path);
+		return failed(make, fd, path);
 	error = check_same(make, fd, opened);
 	if (error)
 		return error;
 	if ((fd->kind == IMAGE_FD_FILE || fd->kind == IMAGE_FD_DIR) &&
 	    !(flags & O_PATH) &&
 	    lseek(opened, (off_t)fd->pos_bytes, SEEK_SET) < 0)
-		return failed(make, fd, fd->path);
+		return failed(make, fd, path);
 	return steal_fd(&opened);
+}
+
+static int reopen(const struct fdmake *make, const struct image_fd *fd)
+{
+	char room[PROCPATH_BYTES];
+	const char *path, *reason;
+	int error =
+		procpath_own(make->plan->image, fd->path, room, &path, &reason);
+
+	if (!error)
+		return reopen_at(make, fd, path);
+	return why_set(make->why, error,
+		       "descriptor %d (%s) %s: give another with --fd %d=PATH",
+		       fd->fd, fd->path, reason, fd->fd);
 }
 
 /* The user named it, so it may be made. */
