@@ -20,9 +20,27 @@ static bool writes(const struct image_fd *fd)
 	return (fd->open_flags & O_ACCMODE) != O_RDONLY;
 }
 
-static bool same_file(const struct image_fd *a, const struct image_fd *b)
+static bool reads(const struct image_fd *fd)
+{
+	return (fd->open_flags & O_ACCMODE) != O_WRONLY &&
+	       !(fd->open_flags & O_PATH);
+}
+
+bool fate_is_same_file(const struct image_fd *a, const struct image_fd *b)
 {
 	return a->kind == b->kind && a->inode == b->inode && a->dev == b->dev;
+}
+
+/*
+ * A description of both directions is a pipe by itself (a FIFO opened O_RDWR);
+ * as standard input or output it is how somebody else is spoken to.
+ */
+static bool is_far_end(const struct image_fd *end, const struct image_fd *far)
+{
+	if (end == far)
+		return end->fd > 2 && reads(end) && writes(end);
+	return fate_is_same_file(end, far) &&
+	       ((reads(end) && writes(far)) || (writes(end) && reads(far)));
 }
 
 const struct image_fd *fate_far_end(const struct image *image, uint32_t i)
@@ -30,8 +48,8 @@ const struct image_fd *fate_far_end(const struct image *image, uint32_t i)
 	const struct image_fd *fd = &image->fds[i];
 
 	for (uint32_t k = 0; k < image->nr_fds; k++)
-		if (same_file(&image->fds[k], fd) &&
-		    writes(&image->fds[k]) != writes(fd))
+		if (is_far_end(fd, &image->fds[k]) &&
+		    image->fds[k].same_as != fd->fd)
 			return &image->fds[k];
 	return NULL;
 }
@@ -67,7 +85,7 @@ static int stdio_number(const struct image *image, const struct image_fd *fd)
 	if (fd->fd <= 2)
 		return fd->fd;
 	for (uint32_t k = 0; k < image->nr_fds && image->fds[k].fd <= 2; k++)
-		if (same_file(&image->fds[k], fd) &&
+		if (fate_is_same_file(&image->fds[k], fd) &&
 		    (fd->kind == IMAGE_FD_TTY ||
 		     writes(&image->fds[k]) == writes(fd)))
 			return image->fds[k].fd;
@@ -80,7 +98,7 @@ const struct image_fd *fate_bytes(const struct image *image,
 	if (fd->data_bytes == fd->size_bytes)
 		return fd;
 	for (uint32_t i = 0; i < image->nr_fds; i++)
-		if (same_file(&image->fds[i], fd) &&
+		if (fate_is_same_file(&image->fds[i], fd) &&
 		    image->fds[i].data_bytes == fd->size_bytes)
 			return &image->fds[i];
 	return NULL;

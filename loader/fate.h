@@ -6,7 +6,8 @@
  *   regular file, directory, device   reopened by its path
  *   the process's own in a procfs     the child's own: loader/procpath.h
  *   terminal, pipe, socket of stdio   the loader's own stdin, stdout, stderr
- *   pipe with both ends in the image  made anew, unread bytes put back
+ *   pipe with both ends in the image,
+ *   FIFO opened O_RDWR                made anew, unread bytes put back
  *   unix sockets, connected, both in
  *   the image                         made anew, unread bytes put back
  *   other pipe, connected socket      dead: end of file, EPIPE
@@ -80,7 +81,13 @@ struct fate_options {
 int fate_decide(const struct image *image, const struct fate_options *options,
 		struct fate *ret_fates, struct why *why);
 
-/* The other end of the pipe image->fds[@i] in the image, or NULL. */
+/* Do both stand for one file: one pipe, one terminal? */
+bool fate_is_same_file(const struct image_fd *a, const struct image_fd *b);
+
+/*
+ * The other end of the pipe image->fds[@i] in the image, or NULL: itself when
+ * it has both directions.
+ */
 const struct image_fd *fate_far_end(const struct image *image, uint32_t i);
 
 /*

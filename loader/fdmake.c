@@ -201,8 +201,7 @@ static int make_signalfd(const struct image_fd *fd)
 			    flags);
 }
 
-/* A second description of the file behind @number, a descriptor of ours. */
-static int open_again(int number, const struct image_fd *fd)
+int fdmake_again(int number, const struct image_fd *fd)
 {
 	char path[32];
 
@@ -238,7 +237,7 @@ static int make_filled(const struct fdmake *make, const struct image_fd *fd)
 	if (made < 0 || io_write_all(made, with->data, with->data_bytes))
 		return -1;
 	(void)fchmod(made, (mode_t)((fd->mode & 07777) | S_IRUSR | S_IWUSR));
-	return open_again(made, fd);
+	return fdmake_again(made, fd);
 }
 
 static int make_memfd(const struct fdmake *make, const struct image_fd *fd)
@@ -247,7 +246,7 @@ static int make_memfd(const struct fdmake *make, const struct image_fd *fd)
 	int from = object < 0 ? earlier(make, fd)
 			      : plan_fd(make->plan->facts,
 					PLAN_SLOT_OBJECT + (unsigned)object);
-	int made = from < 0 ? make_filled(make, fd) : open_again(from, fd);
+	int made = from < 0 ? make_filled(make, fd) : fdmake_again(from, fd);
 
 	if (made >= 0)
 		(void)lseek(made, (off_t)fd->pos_bytes, SEEK_SET);
@@ -328,8 +327,7 @@ static const struct image_fd *with_data(const struct fdmake *make, uint32_t i)
 	const struct image_fd *fd = &image->fds[i];
 
 	for (uint32_t k = 0; k < image->nr_fds; k++)
-		if (image->fds[k].kind == IMAGE_FD_PIPE &&
-		    image->fds[k].inode == fd->inode &&
+		if (fate_is_same_file(&image->fds[k], fd) &&
 		    (image->fds[k].data_bytes || image->fds[k].value))
 			return &image->fds[k];
 	return fd;

@@ -27,6 +27,12 @@ struct fdmake {
 int fdmake_one(const struct fdmake *make, uint32_t i);
 
 /*
+ * A second description of the file behind @number, a descriptor of ours, open
+ * as @fd was: for reading, for writing, or both.  Returns it, or -1 with errno.
+ */
+int fdmake_again(int number, const struct image_fd *fd);
+
+/*
  * Make the pipe that image->fds[@i] is an end of, with the bytes that were
  * unread: *@ret_read, *@ret_write are the caller's.  0 or -errno with words.
  */

@@ -58,12 +58,38 @@ static void raise_ends(const struct fdmake *make, int ends[2])
 }
 
 /*
- * All ends of one pipe at once: descriptors with one direction share one
- * description, whose flags are those of the last.
+ * Of each direction the first is the end that was made; what else the parent
+ * had open of the pipe has a description of its own here, too, as each has
+ * flags of its own.
  */
+static int take_end(const struct fdmake *make, const struct image_fd *fd,
+		    const int ends[2], bool taken[2])
+{
+	const int access = (int)fd->open_flags & O_ACCMODE;
+	const bool writes = access == O_WRONLY;
+	int made, error;
+
+	if (access == O_RDWR || taken[writes]) {
+		made = fdmake_again(ends[writes], fd);
+		error = made < 0 ? why_set(make->why, -errno,
+					   "descriptor %d: %s", fd->fd,
+					   strerror(errno))
+				 : place(make, fd, made);
+	} else {
+		error = place_copy(make, fd, ends[writes]);
+		taken[writes] = true;
+	}
+	if (!error)
+		(void)fcntl(fd->fd, F_SETFL,
+			    (int)(fd->open_flags & (O_NONBLOCK | O_DIRECT)));
+	return error;
+}
+
+/* All descriptors of one pipe at once. */
 static int make_pipe(const struct fdmake *make, uint32_t first, bool *made)
 {
 	const struct image *image = make->plan->image;
+	bool taken[2] = {false};
 	int ends[2], error;
 
 	error = fdmake_pipe(make, first, &ends[0], &ends[1]);
@@ -72,14 +98,11 @@ static int make_pipe(const struct fdmake *make, uint32_t first, bool *made)
 	raise_ends(make, ends);
 	for (uint32_t i = first; !error && i < image->nr_fds; i++) {
 		const struct image_fd *fd = &image->fds[i];
-		bool writes = (fd->open_flags & O_ACCMODE) != O_RDONLY;
 
 		if (make->fates[i].kind != FATE_PIPE ||
-		    fd->inode != image->fds[first].inode)
+		    !fate_is_same_file(fd, &image->fds[first]))
 			continue;
-		error = place_copy(make, fd, ends[writes]);
-		(void)fcntl(ends[writes], F_SETFL,
-			    (int)(fd->open_flags & (O_NONBLOCK | O_DIRECT)));
+		error = take_end(make, fd, ends, taken);
 		made[i] = true;
 	}
 	(void)close(ends[0]);

@@ -169,6 +169,42 @@ static void a_pipe_lives_when_both_ends_are_inside(void **state)
 	assert_ptr_equal(fate_far_end(&table.image, 0), &table.fds[1]);
 }
 
+static struct image_fd *add_pipe(struct table *table, int fd, uint64_t inode,
+				 int flags)
+{
+	struct image_fd *added = add(table, fd, IMAGE_FD_PIPE, "/tmp/fifo");
+
+	added->inode = inode;
+	added->open_flags = (uint32_t)flags;
+	return added;
+}
+
+static void a_fifo_of_both_directions_is_a_pipe_by_itself(void **state)
+{
+	struct table table = {0};
+
+	/* How somebody else is spoken to, with a duplicate; and all our own. */
+	(void)add_pipe(&table, 0, 20, O_RDWR);
+	(void)add_pipe(&table, 3, 21, O_RDWR);
+	add_pipe(&table, 4, 20, O_RDWR)->same_as = 0;
+	/* Two descriptions of one pipe. */
+	(void)add_pipe(&table, 5, 22, O_RDWR);
+	(void)add_pipe(&table, 6, 22, O_RDONLY);
+	/* Neither reads nor writes; and the same number elsewhere. */
+	(void)add_pipe(&table, 7, 23, O_WRONLY);
+	(void)add_pipe(&table, 8, 23, O_PATH);
+	add_pipe(&table, 9, 23, O_RDONLY)->dev = 1;
+	assert_int_equal(decide(&table), 0);
+	assert_int_equal(table.fates[0].kind, FATE_STDIO);
+	assert_int_equal(table.fates[1].kind, FATE_PIPE);
+	assert_ptr_equal(fate_far_end(&table.image, 1), &table.fds[1]);
+	assert_int_equal(table.fates[2].kind, FATE_DUP);
+	assert_int_equal(table.fates[3].kind, FATE_PIPE);
+	assert_int_equal(table.fates[4].kind, FATE_PIPE);
+	for (int i = 5; i < 8; i++)
+		assert_int_equal(table.fates[i].kind, FATE_DEAD_PIPE);
+}
+
 static struct image_fd *add_socket(struct table *table, int fd, uint64_t inode,
 				   uint64_t peer)
 {
@@ -300,6 +336,7 @@ int main(void)
 		cmocka_unit_test(streams_of_stdio_are_the_loaders),
 		cmocka_unit_test(a_file_as_stdout_stays_a_file),
 		cmocka_unit_test(a_pipe_lives_when_both_ends_are_inside),
+		cmocka_unit_test(a_fifo_of_both_directions_is_a_pipe_by_itself),
 		cmocka_unit_test(sockets_live_when_they_are_each_others_peers),
 		cmocka_unit_test(a_memfd_needs_its_bytes_in_the_image),
 		cmocka_unit_test(a_choice_about_nothing_is_refused),
