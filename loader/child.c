@@ -18,6 +18,7 @@
 #include "common/io.h"
 #include "loader/fdset.h"
 #include "loader/guard.h"
+#include "loader/guard_filter.h"
 #include "loader/jump.h"
 #include "loader/objects.h"
 #include "loader/pager.h"
@@ -211,6 +212,24 @@ static int say_hello(const struct child *child, int listener, struct why *why)
 		     : 0;
 }
 
+/*
+ * The pager would fill guard regions, of which the kernel does not tell it; C
+ * libraries make do without.  A kernel that has no filters is taken as it is.
+ */
+static int refuse_fences(const struct load *load, struct why *why)
+{
+	int error = load->plan->nr_paged && load->facts.has_fences
+			    ? guard_filter_install_own(load->facts.cookie)
+			    : 0;
+
+	if (!error || error == -ENOSYS || error == -EINVAL)
+		return 0;
+	return why_set(why, error,
+		       "refusing guard regions (seccomp): %s; load with "
+		       "--memory=shared",
+		       strerror(-error));
+}
+
 static int meet(const struct child *child, struct why *why)
 {
 	const struct load *load = child->load;
@@ -242,6 +261,8 @@ become(const struct child *child, struct why *why)
 		error = make_descriptors(child, why);
 	if (!error)
 		error = change_root(load, why);
+	if (!error)
+		error = refuse_fences(load, why);
 	phases_mark(PHASE_FILES);
 	if (!error)
 		error = meet(child, why);

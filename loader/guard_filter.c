@@ -137,10 +137,59 @@ unsigned guard_filter_build(uint64_t cookie, bool exits,
 	return resolve(lines, sizeof(lines) / sizeof(lines[0]), ret_code);
 }
 
+/*
+ * The pager of --memory=own is not told of guard regions, and fills them as it
+ * fills what is missing.  Those of the image are made with the cookie.
+ */
+unsigned guard_filter_build_own(uint64_t cookie, struct sock_filter *ret_code)
+{
+	const struct line lines[] = {
+		{NEXT, LOAD, FIELD(arch)},
+		{NEXT, IF_IS, AUDIT_ARCH_X86_64, NATIVE},
+		{NEXT, IF_IS, AUDIT_ARCH_I386, COMPAT, ALLOW},
+
+		{NATIVE, LOAD, FIELD(nr)},
+		{NEXT, AND, ~X32_BIT},
+		{NEXT, IF_IS, SYS_madvise, ADVISE},
+		{NEXT, IF_IS, NR_PROC_MADVISE, REMOTE, ALLOW},
+
+		{COMPAT, LOAD, FIELD(nr)},
+		{NEXT, IF_IS, I386_MADVISE, ADVISE},
+		{NEXT, IF_IS, NR_PROC_MADVISE, REMOTE, ALLOW},
+
+		{REMOTE, LOAD, ARG_LOW(3)},
+		{NEXT, IF_IS, GUARD_MADV_GUARD_INSTALL, REFUSE, ALLOW},
+
+		{ADVISE, LOAD, ARG_LOW(2)},
+		{NEXT, IF_IS, GUARD_MADV_GUARD_INSTALL, COOKIE, ALLOW},
+		{COOKIE, LOAD, ARG_LOW(5)},
+		{NEXT, IF_IS, (uint32_t)cookie, NEXT, REFUSE},
+		{NEXT, LOAD, ARG_HIGH(5)},
+		{NEXT, IF_IS, (uint32_t)(cookie >> 32), ALLOW, REFUSE},
+		{ALLOW, RETURN, SECCOMP_RET_ALLOW},
+		{REFUSE, RETURN, SECCOMP_RET_ERRNO | EINVAL},
+	};
+
+	_Static_assert(sizeof(lines) / sizeof(lines[0]) <= GUARD_FILTER_MAX,
+		       "the program outgrew its bound");
+	return resolve(lines, sizeof(lines) / sizeof(lines[0]), ret_code);
+}
+
 static int try_install(const struct sock_fprog *prog, unsigned long flags)
 {
 	return (int)sys_call4(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags,
 			      (uintptr_t)prog, 0);
+}
+
+/* Without CAP_SYS_ADMIN who is filtered may gain no privilege any more. */
+static int install(const struct sock_fprog *prog, unsigned long flags)
+{
+	int r = try_install(prog, flags);
+
+	if (r != -EACCES)
+		return r;
+	r = (int)sys_call4(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0);
+	return r ? r : try_install(prog, flags);
 }
 
 int guard_filter_install(uint64_t cookie, bool exits)
@@ -152,17 +201,23 @@ int guard_filter_install(uint64_t cookie, bool exits)
 	};
 	unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER |
 			      SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
-	int fd = try_install(&prog, flags);
+	int fd = install(&prog, flags);
 
-	if (fd == -EACCES) {
-		fd = (int)sys_call4(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0);
-		if (!fd)
-			fd = try_install(&prog, flags);
-	}
 	/* Before Linux 5.19 a signal may end the wait at any time. */
 	if (fd == -EINVAL)
 		fd = try_install(&prog, SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	return fd;
+}
+
+int guard_filter_install_own(uint64_t cookie)
+{
+	struct sock_filter code[GUARD_FILTER_MAX];
+	const struct sock_fprog prog = {
+		.len = (unsigned short)guard_filter_build_own(cookie, code),
+		.filter = code,
+	};
+
+	return install(&prog, 0);
 }
 
 bool guard_filter_is_native(const struct seccomp_data *data)

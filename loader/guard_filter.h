@@ -41,6 +41,19 @@ unsigned guard_filter_build(uint64_t cookie, bool exits,
 /* As guard_install().  Raw system calls: loader/reaper.c runs it. */
 int guard_filter_install(uint64_t cookie, bool exits);
 
+/* The same for --memory=own, where nothing waits: see the next. */
+unsigned guard_filter_build_own(uint64_t cookie, struct sock_filter *ret_code);
+
+/*
+ * Refuse guard regions (EINVAL, as kernels before 6.13) to this process and
+ * what comes of it, but for calls with the @cookie.  Single-threaded; sets
+ * no_new_privs where there is no CAP_SYS_ADMIN.
+ *
+ * Returns 0, or -ENOSYS or -EINVAL: the kernel has no filters; or another
+ * -errno of seccomp(2).
+ */
+int guard_filter_install_own(uint64_t cookie);
+
 /* Which of the held calls @data is, by its entry's own numbers. */
 enum guard_filter_call guard_filter_which(const struct seccomp_data *data);
 

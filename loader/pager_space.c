@@ -185,6 +185,26 @@ struct pager_space *pager_space_copy(const struct pager_space *space)
 	return copy;
 }
 
+/*
+ * The first guard region of the image in (@addr, @high), or @high: it shall
+ * stay, and a page that is copied in takes its place.
+ */
+static uint64_t until_guard(const struct pager_space *space,
+			    const struct segment *segment, uint64_t addr,
+			    uint64_t high)
+{
+	const struct image *image = space->options->image;
+	uint64_t page = page_of(segment->raddr + (addr - segment->start)) + 1;
+	const struct image_run *guard = image_guard_after(image, page);
+	uint64_t ahead;
+
+	if (!guard)
+		return high;
+	ahead = guard->first_page > page ? guard->first_page - page : 0;
+	return ahead < page_of(high - addr) ? addr + (ahead + 1) * PAGE_BYTES
+					    : high;
+}
+
 /* Grow @range down and up within the segment and the image's aligned batch. */
 static void widen(const struct pager_space *space,
 		  const struct segment *segment, struct pager_range *range)
@@ -199,6 +219,7 @@ static void widen(const struct pager_space *space,
 	uint64_t high =
 		segment->end - addr > above ? addr + above : segment->end;
 
+	high = until_guard(space, segment, addr, high);
 	while (range->end < high &&
 	       pager_bits_has(bits, bit_of(space, segment, range->end)) ==
 		       range->from_image)

@@ -29,7 +29,7 @@
 
 /* ---- the image ---- */
 
-bool dense;
+bool dense, fenced;
 
 static bool is_present(uint64_t raddr)
 {
@@ -74,6 +74,11 @@ static struct image *make_image(int fd)
 	for (unsigned i = 0; i < nr_b; i++)
 		write_run(fd, &image->runs[image->nr_runs++],
 			  B + i * B_EVERY * PAGE, 1);
+	if (fenced) {
+		image->guards = calloc(1, sizeof(*image->guards));
+		image->guards[0] = (struct image_run){FENCE / PAGE, 1};
+		image->nr_guards = 1;
+	}
 	return image;
 }
 

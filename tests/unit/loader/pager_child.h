@@ -39,6 +39,10 @@ struct run {
 /* True: the image has all of A, in one run. */
 extern bool dense;
 
+/* True: the image has a guard region of one page at FENCE, in a hole of A. */
+#define FENCE (A + 13 * PAGE)
+extern bool fenced;
+
 /* Run @body in a child to its end, or until the pager fails; asserts only what
  * must hold of the harness. */
 void run_child(struct run *run, int (*body)(void));

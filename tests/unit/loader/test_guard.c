@@ -13,10 +13,16 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "inplace.h"
+#include "loader/fence.h"
+#include "loader/guard_filter.h"
 #include "loader/guard_inject.h"
 #include "victim.h"
 
@@ -247,12 +253,53 @@ static void windows_are_checked(void **state)
 	assert_int_equal(guard_open(-1, &options, &guard), -EINVAL);
 }
 
+#define COOKIE 0xfeedfacecafef00d
+
+/* In a process that is filtered; 0 when all is right, else which is not. */
+static int use_own_filter(void)
+{
+	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iovec all = {page, 4096};
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	const int install = GUARD_MADV_GUARD_INSTALL;
+	const bool can = fence_try_memory();
+
+	if (page == MAP_FAILED || self < 0 || guard_filter_install_own(COOKIE))
+		return 1;
+	*page = 1;
+	if (!syscall(SYS_madvise, page, 4096, install, 0, 0, COOKIE ^ 1) ||
+	    errno != EINVAL)
+		return 2;
+	if (can && syscall(SYS_madvise, page, 4096, install, 0, 0, COOKIE))
+		return 3;
+	(void)madvise(page, 4096, install + 1); /* MADV_GUARD_REMOVE */
+	if (syscall(SYS_process_madvise, self, &all, 1, install, 0) >= 0 ||
+	    errno != EINVAL)
+		return 4;
+	if (madvise(page, 4096, MADV_DONTNEED) || *page)
+		return 5;
+	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER ? 0 : 6;
+}
+
+static void own_memory_has_no_new_guard_regions(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		_exit(use_own_filter());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_held_dies_with_the_guard),
 		cmocka_unit_test(who_was_let_go_lives_on),
 		cmocka_unit_test(windows_are_checked),
+		cmocka_unit_test(own_memory_has_no_new_guard_regions),
 		cmocka_unit_test(dropped_pages_are_zero),
 		cmocka_unit_test(errno_is_exact_and_partial_effects_too),
 		cmocka_unit_test(protections_are_kept),

@@ -153,6 +153,41 @@ static void the_kernel_faults_too(void **state)
 	passes(&run, by_kernel);
 }
 
+#define GUARD_INSTALL 102 /* MADV_GUARD_*: Linux 6.13 */
+
+/* Writes on and on, and the pages that they ask for are around a fence. */
+static int write_around(void)
+{
+	int pipes[2];
+
+	if (pipe(pipes))
+		return 126;
+	if (madvise((void *)FENCE, PAGE, GUARD_INSTALL))
+		return 0;
+	for (uint64_t i = 8; i < 16; i++)
+		if (A + i * PAGE != FENCE)
+			*at(A + i * PAGE) = i;
+	check(write(pipes[1], (void *)FENCE, 8) < 0 && errno == EFAULT,
+	      "the guard region is gone");
+	(void)madvise((void *)FENCE, PAGE, GUARD_INSTALL + 1);
+	check(is_zero(FENCE), "removed");
+	check(*at(FENCE - PAGE) == 12 && *at(FENCE + PAGE) == 14, "beside it");
+	return 0;
+}
+
+static void guard_regions_of_the_image_stay(void **state)
+{
+	static const unsigned batches[] = {1, 2, 3, 4, 16};
+	struct run run = {.push = true};
+
+	fenced = true;
+	for (size_t i = 0; i < 5; i++) {
+		run.batch_pages = batches[i];
+		passes(&run, write_around);
+	}
+	fenced = false;
+}
+
 /* ---- pushing, and what is complete ---- */
 
 static int wait_and_see(void)
@@ -259,6 +294,7 @@ int main(void)
 		cmocka_unit_test(new_maps_are_zero),
 		cmocka_unit_test(moved_pages_keep_their_bytes),
 		cmocka_unit_test(the_kernel_faults_too),
+		cmocka_unit_test(guard_regions_of_the_image_stay),
 		cmocka_unit_test(pushed_areas_are_given_back),
 		cmocka_unit_test(what_is_let_go_comes_in_batches),
 		cmocka_unit_test(grown_maps_stay_whole),
