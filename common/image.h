@@ -324,7 +324,8 @@ struct image {
 	uint32_t umask, personality;
 	uint32_t uid[4], gid[4]; /* real, effective, saved, file system */
 	uint32_t no_new_privs;
-	uint32_t dumpable; /* prctl(2): 1 is yes, 0 and 2 are no */
+	uint32_t dumpable;   /* prctl(2): 1 is yes, 0 and 2 are no */
+	uint32_t securebits; /* of the leader: SECBIT_*, capabilities(7) */
 	struct image_sigaction sigactions[IMAGE_SIGNALS]; /* [0] is signal 1 */
 	struct image_itimer itimers[3]; /* real, virtual, prof */
 

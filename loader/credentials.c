@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -17,6 +18,10 @@
 #include "common/cleanup.h"
 
 #define CAPS_MAX 64
+
+/* SECBIT_EXEC_* and their locks: since kernel 6.14, and for everybody. */
+#define UNPRIVILEGED_BITS 0xf00u
+#define LOCKS		  0xaaau /* each of the bit below it */
 
 struct capset {
 	struct __user_cap_header_struct header;
@@ -60,6 +65,7 @@ void credentials_of_image(const struct image *image, struct credentials *ret)
 	CLEANUP_FREE char *status = NULL;
 
 	memset(ret, 0, sizeof(*ret));
+	ret->securebits = image->securebits;
 	memcpy(ret->uid, image->uid, sizeof(ret->uid));
 	memcpy(ret->gid, image->gid, sizeof(ret->gid));
 	ret->groups = image->groups;
@@ -110,7 +116,7 @@ int credentials_read(const struct image *image, struct credentials *ret)
 {
 	struct credentials wanted;
 	struct credentials own = {0};
-	int error = read_groups(&own);
+	int error = read_groups(&own), securebits;
 
 	if (error)
 		return error;
@@ -121,6 +127,8 @@ int credentials_read(const struct image *image, struct credentials *ret)
 	}
 	own.uid[3] = own.uid[1];
 	own.gid[3] = own.gid[1];
+	securebits = prctl(PR_GET_SECUREBITS);
+	own.securebits = securebits < 0 ? 0 : (uint32_t)securebits;
 	credentials_of_image(image, &wanted);
 	read_capabilities(&wanted, &own);
 	*ret = own;
@@ -141,6 +149,35 @@ static bool same_groups(const struct credentials *a,
 					 a->nr_groups * sizeof(*a->groups)));
 }
 
+static bool has_capability(const struct credentials *own, int cap)
+{
+	return own->caps_known && own->effective >> cap & 1;
+}
+
+/* Those of @wanted; what is locked stays as it is here. */
+static uint32_t securebits_to_be(const struct credentials *wanted,
+				 const struct credentials *own)
+{
+	const uint32_t locks = own->securebits & LOCKS;
+	const uint32_t stay = locks | locks >> 1;
+
+	return (wanted->securebits & ~stay) | (own->securebits & stay);
+}
+
+static int check_securebits(const struct credentials *wanted,
+			    const struct credentials *own, struct why *why)
+{
+	const uint32_t change = own->securebits ^ securebits_to_be(wanted, own);
+
+	if (!(change & ~(UNPRIVILEGED_BITS | SECBIT_KEEP_CAPS)) ||
+	    has_capability(own, CAP_SETPCAP))
+		return 0;
+	return why_set(why, -EPERM,
+		       "the image has securebits %#x (capabilities(7)), and to "
+		       "set them takes CAP_SETPCAP: load it as root",
+		       wanted->securebits);
+}
+
 int credentials_check(const struct image *image, const struct credentials *own,
 		      struct why *why)
 {
@@ -148,7 +185,7 @@ int credentials_check(const struct image *image, const struct credentials *own,
 
 	credentials_of_image(image, &wanted);
 	if (own->uid[1] == 0 || same_ids(own, &wanted))
-		return 0;
+		return check_securebits(&wanted, own, why);
 	return why_set(why, -EPERM,
 		       "the image belongs to uid %u, gid %u: load it as that "
 		       "user or as root",
@@ -163,13 +200,9 @@ static void plan_bounding(struct steps *steps, const struct credentials *wanted,
 			steps_call(steps, SYS_prctl, PR_CAPBSET_DROP, cap);
 }
 
-static void plan_capset(struct steps *steps, const struct credentials *wanted,
-			const struct credentials *own)
+static void plan_capset(struct steps *steps, uint64_t permitted,
+			uint64_t effective, uint64_t inheritable)
 {
-	uint64_t permitted = wanted->permitted & own->permitted;
-	uint64_t effective = wanted->effective & permitted;
-	uint64_t inheritable =
-		wanted->inheritable & (own->inheritable | own->permitted);
 	struct capset set = {
 		.header.version = _LINUX_CAPABILITY_VERSION_3,
 		.data = {{(uint32_t)effective, (uint32_t)permitted,
@@ -180,13 +213,42 @@ static void plan_capset(struct steps *steps, const struct credentials *wanted,
 	};
 	uint64_t header = steps_data(steps, &set.header, sizeof(set.header));
 	uint64_t data = steps_data(steps, set.data, sizeof(set.data));
-	uint64_t ambient = wanted->ambient & permitted & inheritable;
 
 	steps_call(steps, SYS_capset, header, data);
+}
+
+/* From @now to @wanted.  The bit that everybody may set comes first. */
+static void plan_securebits(struct steps *steps, uint32_t now, uint32_t wanted)
+{
+	if ((now ^ wanted) & SECBIT_KEEP_CAPS)
+		steps_call(steps, SYS_prctl, PR_SET_KEEPCAPS,
+			   !!(wanted & SECBIT_KEEP_CAPS));
+	if ((now ^ wanted) & ~SECBIT_KEEP_CAPS)
+		steps_call(steps, SYS_prctl, PR_SET_SECUREBITS, wanted);
+}
+
+/*
+ * Another user has nothing effective at first.  Ambient capabilities cannot be
+ * raised any more with some securebits, and those take a capability that may
+ * have to go.
+ */
+static void plan_caps(struct steps *steps, const struct credentials *wanted,
+		      const struct credentials *own)
+{
+	uint64_t permitted = wanted->permitted & own->permitted;
+	uint64_t inheritable =
+		wanted->inheritable & (own->inheritable | own->permitted);
+	uint64_t ambient = wanted->ambient & permitted & inheritable;
+
+	plan_capset(steps, own->permitted, own->permitted, inheritable);
 	for (uint64_t cap = 0; cap < CAPS_MAX; cap++)
 		if (ambient >> cap & 1)
 			steps_call(steps, SYS_prctl, PR_CAP_AMBIENT,
 				   PR_CAP_AMBIENT_RAISE, cap);
+	plan_securebits(steps, own->securebits | SECBIT_KEEP_CAPS,
+			securebits_to_be(wanted, own));
+	plan_capset(steps, permitted, wanted->effective & permitted,
+		    inheritable);
 }
 
 static void plan_ids(struct steps *steps, const struct credentials *wanted)
@@ -204,35 +266,41 @@ static void plan_ids(struct steps *steps, const struct credentials *wanted)
 		steps_try(steps, SYS_setfsuid, uid[3]);
 }
 
+static bool same_caps(const struct credentials *a, const struct credentials *b)
+{
+	return a->permitted == b->permitted && a->effective == b->effective &&
+	       a->inheritable == b->inheritable && a->bounding == b->bounding &&
+	       a->ambient == b->ambient;
+}
+
 void credentials_plan(struct steps *steps, const struct image *image,
 		      const struct credentials *own)
 {
 	struct credentials wanted;
+	uint32_t securebits;
 	bool ids, caps;
 
 	steps_about(steps, STEPS_CREDENTIALS, 0);
 	if (image->no_new_privs)
 		steps_call(steps, SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
 	credentials_of_image(image, &wanted);
+	securebits = securebits_to_be(&wanted, own);
 	ids = !same_ids(own, &wanted) || !same_groups(own, &wanted);
 	caps = wanted.caps_known && own->caps_known &&
-	       (wanted.permitted != own->permitted ||
-		wanted.effective != own->effective ||
-		wanted.inheritable != own->inheritable ||
-		wanted.bounding != own->bounding ||
-		wanted.ambient != own->ambient);
-	if (own->uid[1] != 0 || (!ids && !caps))
+	       (ids || !same_caps(own, &wanted) ||
+		securebits != own->securebits);
+	if (own->uid[1] != 0 || (!ids && !caps)) {
+		plan_securebits(steps, own->securebits, securebits);
 		return;
+	}
 	if (caps) {
 		plan_bounding(steps, &wanted, own);
 		steps_call(steps, SYS_prctl, PR_SET_KEEPCAPS, 1);
 	}
 	if (ids)
 		plan_ids(steps, &wanted);
-	if (caps) {
-		plan_capset(steps, &wanted, own);
-		steps_call(steps, SYS_prctl, PR_SET_KEEPCAPS, 0);
-	}
+	if (caps)
+		plan_caps(steps, &wanted, own);
 }
 
 /* The file-system ids alone decide: ours stay for all else. */

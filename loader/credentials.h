@@ -20,6 +20,7 @@ struct credentials {
 	uint32_t nr_groups;
 	bool caps_known;
 	uint64_t inheritable, permitted, effective, bounding, ambient;
+	uint32_t securebits; /* SECBIT_* */
 };
 
 /*
@@ -33,7 +34,8 @@ int credentials_read(const struct image *image, struct credentials *ret);
 void credentials_of_image(const struct image *image, struct credentials *ret);
 
 /*
- * May a process with @own become @image's?  0, or -EPERM with words.
+ * May a process with @own become @image's?  0, or -EPERM with words: as another
+ * user, or with securebits that take CAP_SETPCAP.
  */
 int credentials_check(const struct image *image, const struct credentials *own,
 		      struct why *why);

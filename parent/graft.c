@@ -46,6 +46,7 @@ _Static_assert(sizeof(struct graft_slot) == SLOT_FRAME, "slot");
 CHECK_OFFSET(struct graft_timer, id, TIMER_ID);
 CHECK_OFFSET(struct graft_timer, interval_s, TIMER_VALUE);
 _Static_assert(sizeof(struct graft_timer) == TIMER_STRIDE, "timer");
+_Static_assert(sizeof(struct graft_prctls) == 2 * 8, "the code knows it");
 _Static_assert(SLOT_FRAME % SIGFRAME_ALIGN == 0, "frames are aligned");
 _Static_assert(ARGS_END % SIGFRAME_ALIGN == 0, "slots are aligned");
 
@@ -67,7 +68,8 @@ static struct graft_args *args_of(struct graft *graft)
 
 static void lay_out(const struct graft_plan *plan, struct graft *graft)
 {
-	size_t twins = TWIN_SIGACTIONS_BYTES + sizeof(uint64_t), end;
+	size_t twins = TWIN_SIGACTIONS_BYTES + sizeof(struct graft_prctls);
+	size_t end;
 
 	graft->nr_slots = plan->nr_slots;
 	graft->sigreturn = plan->sigreturn;
@@ -216,7 +218,7 @@ uint64_t graft_sigactions_raddr(const struct graft *graft)
 	return graft->base + slot_offset(graft, 0);
 }
 
-uint64_t graft_dumpable_raddr(const struct graft *graft)
+uint64_t graft_prctls_raddr(const struct graft *graft)
 {
 	return graft_sigactions_raddr(graft) + TWIN_SIGACTIONS_BYTES;
 }

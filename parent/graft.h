@@ -117,8 +117,13 @@ void graft_enter_twin(const struct graft *graft, struct user_regs_struct *regs);
 /* Where in the target the 64 sigactions are, after graft_enter_twin(). */
 uint64_t graft_sigactions_raddr(const struct graft *graft);
 
-/* Where PR_GET_DUMPABLE's answer is, 8 bytes, after graft_enter_twin(). */
-uint64_t graft_dumpable_raddr(const struct graft *graft);
+/* The twin's answers of prctl(2), each -errno where it may not ask. */
+struct graft_prctls {
+	int64_t dumpable, securebits;
+};
+
+/* Where struct graft_prctls is, after graft_enter_twin(). */
+uint64_t graft_prctls_raddr(const struct graft *graft);
 
 /* Where the twin's program break is, after graft_enter_twin(). */
 uint64_t graft_brk_raddr(const struct graft *graft);

@@ -18,6 +18,7 @@
 #define PROT_READ_WRITE       3
 #define PR_GET_DUMPABLE       3
 #define PR_GET_NAME           16
+#define PR_GET_SECUREBITS     27
 #define PR_GET_CHILD_SUBREAPER 37
 #define PR_GET_TID_ADDRESS    40
 #define MADV_DONTFORK_        10
@@ -189,7 +190,7 @@ leave:
 	xor	%edi, %edi
 	SYS	__NR_exit_group
 
-/* The twin, after the pause: rbx is where 64 sigactions go, then one word. */
+/* The twin, after the pause: rbx is where 64 sigactions go, then two words. */
 	.globl	graft_twin
 	.hidden	graft_twin
 graft_twin:
@@ -208,6 +209,10 @@ sigactions:
 	mov	$PR_GET_DUMPABLE, %edi
 	SYS	__NR_prctl
 	mov	%rax, (%rbx)
+
+	mov	$PR_GET_SECUREBITS, %edi
+	SYS	__NR_prctl
+	mov	%rax, 8(%rbx)
 
 	xor	%edi, %edi
 	SYS	__NR_brk

@@ -68,7 +68,7 @@ static int read_answers(pid_t twin, const struct graft *graft,
 			struct image *image)
 {
 	CLEANUP_CLOSE int mem_fd = open_mem(twin, O_RDONLY);
-	int64_t dumpable = 0;
+	struct graft_prctls prctls = {0};
 	int rc;
 
 	if (mem_fd < 0)
@@ -76,12 +76,14 @@ static int read_answers(pid_t twin, const struct graft *graft,
 	rc = io_pread_all(mem_fd, image->sigactions, sizeof(image->sigactions),
 			  (off_t)graft_sigactions_raddr(graft));
 	rc = rc ? rc
-		: io_pread_all(mem_fd, &dumpable, sizeof(dumpable),
-			       (off_t)graft_dumpable_raddr(graft));
+		: io_pread_all(mem_fd, &prctls, sizeof(prctls),
+			       (off_t)graft_prctls_raddr(graft));
 	rc = rc ? rc
 		: io_pread_all(mem_fd, &image->mm.brk, sizeof(image->mm.brk),
 			       (off_t)graft_brk_raddr(graft));
-	image->dumpable = dumpable > 0 ? (uint32_t)dumpable : 0;
+	image->dumpable = prctls.dumpable > 0 ? (uint32_t)prctls.dumpable : 0;
+	image->securebits =
+		prctls.securebits > 0 ? (uint32_t)prctls.securebits : 0;
 	return rc;
 }
 

@@ -128,6 +128,7 @@ static void fill_process(struct image *image)
 		image->gid[i] = next_u32();
 	image->no_new_privs = next_u32();
 	image->dumpable = next_u32();
+	image->securebits = next_u32();
 	image->nr_groups = 3;
 	image->groups = new_array(3, sizeof(*image->groups));
 	for (int i = 0; i < 3; i++)

@@ -31,7 +31,7 @@ struct run {
 	bool push;
 	bool let_go;	     /* push all that is missing, of forks too */
 	uint64_t most_pages; /* that came by one push */
-	int fail_offset; /* > 0: cut the image's file to this many bytes */
+	int fail_offset;     /* > 0: cut the image's file to this many bytes */
 	int status, served;
 	struct pager_stats stats;
 };
