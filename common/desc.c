@@ -39,7 +39,7 @@ enum least_bytes {
 	LEAST_RUN = 16,
 	LEAST_FD = 123,
 	LEAST_OPTION = 12,
-	LEAST_EPOLL = 20,
+	LEAST_EPOLL = 24,
 	LEAST_TIMER = 44,
 	LEAST_PENDING = 132,
 	LEAST_TEXT = 6,
@@ -217,6 +217,7 @@ static void walk_epoll(struct codec *codec, struct image_epoll *epoll)
 {
 	codec_i32(codec, &epoll->epfd);
 	codec_i32(codec, &epoll->fd);
+	codec_i32(codec, &epoll->through);
 	codec_u32(codec, &epoll->events);
 	codec_u64(codec, &epoll->data);
 }

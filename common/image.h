@@ -248,8 +248,12 @@ enum image_sockopt {
 	IMAGE_SOCK_ALL = (1 << 3) - 1,
 };
 
+/*
+ * A set watches the file that @fd was when it was added.  @through is it now:
+ * another number when that one was closed and a duplicate is still open.
+ */
 struct image_epoll {
-	int32_t epfd, fd;
+	int32_t epfd, fd, through;
 	uint32_t events;
 	uint64_t data;
 };

@@ -278,7 +278,7 @@ static const char *check_epolls(const struct image *image)
 
 		if (!set || set->kind != IMAGE_FD_EPOLL)
 			return "an epoll entry is in no epoll set";
-		if (!fd_find(image, epoll->fd))
+		if (epoll->fd < 0 || !fd_find(image, epoll->through))
 			return "an epoll entry watches no descriptor";
 	}
 	return NULL;

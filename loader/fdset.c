@@ -161,6 +161,22 @@ static int make_one(const struct fdmake *make, uint32_t i, bool *made)
 }
 
 /*
+ * The number under which the set shall know what @item watches.  One that the
+ * parent had closed is made for a moment: the set keeps the file and the
+ * number.
+ */
+static int number_for(const struct fdmake *make, const struct image_epoll *item)
+{
+	const int base = make->plan->facts->fd_base;
+
+	if (item->fd == item->through)
+		return item->fd;
+	if (item->fd < base && fcntl(item->fd, F_GETFD) < 0)
+		return dup3(item->through, item->fd, O_CLOEXEC);
+	return fcntl(item->through, F_DUPFD_CLOEXEC, base);
+}
+
+/*
  * A set may name descriptors that are closed, or that now are files which
  * cannot be waited for (stdin from a file): those just never become ready.
  */
@@ -170,11 +186,17 @@ static int watch(const struct fdmake *make, const struct image_epoll *item,
 	struct epoll_event event = {.events = events,
 				    .data = {.u64 = item->data}};
 
-	if (epoll_ctl(item->epfd, EPOLL_CTL_ADD, item->fd, &event) < 0 &&
+	const int number = number_for(make, item);
+	int error = 0;
+
+	if (epoll_ctl(item->epfd, EPOLL_CTL_ADD, number, &event) < 0 &&
 	    errno != EBADF && errno != EPERM && errno != EEXIST)
-		return why_set(make->why, -errno, "epoll %d, descriptor %d: %s",
-			       item->epfd, item->fd, strerror(errno));
-	return 0;
+		error = why_set(make->why, -errno,
+				"epoll %d, descriptor %d: %s", item->epfd,
+				item->fd, strerror(errno));
+	if (number >= 0 && number != item->through)
+		(void)close(number);
+	return error;
 }
 
 /* One of EPOLLONESHOT that has been told: any other has these two events. */
@@ -209,7 +231,8 @@ static int fill_disarmed(const struct fdmake *make)
 
 		if (!is_disarmed(item))
 			continue;
-		error = watch(make, item, item->events | ready_now(item->fd));
+		error = watch(make, item,
+			      item->events | ready_now(item->through));
 		(void)epoll_wait(item->epfd, told, 8, 0);
 	}
 	return error;

@@ -177,6 +177,20 @@ int fdlook_compare(struct fdlook *look, int32_t a, int32_t b)
 	return a < b ? -1 : a > b;
 }
 
+int fdlook_differs(struct fdlook *look, int32_t fd,
+		   const struct fdlook_slot *slot)
+{
+	struct kcmp_epoll_slot asked = {
+		.efd = (uint32_t)slot->epfd,
+		.tfd = (uint32_t)slot->fd,
+		.toff = slot->place,
+	};
+	long order = syscall(SYS_kcmp, look->pid, look->pid, KCMP_EPOLL_TFD, fd,
+			     &asked);
+
+	return order < 0 ? -errno : order != 0;
+}
+
 /* Pseudo-terminals have no entry in sysfs; Documentation/admin-guide/devices.
  */
 static bool is_tty(uint64_t rdev)

@@ -68,3 +68,16 @@ bool fdlook_wait(struct fdlook *look, int32_t fd, int timeout_ms);
  * it is one description, or positive.  Without kcmp(2) no two are one.
  */
 int fdlook_compare(struct fdlook *look, int32_t a, int32_t b);
+
+/* A watch of the set @epfd: number @place, from 0, of those of @fd. */
+struct fdlook_slot {
+	int32_t epfd, fd;
+	uint32_t place;
+};
+
+/*
+ * Is the open file description that @slot watches another one than that of
+ * @fd?  0 or 1, or -errno when the kernel does not tell (CONFIG_KCMP).
+ */
+int fdlook_differs(struct fdlook *look, int32_t fd,
+		   const struct fdlook_slot *slot);

@@ -13,6 +13,7 @@
 #include "parent/fdbytes.h"
 #include "parent/fdlook.h"
 #include "parent/fdpipe.h"
+#include "parent/fdwatch.h"
 
 /* The interrupt of a timer that runs out was 4.3 ms late at most, of 5000. */
 #define TICK_MS 10
@@ -426,6 +427,25 @@ static void keep_nameless(struct fds *fds, struct row **files)
 					     &files[i]->image, fds->left_bytes);
 }
 
+static int settle_watches(struct fds *fds)
+{
+	CLEANUP_FREE struct fdwatch_file *files = NULL;
+
+	if (!fds->watches.nr)
+		return 0;
+	files = calloc(fds->nr + 1, sizeof(*files));
+	if (!files)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < fds->nr; i++)
+		files[i] = (struct fdwatch_file){
+			.fd = fds->rows[i].image.fd,
+			.ino = fds->rows[i].info.ino,
+			.is_alone = S_ISSOCK(fds->rows[i].image.mode),
+		};
+	fdwatch_settle(&fds->look, files, fds->nr, &fds->watches);
+	return 0;
+}
+
 int fds_capture(struct fds *fds, struct refusal *why)
 {
 	CLEANUP_FREE struct row **files = NULL;
@@ -445,7 +465,7 @@ int fds_capture(struct fds *fds, struct refusal *why)
 	join_files(fds, files);
 	join_pairs(fds, files);
 	keep_nameless(fds, files);
-	return 0;
+	return settle_watches(fds);
 }
 
 static int compare_row(const void *key, const void *row)
@@ -460,19 +480,13 @@ static const struct row *row_of(const struct fds *fds, int32_t fd)
 		       : NULL;
 }
 
-/*
- * A set remembers the number that a file had when it was added; the image has
- * the watch only while that number still means that file, and once for all
- * duplicates of the set.
- */
+/* Once for all duplicates of the set. */
 static bool is_live(const struct fds *fds, const struct fdinfo_watch *watch)
 {
 	const struct row *set = row_of(fds, watch->epoll.epfd);
-	const struct row *file = row_of(fds, watch->epoll.fd);
 
-	return set && set->image.same_as < 0 && file &&
-	       set->image.kind == IMAGE_FD_EPOLL &&
-	       (!watch->ino || watch->ino == file->info.ino);
+	return watch->epoll.through >= 0 && set && set->image.same_as < 0 &&
+	       set->image.kind == IMAGE_FD_EPOLL;
 }
 
 static int finish_epolls(const struct fds *fds, struct image *image)

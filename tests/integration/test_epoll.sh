@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # test_epoll.sh - what one worker of a pool has been told of a connection, no other
-# is told in the child: EPOLLONESHOT stays disarmed, also when the connection is dead
+# is told in the child: EPOLLONESHOT stays disarmed, also when the connection is dead;
+# and a set goes on telling of a file whose number was closed, by the other's number
 . "$(dirname "$0")/lib.sh"
 need_tools mitosisfs mitosis-load
 
@@ -31,6 +32,13 @@ assert told() == ['here', 'peer'] and told() == []
 # Armed, and told in the child for the first time.
 add('armed', there.fileno(), select.EPOLLOUT | select.EPOLLONESHOT)
 add('pipe', reads, select.EPOLLIN)
+# Closed, and open by another number; of the second another file has the number now.
+stale = [os.pipe() for _ in '12']
+for name, ends in zip(('closed', 'taken'), stale):
+    add(name, ends[0], select.EPOLLIN)
+copies = [os.dup(ends[0]) for ends in stale]
+os.close(stale[0][0])
+os.dup2(writes, stale[1][0])
 print('ready', flush=True)
 sys.stdin.readline()
 print(told(), told(), flush=True)
@@ -40,6 +48,16 @@ watch.modify(here, ONCE)
 watch.modify(peer, ONCE)
 os.read(reads, 1)
 print(told(), told(), flush=True)
+for copy, ends in zip(copies, stale):
+    os.write(ends[1], b'x')
+    watch.register(copy, select.EPOLLIN)
+    names[copy] = 'copy'
+print(told(), flush=True)
+os.close(copies[0])
+try:
+    os.fstat(stale[0][0])
+except OSError:
+    print(told(), flush=True)
 END_PY
 mkfifo never
 exec 7<>never
@@ -52,6 +70,8 @@ cat >want.txt <<'END'
 ['armed', 'pipe'] ['pipe']
 ['pipe']
 ['here', 'peer'] []
+['closed', 'copy', 'taken']
+['copy', 'taken']
 END
 for way in --memory=shared --memory=own --pid=new; do
 	status=0

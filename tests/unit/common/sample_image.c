@@ -300,7 +300,8 @@ static void fill_epolls(struct image *image)
 	image->epolls = new_array(2, sizeof(*image->epolls));
 	for (int i = 0; i < 2; i++) {
 		image->epolls[i].epfd = epfd;
-		image->epolls[i].fd = 8 + 2 * i;
+		image->epolls[i].fd = 8 + 3 * i;
+		image->epolls[i].through = 8 + 2 * i;
 		image->epolls[i].events = next_u32();
 		image->epolls[i].data = next_u64();
 	}

@@ -108,7 +108,8 @@ BREAK(same_as_chain, i->fds[12].same_as = 0; i->fds[12].kind = IMAGE_FD_FILE;
       i->fds[13].same_as = i->fds[12].fd)
 BREAK(epoll_set, i->epolls[0].epfd = 0)
 BREAK(epoll_no_set, i->epolls[0].epfd = 77)
-BREAK(epoll_fd, i->epolls[1].fd = 77)
+BREAK(epoll_fd, i->epolls[1].fd = -1)
+BREAK(epoll_through, i->epolls[1].through = 77)
 BREAK(timer_id, i->timers[0].id = -1)
 BREAK(timer_signo, i->timers[0].signo = 65)
 BREAK(timer_notify, i->timers[0].notify = 3)
@@ -199,6 +200,7 @@ static const struct breakage breakages[] = {
 	ENTRY(epoll_set, "no epoll set"),
 	ENTRY(epoll_no_set, "no epoll set"),
 	ENTRY(epoll_fd, "watches no"),
+	ENTRY(epoll_through, "watches no"),
 	ENTRY(timer_id, "timer's id"),
 	ENTRY(timer_signo, "no such signal"),
 	ENTRY(timer_notify, "no such notification"),

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -41,7 +40,6 @@ enum {
 	FD_PIPE_WRITE,
 	FD_EVENT,
 	FD_SEMAPHORE,
-	FD_EPOLL,
 	FD_TIMER,
 	FD_SIGNAL,
 	FD_MEMFD,
@@ -371,42 +369,6 @@ static void a_timer_that_runs_out_just_then_still_rings(void **state)
 	assert_in_range(silent, 0, RUNS_OUT_ROUNDS / 100);
 }
 
-static void open_epoll(void *arg)
-{
-	struct epoll_event event = {EPOLLIN | EPOLLET, {.u64 = 0xfeed}};
-
-	put(epoll_create1(0), FD_EPOLL);
-	put(eventfd(0, 0), FD_EVENT);
-	put(eventfd(0, 0), FD_SEMAPHORE);
-	(void)epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_EVENT, &event);
-	event.data.u64 = 1;
-	put(inotify_init(), FD_INOTIFY);
-	put(dup(FD_EPOLL), FD_FILE_DUP);
-	/* Its file lives on as another number, and its number is another file.
-	 */
-	put(socket(AF_INET, SOCK_DGRAM, 0), FD_UDP);
-	(void)epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_UDP, &event);
-	put(dup(FD_UDP), FD_PAIR_A);
-	put(open("/dev/null", O_RDONLY), FD_UDP);
-}
-
-static void epoll_sets_are_read_once(void **state)
-{
-	struct image *image = image_after(open_epoll);
-
-	(void)must(image, FD_EPOLL, IMAGE_FD_EPOLL);
-	/* The lower number of the two duplicates owns the set. */
-	assert_int_equal(find(image, FD_EPOLL)->same_as, FD_FILE_DUP);
-	assert_int_equal(image->nr_epolls, 1);
-	assert_int_equal(image->epolls[0].epfd, FD_FILE_DUP);
-	assert_int_equal(image->epolls[0].fd, FD_EVENT);
-	/* The kernel always adds the two. */
-	assert_true(image->epolls[0].events ==
-		    (EPOLLIN | EPOLLET | EPOLLERR | EPOLLHUP));
-	assert_int_equal(image->epolls[0].data, 0xfeed);
-	image_free(image);
-}
-
 static void open_sockets(void *arg)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET,
@@ -529,7 +491,7 @@ static void an_io_uring_is_refused(void **state)
 	if (rc == -ENOSYS)
 		skip(); /* io_uring_disabled, or not built in */
 	assert_int_equal(rc, -EOPNOTSUPP);
-	assert_non_null(strstr(why.why, "descriptor 120 is an io_uring"));
+	assert_non_null(strstr(why.why, "descriptor 119 is an io_uring"));
 }
 
 static void nobody_is_esrch(void **state)
@@ -573,7 +535,6 @@ int main(void)
 		cmocka_unit_test(a_nameless_file_is_whole_or_not_there),
 		cmocka_unit_test(counters_and_timers_are_exact),
 		cmocka_unit_test(a_timer_that_runs_out_just_then_still_rings),
-		cmocka_unit_test(epoll_sets_are_read_once),
 		cmocka_unit_test(sockets_have_their_addresses),
 		cmocka_unit_test(what_changed_since_the_scan_is_seen),
 		cmocka_unit_test(an_io_uring_is_refused),
