@@ -4,6 +4,7 @@
  */
 #include "common/image.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -199,6 +200,11 @@ static bool name_ok(const char *name, size_t len)
 {
 	return len && len <= IMAGE_NAME_MAX && !(len == 1 && name[0] == '.') &&
 	       !(len == 2 && name[0] == '.' && name[1] == '.');
+}
+
+bool image_timer_is_of_thread(const struct image_timer *timer)
+{
+	return timer->notify & SIGEV_THREAD_ID;
 }
 
 bool image_path_ok(const char *path)

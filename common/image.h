@@ -166,7 +166,8 @@ struct image_itimer {
 
 /* A timer_create() timer. */
 struct image_timer {
-	int32_t id, signo, notify, clockid, target_tid;
+	int32_t id, signo, notify, clockid;
+	int32_t target_tid; /* the leader for all; 0: a thread that has ended */
 	uint64_t sigval;
 	uint64_t value_ns, interval_ns; /* value relative to the capture */
 };
@@ -399,6 +400,9 @@ uint64_t image_present_pages(const struct image *image, uint64_t first_page,
 /* The copy of /proc's @name, or NULL. */
 const struct image_text *image_text(const struct image *image,
 				    const char *name);
+
+/* Does @timer signal one thread, target_tid, and not the whole process? */
+bool image_timer_is_of_thread(const struct image_timer *timer);
 
 /*
  * The bytes of @path without the " (deleted)" that the kernel says behind a

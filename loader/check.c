@@ -168,16 +168,25 @@ static int check_pids(const struct image *image, struct why *why)
 		highest, (unsigned long long)most);
 }
 
-/* A timer names its thread by a number that --pid=new does not give. */
+/* Whose CPU time a clock counts, for clock_getcpuclockid(3); 0: its owner's. */
+static int32_t clock_of(int32_t clockid)
+{
+	return clockid < 0 ? ~(clockid >> 3) : 0;
+}
+
+/* Such a clock has a number in it that --pid=new does not give. */
 static int check_timers(const struct image *image, struct why *why)
 {
-	for (uint32_t i = 0; i < image->nr_timers; i++)
-		if (image->timers[i].target_tid)
+	for (uint32_t i = 0; i < image->nr_timers; i++) {
+		const int32_t id = clock_of(image->timers[i].clockid);
+
+		if (id)
 			return why_set(why, -EOPNOTSUPP,
-				       "POSIX timer %d signals thread %d, "
-				       "which --pid=new cannot keep",
-				       image->timers[i].id,
-				       image->timers[i].target_tid);
+				       "POSIX timer %d runs on the CPU time of "
+				       "the process or thread %d, which "
+				       "--pid=new cannot keep",
+				       image->timers[i].id, id);
+	}
 	return 0;
 }
 

@@ -185,6 +185,7 @@ static void plan_thread(struct plan *plan, uint32_t i, uint32_t spawn)
 	if (!steps->error)
 		steps->list[spawn].args[2] = steps->nr;
 	threads_plan_self(plan, i);
+	process_plan_timer_tids(plan, plan->image->threads[i].tid);
 	threads_plan_pending(plan, plan->image->threads[i].tid);
 	credentials_plan(steps, plan->image, &plan->facts->credentials);
 	steps_add(steps, &(struct blob_step){
@@ -332,6 +333,7 @@ void plan_free(struct plan *plan)
 	free(plan->windows);
 	free(plan->paged);
 	free(plan->own_pid_steps);
+	free(plan->timer_tid_addrs);
 	free(plan->pending_tids);
 	free(plan);
 }

@@ -112,6 +112,8 @@ struct plan {
 	int32_t *pending_tids; /* handled_decide() */
 	uint32_t *own_pid_steps;
 	uint32_t nr_own_pid_steps;
+	/* With new_pid, of each of image->timers: where its tid will lie. */
+	uint64_t *timer_tid_addrs;
 };
 
 /*

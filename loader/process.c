@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/prctl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -132,28 +133,81 @@ static struct timeval first_of_itimer(const struct image_itimer *timer,
 					       : timer->value_us);
 }
 
-static void plan_timer(struct plan *plan, const struct image_timer *timer)
+static bool has_thread(const struct image *image, int32_t tid)
 {
+	for (uint32_t i = 0; i < image->nr_threads; i++)
+		if (image->threads[i].tid == tid)
+			return true;
+	return false;
+}
+
+/* By the thread that has the new one of the image's @tid. */
+static void plan_tid(struct plan *plan, uint32_t timer, int32_t tid)
+{
+	steps_add(&plan->steps,
+		  &(struct blob_step){
+			  .op = BLOB_PATCH_TID,
+			  .args = {plan->timer_tid_addrs[timer], (uint32_t)tid},
+		  });
+}
+
+static bool is_patched(const struct plan *plan, uint32_t i, int32_t tid)
+{
+	const struct image_timer *timer = &plan->image->timers[i];
+
+	return plan->facts->new_pid && image_timer_is_of_thread(timer) &&
+	       timer->target_tid == tid;
+}
+
+void process_plan_timer_tids(struct plan *plan, int32_t tid)
+{
+	for (uint32_t i = 0; i < plan->image->nr_timers; i++)
+		if (is_patched(plan, i, tid))
+			plan_tid(plan, i, tid);
+}
+
+/* A thread that has ended is told nothing any more: its timer only runs. */
+static uint64_t plan_event(struct plan *plan, uint32_t i)
+{
+	const struct image_timer *timer = &plan->image->timers[i];
+	struct sigevent event = {
+		.sigev_signo = timer->signo,
+		.sigev_notify = timer->notify,
+		.sigev_value = {.sival_ptr = (void *)timer->sigval},
+	};
+	uint64_t addr;
+
+	if (image_timer_is_of_thread(timer))
+		event.sigev_notify_thread_id = timer->target_tid;
+	if (image_timer_is_of_thread(timer) &&
+	    !has_thread(plan->image, timer->target_tid))
+		event.sigev_notify = SIGEV_NONE;
+	addr = steps_data(&plan->steps, &event, sizeof(event));
+	plan->timer_tid_addrs[i] =
+		addr + offsetof(struct sigevent, sigev_notify_thread_id);
+	return addr;
+}
+
+static void plan_timer(struct plan *plan, uint32_t i)
+{
+	const struct image_timer *timer = &plan->image->timers[i];
 	struct steps *steps = &plan->steps;
 	struct itimerspec spec = {
 		.it_value = timespec_of(
 			first_of(timer->value_ns, timer->interval_ns)),
 		.it_interval = timespec_of(timer->interval_ns),
 	};
-	struct sigevent event = {
-		.sigev_signo = timer->signo,
-		.sigev_notify = timer->notify,
-		.sigev_value = {.sival_ptr = (void *)timer->sigval},
-	};
 	int32_t id = timer->id;
+	uint64_t event;
 
-	if (timer->notify & SIGEV_THREAD_ID)
-		event.sigev_notify_thread_id = timer->target_tid;
+	steps_about(steps, STEPS_TIMER, i);
+	event = plan_event(plan, i);
+	if (is_patched(plan, i, plan->image->pid))
+		plan_tid(plan, i, plan->image->pid);
 	steps_add(steps,
 		  &(struct blob_step){
 			  .op = BLOB_TIMER,
-			  .args = {(uint64_t)timer->clockid,
-				   steps_data(steps, &event, sizeof(event)),
+			  .args = {(uint64_t)timer->clockid, event,
 				   (uint64_t)timer->id,
 				   steps_data(steps, &spec, sizeof(spec)),
 				   steps_data(steps, &id, sizeof(id))},
@@ -174,17 +228,16 @@ static int plan_timers_by_id(struct plan *plan)
 	CLEANUP_FREE const struct image_timer **sorted =
 		calloc(image->nr_timers, sizeof(*sorted));
 
-	if (!sorted)
+	plan->timer_tid_addrs =
+		calloc(image->nr_timers, sizeof(*plan->timer_tid_addrs));
+	if (!sorted || !plan->timer_tid_addrs)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < image->nr_timers; i++)
 		sorted[i] = &image->timers[i];
 	qsort(sorted, image->nr_timers, sizeof(*sorted), compare_timers);
 	steps_try(&plan->steps, SYS_prctl, PR_TIMER_CREATE_RESTORE_IDS, 1);
-	for (uint32_t i = 0; i < image->nr_timers; i++) {
-		steps_about(&plan->steps, STEPS_TIMER,
-			    (uint32_t)(sorted[i] - image->timers));
-		plan_timer(plan, sorted[i]);
-	}
+	for (uint32_t i = 0; i < image->nr_timers; i++)
+		plan_timer(plan, (uint32_t)(sorted[i] - image->timers));
 	steps_try(&plan->steps, SYS_prctl, PR_TIMER_CREATE_RESTORE_IDS, 0);
 	return 0;
 }

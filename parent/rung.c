@@ -82,7 +82,7 @@ static bool is_missing(const struct image *image, const siginfo_t *info,
 static bool has_threads_timer(const struct image *image)
 {
 	for (uint32_t i = 0; i < image->nr_timers; i++)
-		if (image->timers[i].target_tid)
+		if (image_timer_is_of_thread(&image->timers[i]))
 			return true;
 	return false;
 }

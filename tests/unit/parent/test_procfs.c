@@ -171,6 +171,9 @@ static void timers_are_taken(void **state)
 	assert_int_equal(timers[0].sigval, 0x7fff86e452a8);
 	assert_int_equal(timers[0].notify, SIGEV_SIGNAL);
 	assert_int_equal(timers[0].target_tid, 2634);
+	assert_false(image_timer_is_of_thread(&timers[0]));
+	assert_true(image_timer_is_of_thread(&timers[1]));
+	assert_false(image_timer_is_of_thread(&timers[2]));
 	assert_int_equal(timers[1].id, 7);
 	assert_int_equal(timers[1].notify, SIGEV_SIGNAL | SIGEV_THREAD_ID);
 	assert_int_equal(timers[1].target_tid, 2635);
