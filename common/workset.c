@@ -7,6 +7,7 @@
 
 #include "common/page.h"
 
+#define INHERITED (1u << 16)		     /* beside the length of a record */
 #define PAGES_END (UINT64_MAX >> PAGE_SHIFT) /* no page is at or past it */
 #define ROOM_MIN  64u
 
@@ -65,6 +66,21 @@ uint64_t workset_pages(const struct workset *set)
 	for (uint32_t i = 0; i < set->nr; i++)
 		pages += set->runs[i].nr_pages;
 	return pages;
+}
+
+void workset_cut(struct workset *set, uint32_t nr_max)
+{
+	struct workset_run *runs;
+
+	if (set->nr > nr_max)
+		set->nr = nr_max;
+	if (!set->nr || set->room == set->nr)
+		return;
+	runs = realloc(set->runs, set->nr * sizeof(*runs));
+	if (!runs)
+		return;
+	set->runs = runs;
+	set->room = set->nr;
 }
 
 void workset_done(struct workset *set)
@@ -151,7 +167,8 @@ size_t workset_bytes(const struct workset *set)
 void workset_put(uint8_t *out, const struct workset *set)
 {
 	put_u32(out, set->nr);
-	put_u32(out + 4, WORKSET_RUN_BYTES);
+	put_u32(out + 4,
+		WORKSET_RUN_BYTES | (set->is_inherited ? INHERITED : 0));
 	out += WORKSET_HEAD;
 	for (uint32_t i = 0; i < set->nr; i++, out += WORKSET_RUN_BYTES)
 		put_run(out, &set->runs[i]);
@@ -161,8 +178,10 @@ int workset_get(const uint8_t *in, size_t len, struct workset *ret)
 {
 	struct workset set = {0};
 
-	if (len < WORKSET_HEAD || get_u32(in + 4) != WORKSET_RUN_BYTES)
+	if (len < WORKSET_HEAD ||
+	    (get_u32(in + 4) & ~INHERITED) != WORKSET_RUN_BYTES)
 		return -EPROTO;
+	set.is_inherited = get_u32(in + 4) & INHERITED;
 	set.nr = set.room = get_u32(in);
 	if (set.nr > WORKSET_RUNS_MAX || len != workset_bytes(&set))
 		return -EPROTO;

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct workset_run {
 /* Zeroed before first use; ends with workset_done(). */
 struct workset {
 	uint32_t nr, room;
+	bool is_inherited; /* of a child of an earlier image: parent/lineage.h */
 	struct workset_run *runs;
 };
 
@@ -45,6 +47,9 @@ int workset_copy(const struct workset *from, struct workset *ret);
 
 /* How many pages it has, those that come twice counted twice. */
 uint64_t workset_pages(const struct workset *set);
+
+/* Leave the first @nr_max runs, and no more memory than they take. */
+void workset_cut(struct workset *set, uint32_t nr_max);
 
 void workset_done(struct workset *set);
 

@@ -168,9 +168,9 @@ int join(const struct options *options, const struct session_image *image,
 	 struct share_seat *ret_seat)
 {
 	const char *forbidden = share_forbidden(options);
-	const struct share_image open = {image->image, image->desc,
-					 image->desc_bytes,
-					 image->trace != NULL};
+	const struct share_image open = {
+		image->image, image->desc, image->desc_bytes,
+		options->modes.replays && image->trace != NULL};
 	struct share_terms terms;
 	char why[SHARE_WHY_MAX + 1] = "its servers end as soon as they begin";
 

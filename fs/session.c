@@ -75,6 +75,8 @@ static int open_fetch(struct session *session,
 		.supply_from_ns = options->modes.policy == &prefetch_auto
 					  ? SUPPLY_FROM_NS
 					  : 0,
+		.known = options->modes.policy == &prefetch_auto ? image->trace
+								 : NULL,
 		.nil_ns = image->nil_ns,
 		.timeout_ms = (int)options->timeo_ds * 100,
 		.tries = options->retrans + 1,
@@ -286,7 +288,7 @@ int session_open(const struct options *options,
 	}
 	session->options = options;
 	session->origin = image->origin;
-	session->trace = image->trace;
+	session->trace = options->modes.replays ? image->trace : NULL;
 	session->record = image->record;
 	session->record_arg = image->record_arg;
 	session->origin.mode = modes_name(options->modes.kind);

@@ -248,6 +248,7 @@ static int publish(struct prepared *prep, const struct keeper_result *result)
 		.pause_ns = result->image->pause_ns,
 		.prepare_ns = result->image->prepare_ns,
 		.present_bytes = present_bytes(result->image),
+		.lineage = lineage_of(result->image),
 	};
 
 	memcpy(content.comm, result->image->comm, REGISTRY_COMM_BYTES);

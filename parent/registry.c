@@ -21,6 +21,7 @@ struct registry {
 	unsigned nr_images;
 	uint64_t nr_claims; /* for names of our own */
 	uint64_t nr_expired;
+	struct lineages lineages; /* of images that are gone */
 };
 
 const struct registry_options registry_defaults = {
@@ -55,6 +56,7 @@ void registry_free(struct registry *registry)
 		return;
 	while (registry->images)
 		registry_end(registry->images);
+	lineages_done(&registry->lineages);
 	free(registry);
 }
 
@@ -299,6 +301,11 @@ static void unlink_image(struct registry_image *image)
 	image->registry->nr_images--;
 }
 
+static struct lineage lineage(const struct registry_image *image)
+{
+	return (struct lineage){image->content.lineage, image->owner};
+}
+
 void registry_end(struct registry_image *image)
 {
 	if (image->state == REGISTRY_GONE)
@@ -307,6 +314,8 @@ void registry_end(struct registry_image *image)
 	image->state = REGISTRY_GONE;
 	image->content.source = NULL;
 	image->content.exports = NULL;
+	lineages_keep(&image->registry->lineages, lineage(image),
+		      &image->workset);
 	if (image->desc)
 		registry_desc_put(image->desc);
 	image->desc = NULL;
@@ -351,6 +360,27 @@ int registry_record(struct registry_image *image,
 		error = workset_add(set, part->runs[i].first_page,
 				    part->runs[i].nr_pages);
 	return error;
+}
+
+struct workset registry_workset(struct registry_image *image)
+{
+	struct registry *registry = image->registry;
+	const struct lineage who = lineage(image);
+	const struct workset *kept;
+	struct workset set = image->workset;
+
+	/* The youngest come first. */
+	for (image = registry->images; !set.nr && image; image = image->next) {
+		if (image->owner != who.owner ||
+		    image->content.lineage != who.id)
+			continue;
+		set = image->workset;
+		set.is_inherited = true;
+	}
+	if (set.nr)
+		return set;
+	kept = lineages_find(&registry->lineages, who);
+	return kept ? *kept : (struct workset){0};
 }
 
 uint64_t registry_expire(struct registry *registry, uint64_t now_ns)

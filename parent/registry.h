@@ -25,6 +25,7 @@
 #include "common/source.h"
 #include "common/wire.h"
 #include "common/workset.h"
+#include "parent/lineage.h"
 #include "parent/peer.h"
 #include "parent/refusal.h"
 
@@ -55,6 +56,7 @@ struct registry_content {
 	size_t desc_bytes;
 	char comm[REGISTRY_COMM_BYTES + 1];
 	uint64_t pause_ns, prepare_ns, present_bytes;
+	uint64_t lineage; /* lineage_of() */
 };
 
 /* Read-only for everybody but registry.c. */
@@ -162,6 +164,13 @@ void registry_desc_put(struct registry_desc *desc);
  */
 int registry_record(struct registry_image *image,
 		    const struct workset_part *part);
+
+/*
+ * What the first child of @image looked at or, while none has left that, the
+ * first one of the last image of its lineage and owner (is_inherited).  Empty
+ * when neither is known.  The registry's, and good until the next call.
+ */
+struct workset registry_workset(struct registry_image *image);
 
 /* End what is past its lease.  Returns the next deadline, 0 for none. */
 uint64_t registry_expire(struct registry *registry, uint64_t now_ns);

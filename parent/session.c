@@ -255,18 +255,20 @@ static void take_trace(struct session *session,
 		       const struct serve_ticket *ticket, const uint8_t *body,
 		       size_t len)
 {
-	const struct registry_image *image = find(session, ticket, body, len);
+	struct registry_image *image = find(session, ticket, body, len);
 	CLEANUP_FREE uint8_t *bytes = NULL;
+	struct workset set;
 
 	if (!image)
 		return;
-	bytes = malloc(workset_bytes(&image->workset));
+	set = registry_workset(image);
+	bytes = malloc(workset_bytes(&set));
 	if (!bytes) {
 		refuse_with(session, ticket, -ENOMEM, "no memory");
 		return;
 	}
-	workset_put(bytes, &image->workset);
-	(void)serve_answer(ticket, bytes, workset_bytes(&image->workset));
+	workset_put(bytes, &set);
+	(void)serve_answer(ticket, bytes, workset_bytes(&set));
 }
 
 static struct report_image describe(const struct registry_image *image,

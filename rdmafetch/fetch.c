@@ -425,6 +425,7 @@ static int open_supply(struct fetch *fetch)
 		.foreseen = fetch->foreseen,
 		.stash = fetch->options.stash,
 		.from_ns = fetch->options.supply_from_ns,
+		.known = fetch->options.known,
 	};
 
 	return supply_open(&fetch->pump, &options, &fetch->supply);
@@ -467,6 +468,9 @@ int fetch_open(struct transport *transport, const struct fetch_options *options,
 		fetch_close(fetch);
 		return err;
 	}
+	(void)pthread_mutex_lock(&fetch->pump.lock);
+	supply_foresee(fetch->supply);
+	(void)pthread_mutex_unlock(&fetch->pump.lock);
 	*ret = fetch;
 	return 0;
 }

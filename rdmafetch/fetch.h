@@ -41,6 +41,7 @@ struct fetch_options {
 	uint32_t prefetch_pages;	      /* the most of one suggestion */
 	uint32_t hold_pages;		      /* as hold_options.pool_pages */
 	uint64_t supply_from_ns;	      /* as supply_options.from_ns */
+	const struct workset *known;	      /* as supply_options.known */
 	uint64_t nil_ns;		      /* as pump_options.nil_ns */
 	int timeout_ms; /* of one try; soft mounts: timeo */
 	unsigned tries; /* 1 + retrans */

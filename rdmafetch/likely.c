@@ -27,6 +27,9 @@
 /* A constant area of that many pages at most is as a program's own. */
 #define SMALL_PAGES 64u
 
+/* Fewer pages in a run of a working set, on average. */
+#define SPARSE_PAGES 4u
+
 #define LIVE_MAX    16u /* files that threads stand in */
 #define TOUCHED_MAX 64u
 
@@ -40,6 +43,7 @@ struct area {
 
 struct likely {
 	const struct image *image;
+	const struct workset *known; /* or NULL */
 	struct prefetch_run *stands; /* where threads stand */
 	unsigned nr_stands, at_stand;
 	struct area *areas; /* in their order */
@@ -162,6 +166,31 @@ static void list_areas(struct likely *likely)
 	}
 	qsort(likely->areas, likely->nr_areas, sizeof(*likely->areas),
 	      by_likelihood);
+}
+
+/* ---- what is known ---- */
+
+/* Recorded page by page (mode=cow), with nothing that was read around them. */
+static bool is_sparse(const struct workset *known)
+{
+	return workset_pages(known) < SPARSE_PAGES * (uint64_t)known->nr;
+}
+
+/* As areas, in their order, and all of them were seen. */
+static void list_known(struct likely *likely)
+{
+	const struct workset *known = likely->known;
+	bool sparse = is_sparse(known);
+
+	for (uint32_t i = 0; i < known->nr; i++) {
+		const struct prefetch_run run = {known->runs[i].first_page,
+						 known->runs[i].nr_pages};
+
+		likely->areas[i].run = sparse ? around(run) : run;
+	}
+	likely->nr_areas = known->nr;
+	for (uint32_t i = 0; i < likely->image->nr_vmas; i++)
+		likely->seen[i] = true;
 }
 
 /* ---- where threads stand ---- */
@@ -296,14 +325,17 @@ struct prefetch_run likely_next(struct likely *likely, uint64_t max_pages)
 
 /* ---- life ---- */
 
-int likely_new(const struct image *image, struct likely **ret)
+int likely_new(const struct image *image, const struct workset *known,
+	       struct likely **ret)
 {
 	struct likely *likely = calloc(1, sizeof(*likely));
+	size_t nr_areas = known ? known->nr : image->nr_vmas;
 
 	if (!likely)
 		return -ENOMEM;
 	likely->image = image;
-	likely->areas = calloc(image->nr_vmas + 1ul, sizeof(*likely->areas));
+	likely->known = known;
+	likely->areas = calloc(nr_areas + 1, sizeof(*likely->areas));
 	likely->seen = calloc(image->nr_vmas + 1ul, sizeof(*likely->seen));
 	likely->stands = calloc(RUNS_EACH * image->nr_threads + 1ul,
 				sizeof(*likely->stands));
@@ -311,9 +343,13 @@ int likely_new(const struct image *image, struct likely **ret)
 		likely_free(likely);
 		return -ENOMEM;
 	}
-	list_live(likely);
-	list_stands(likely);
-	list_areas(likely);
+	if (known) {
+		list_known(likely);
+	} else {
+		list_live(likely);
+		list_stands(likely);
+		list_areas(likely);
+	}
 	*ret = likely;
 	return 0;
 }

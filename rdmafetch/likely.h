@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "common/image.h"
+#include "common/workset.h"
 #include "rdmafetch/prefetch.h"
 
 #define LIKELY_AREA_PAGES                                                      \
@@ -27,8 +28,13 @@
 
 struct likely;
 
-/* @image, which is borrowed, before anybody has looked.  0 or -ENOMEM. */
-int likely_new(const struct image *image, struct likely **ret);
+/*
+ * @image, before anybody has looked.  @known is what an earlier child looked
+ * at: then that is likely, in its order, and nothing else is; NULL: nothing is
+ * known.  Both are borrowed.  0 or -ENOMEM.
+ */
+int likely_new(const struct image *image, const struct workset *known,
+	       struct likely **ret);
 
 /* NULL is allowed. */
 void likely_free(struct likely *likely);

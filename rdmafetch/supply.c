@@ -16,8 +16,23 @@
 #define SLOT_PAGES 64u
 #define SLOTS	   1024u /* images have small pieces */
 
-/* Of used pages, before the thread is woken to give them back. */
-#define SPENT_PAGES 1024u
+/* Used up, before the thread is woken to use their places again. */
+#define SPENT_SLOTS 16u
+
+/*
+ * What is known comes in the order in which it is wanted: few places do, again
+ * and again, and stay in the CPU's caches.  A long link is to be kept busy.
+ */
+#define KNOWN_SLOTS	   32u
+#define KNOWN_SLOTS_FAR	   64u
+#define KNOWN_SPENT_SLOTS  4u
+#define KNOWN_WINDOW_PAGES 64u
+
+/* A fault has taken pages that were asked for so much later: who does not want
+ * those before by now, will not. */
+#define KNOWN_LAG (KNOWN_SLOTS / 2)
+
+#define POOL_BYTES ((size_t)SLOTS * SLOT_PAGES * PAGE_BYTES)
 
 _Static_assert(SLOT_PAGES <= 64, "slot.used has a bit for each page");
 _Static_assert(SLOTS <= INFLIGHT_MAX / 2, "who is not in it is fetched twice");
@@ -25,28 +40,32 @@ _Static_assert(SLOTS <= INFLIGHT_MAX / 2, "who is not in it is fetched twice");
 struct slot {
 	struct flight flight; /* first: see slot_of() */
 	uint64_t used;	      /* a bit for each page that a fault took */
+	uint64_t at;	      /* how many were begun before it */
 	bool busy, is_settled;
 };
 
 /*
- * Slots are used once, and so is their memory: the n-th page that is asked for
- * lies at the n-th place.
+ * Each slot has its place in the pool.  The first free one is used, so that as
+ * few pages of the pool as possible are ever touched.
  */
 struct supply {
 	struct pump *pump;
 	struct supply_options options;
 	struct supply_stats stats;
-	struct likely *likely; /* NULL: nothing is brought now */
+	struct likely *likely;	  /* NULL: nothing is brought now */
+	struct prefetch_run next; /* of what is likely: not asked for yet */
 	struct slot *slots;
-	unsigned nr_slots, nr_settled; /* those before it are settled */
+	unsigned nr_slots, nr_busy, nr_spent; /* of those that were ever used */
+	uint64_t nr_begun, last_used; /* the last that a fault took from */
 	char *pool;
-	uint64_t nr_issued, nr_flying, nr_spent; /* pages */
+	uint64_t nr_issued, nr_flying; /* pages */
 	struct waiter waiter;
 	pthread_t thread;
 	int nr_users;
-	bool is_called, is_ending, is_closing;
+	bool is_called, is_ending, is_closing, had_user;
 	bool has_thread, is_over, is_idle;
 	bool is_woken; /* since the thread has begun to look */
+	bool is_dry;   /* nothing is likely now: no place is used again soon */
 };
 
 static uint64_t pages_of(const struct slot *slot)
@@ -54,9 +73,20 @@ static uint64_t pages_of(const struct slot *slot)
 	return slot->flight.len_bytes >> PAGE_SHIFT;
 }
 
+static bool knows(const struct supply *supply)
+{
+	return supply->options.known;
+}
+
 static uint64_t all_used(const struct slot *slot)
 {
 	return UINT64_MAX >> (64 - pages_of(slot));
+}
+
+static bool has_spent(const struct supply *supply)
+{
+	return supply->nr_spent >=
+	       (knows(supply) ? KNOWN_SPENT_SLOTS : SPENT_SLOTS);
 }
 
 static void wake(struct supply *supply)
@@ -93,6 +123,7 @@ static void settle_slot(struct supply *supply, struct slot *slot)
 	if (slot->flight.result) {
 		forget_unused(supply, slot, true);
 		slot->busy = false;
+		supply->nr_busy--;
 		return;
 	}
 	supply->stats.reads++;
@@ -101,59 +132,75 @@ static void settle_slot(struct supply *supply, struct slot *slot)
 
 static void settle(struct supply *supply)
 {
-	unsigned at = supply->nr_settled;
-
-	for (unsigned i = at; i < supply->nr_slots; i++) {
+	for (unsigned i = 0; supply->nr_flying && i < supply->nr_slots; i++) {
 		struct slot *slot = &supply->slots[i];
 
 		if (!slot->is_settled && slot->flight.delivered)
 			settle_slot(supply, slot);
 	}
-	while (at < supply->nr_slots && supply->slots[at].is_settled)
-		at++;
-	supply->nr_settled = at;
 }
 
-/* Take @slot out of everybody's reach and give its memory back.  Lets the lock
- * go meanwhile. */
-static void retire(struct supply *supply, struct slot *slot)
+static bool is_spent(const struct supply *supply, const struct slot *slot)
 {
-	landing_retire(supply->pump, &slot->flight);
-	slot->busy = false;
+	return slot->used == all_used(slot) ||
+	       (knows(supply) && slot->at + KNOWN_LAG < supply->last_used);
+}
+
+/* Lets the lock go meanwhile. */
+static void give_back(struct supply *supply, const struct slot *slot)
+{
 	(void)pthread_mutex_unlock(&supply->pump->lock);
 	(void)madvise(slot->flight.buf, slot->flight.len_bytes, MADV_DONTNEED);
 	(void)pthread_mutex_lock(&supply->pump->lock);
 }
 
-static void retire_used(struct supply *supply)
+/* What was used, or passed, is out of everybody's reach, and its place free. */
+static void retire_spent(struct supply *supply)
 {
 	supply->nr_spent = 0;
 	for (unsigned i = 0; i < supply->nr_slots; i++) {
 		struct slot *slot = &supply->slots[i];
 
-		if (!slot->busy || !slot->is_settled ||
-		    slot->used != all_used(slot))
+		if (!slot->busy || !slot->is_settled || !is_spent(supply, slot))
 			continue;
-		if (slot->flight.pins)
-			supply->nr_spent += pages_of(slot);
-		else
-			retire(supply, slot);
+		if (slot->flight.pins) {
+			supply->nr_spent++;
+			continue;
+		}
+		forget_unused(supply, slot, false);
+		landing_retire(supply->pump, &slot->flight);
+		slot->busy = false;
+		supply->nr_busy--;
+		if (supply->is_dry && !knows(supply))
+			give_back(supply, slot);
 	}
 }
 
 /* ---- the stream ---- */
 
+static struct slot *free_slot(struct supply *supply)
+{
+	unsigned i = 0;
+
+	if (supply->nr_busy++ == supply->nr_slots)
+		return &supply->slots[supply->nr_slots++];
+	while (supply->slots[i].busy)
+		i++;
+	return &supply->slots[i];
+}
+
 static void start_slot(struct supply *supply, struct prefetch_run piece)
 {
-	struct slot *slot = &supply->slots[supply->nr_slots++];
+	struct slot *slot = free_slot(supply);
 	struct flight *flight = &slot->flight;
 
-	slot->busy = true;
+	*slot = (struct slot){.busy = true, .at = supply->nr_begun++};
 	flight->waiter = &supply->waiter;
 	flight->object = SOURCE_MEMORY;
 	flight->raddr = piece.first_page << PAGE_SHIFT;
 	flight->len_bytes = (uint32_t)(piece.nr_pages << PAGE_SHIFT);
-	flight->buf = supply->pool + supply->nr_issued * PAGE_BYTES;
+	flight->buf = supply->pool +
+		      (size_t)(slot - supply->slots) * SLOT_PAGES * PAGE_BYTES;
 	flight->kept = true;
 	supply->nr_issued += piece.nr_pages;
 	supply->nr_flying += piece.nr_pages;
@@ -163,21 +210,28 @@ static void start_slot(struct supply *supply, struct prefetch_run piece)
 
 static bool has_room(const struct supply *supply)
 {
-	return supply->nr_slots < SLOTS &&
+	bool near = prefetch_is_near(supply->pump->stats.least_ns);
+
+	if (knows(supply))
+		return supply->nr_busy < (near ? KNOWN_SLOTS : KNOWN_SLOTS_FAR);
+	return supply->nr_busy < SLOTS &&
 	       supply->nr_issued + SLOT_PAGES <= SUPPLY_PAGES;
 }
 
-/* Ask for what of @run is not here, nor under way, nor stashed. */
-static void start_run(struct supply *supply, struct prefetch_run run)
+/* Ask for what of supply->next is not here, nor under way, nor stashed, as far
+ * as there is room. */
+static void start_next(struct supply *supply)
 {
-	while (run.nr_pages && has_room(supply)) {
-		uint64_t end = run.first_page + run.nr_pages;
+	struct prefetch_run *run = &supply->next;
+
+	while (run->nr_pages && has_room(supply)) {
+		uint64_t end = run->first_page + run->nr_pages;
 		struct prefetch_run piece =
 			wanted_cut(&supply->pump->table, supply->options.here,
-				   &run, SLOT_PAGES);
+				   run, SLOT_PAGES);
 		bool is_stashed;
 
-		wanted_stashed(supply->options.stash, &piece, &run, end,
+		wanted_stashed(supply->options.stash, &piece, run, end,
 			       &is_stashed);
 		if (piece.nr_pages && !is_stashed)
 			start_slot(supply, piece);
@@ -193,6 +247,8 @@ static bool is_far(const struct supply *supply)
 	const struct pump *pump = supply->pump;
 	uint64_t from_ns = supply->options.from_ns;
 
+	if (knows(supply))
+		return true;
 	if (!pump->options.nil_ns && timing_total(&pump->stats.read_took) < 2)
 		return false;
 	return from_ns && pump->stats.least_ns >= from_ns;
@@ -201,9 +257,12 @@ static bool is_far(const struct supply *supply)
 /* What keeps the link busy: more would only be in the way of demand. */
 static uint64_t window(const struct supply *supply)
 {
-	return prefetch_reach(supply->pump->stats.least_ns,
-			      PREFETCH_PAGES_MAX) /
-	       2;
+	uint64_t pages = prefetch_reach(supply->pump->stats.least_ns,
+					PREFETCH_PAGES_MAX) /
+			 2;
+
+	return knows(supply) && pages < KNOWN_WINDOW_PAGES ? KNOWN_WINDOW_PAGES
+							   : pages;
 }
 
 static void feed(struct supply *supply)
@@ -212,13 +271,14 @@ static void feed(struct supply *supply)
 
 	if (supply->is_ending || supply->pump->broken || !is_far(supply))
 		return;
+	supply->is_dry = false;
 	while (supply->nr_flying < window(supply) && has_room(supply)) {
-		struct prefetch_run run =
-			likely_next(supply->likely, SLOT_PAGES);
-
-		if (!run.nr_pages)
+		if (!supply->next.nr_pages)
+			supply->next = likely_next(supply->likely, SLOT_PAGES);
+		supply->is_dry = !supply->next.nr_pages;
+		if (supply->is_dry)
 			break;
-		start_run(supply, run);
+		start_next(supply);
 	}
 	if (supply->nr_issued == nr_issued)
 		return;
@@ -240,14 +300,15 @@ static void drop_all(struct supply *supply)
 		forget_unused(supply, slot, false);
 		landing_retire(supply->pump, &slot->flight);
 	}
-	(void)munmap(supply->pool, SUPPLY_PAGES * PAGE_BYTES);
+	(void)munmap(supply->pool, POOL_BYTES);
 	free(supply->slots);
 	likely_free(supply->likely);
 	supply->pool = NULL;
 	supply->slots = NULL;
 	supply->likely = NULL;
-	supply->nr_slots = supply->nr_settled = 0;
-	supply->nr_issued = supply->nr_spent = 0;
+	supply->nr_slots = supply->nr_busy = supply->nr_spent = 0;
+	supply->nr_issued = 0;
+	supply->next.nr_pages = 0;
 	supply->is_ending = false;
 	supply->is_over = true;
 }
@@ -263,14 +324,14 @@ static int make_room(struct supply *supply)
 	char *pool;
 
 	(void)pthread_mutex_unlock(&supply->pump->lock);
-	pool = mmap(NULL, SUPPLY_PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
+	pool = mmap(NULL, POOL_BYTES, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	slots = calloc(SLOTS, sizeof(*slots));
-	(void)likely_new(supply->options.image, &likely);
+	(void)likely_new(supply->options.image, supply->options.known, &likely);
 	(void)pthread_mutex_lock(&supply->pump->lock);
 	if (pool == MAP_FAILED || !slots || !likely) {
 		if (pool != MAP_FAILED)
-			(void)munmap(pool, SUPPLY_PAGES * PAGE_BYTES);
+			(void)munmap(pool, POOL_BYTES);
 		free(slots);
 		likely_free(likely);
 		return -ENOMEM;
@@ -281,6 +342,12 @@ static int make_room(struct supply *supply)
 	return 0;
 }
 
+/* What is known is for a user who is still to come, too. */
+static bool is_wanted(const struct supply *supply)
+{
+	return supply->nr_users > 0 || (knows(supply) && !supply->had_user);
+}
+
 static void work(struct supply *supply)
 {
 	settle(supply);
@@ -289,9 +356,9 @@ static void work(struct supply *supply)
 	supply->is_called = false;
 	if (!supply->likely)
 		return;
-	supply->is_ending |= supply->nr_users <= 0 || supply->is_closing;
-	if (supply->nr_spent >= SPENT_PAGES)
-		retire_used(supply);
+	supply->is_ending |= !is_wanted(supply) || supply->is_closing;
+	if (has_spent(supply))
+		retire_spent(supply);
 	feed(supply);
 	if (supply->is_ending && !supply->nr_flying)
 		drop_all(supply);
@@ -337,7 +404,7 @@ static int start_thread(struct supply *supply)
 /* Begin, if that is wanted and the link is known to be worth it. */
 static void consider(struct supply *supply)
 {
-	if (supply->nr_users <= 0 || supply->likely || supply->is_over ||
+	if (!is_wanted(supply) || supply->likely || supply->is_over ||
 	    !is_far(supply))
 		return;
 	if (!supply->has_thread)
@@ -349,7 +416,14 @@ static void consider(struct supply *supply)
 void supply_begin(struct supply *supply)
 {
 	supply->nr_users++;
+	supply->had_user = true;
 	consider(supply);
+}
+
+void supply_foresee(struct supply *supply)
+{
+	if (knows(supply))
+		consider(supply);
 }
 
 void supply_end(struct supply *supply)
@@ -395,10 +469,12 @@ void supply_joined(struct supply *supply, const struct flight *flight,
 	supply->stats.used_pages +=
 		(uint64_t)__builtin_popcountll(bits & ~slot->used);
 	slot->used |= bits;
+	if (supply->last_used < slot->at)
+		supply->last_used = slot->at;
 	if (slot->used != all_used(slot))
 		return;
-	supply->nr_spent += pages_of(slot);
-	if (supply->nr_spent >= SPENT_PAGES)
+	supply->nr_spent++;
+	if (has_spent(supply))
 		wake(supply);
 }
 

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "common/image.h"
+#include "common/workset.h"
 #include "rdmafetch/foreseen.h"
 #include "rdmafetch/pageset.h"
 #include "rdmafetch/pump.h"
@@ -44,6 +45,11 @@ struct supply_options {
 	struct pageset *here;	   /* arrived for good */
 	struct foreseen *foreseen;
 	struct stash *stash; /* what it has is not fetched; NULL: none */
+	/*
+	 * What an earlier child looked at: then that is brought, however near
+	 * the far end is.  NULL or empty: not known.
+	 */
+	const struct workset *known;
 	/*
 	 * Over a link whose fastest read took less nothing is streamed: there a
 	 * fault waits for processors, which a stream takes away.  0: never.
@@ -66,6 +72,12 @@ int supply_open(struct pump *pump, const struct supply_options *options,
  * thread; where it cannot be, nothing is ever brought.
  */
 void supply_begin(struct supply *supply);
+
+/*
+ * Begin with what is known, if anything is, for who has the pages open soon.
+ * Where nobody ever has, it ends with what its places hold.
+ */
+void supply_foresee(struct supply *supply);
 
 /*
  * One less, which may be told before its begin.  Behind the last it stops, and

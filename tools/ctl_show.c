@@ -358,6 +358,7 @@ static void trace_json(const char *name, const struct workset *set, FILE *out)
 	json_u64(&to, "format", SHOW_JSON_FORMAT);
 	json_string(&to, "image", name);
 	json_u64(&to, "pages", workset_pages(set));
+	json_bool(&to, "inherited", set->is_inherited);
 	json_array(&to, "runs");
 	for (uint32_t i = 0; i < set->nr; i++) {
 		json_object(&to, NULL);
@@ -384,6 +385,7 @@ void show_trace(const char *name, const struct workset *set, bool json,
 			start + ((uint64_t)set->runs[i].nr_pages << PAGE_SHIFT),
 			set->runs[i].nr_pages);
 	}
-	(void)fprintf(out, "%" PRIu64 " pages in %u runs\n", workset_pages(set),
-		      set->nr);
+	(void)fprintf(out, "%" PRIu64 " pages in %u runs%s\n",
+		      workset_pages(set), set->nr,
+		      set->is_inherited ? ", of an earlier image" : "");
 }

@@ -377,7 +377,9 @@ static int open_remote(struct origin *origin, char *why)
 	} else {
 		memcpy(origin->wire.name, source->name, sizeof(source->name));
 	}
-	origin->reach.wants_trace = origin->options->modes.replays;
+	origin->reach.wants_trace =
+		origin->options->modes.replays ||
+		origin->options->modes.policy == &prefetch_auto;
 	r = reach_open(&origin->reach, &origin->wire, &origin->transport,
 		       &opened, &failure);
 	origin->reach.wants_trace = false;

@@ -85,6 +85,37 @@ came=$(counter bytes_read)
 	fail "the trace's pages were fetched again: $came"
 umount "$mnt"
 
+# The next image inherits it, and by itself brings that with 16 pages on each
+# side of what was recorded page by page.
+ctl prepare "$parent" --name heir >/dev/null
+is_traced heir "7 pages in 5 runs, of an earlier image" || fail "no heir"
+/usr/bin/python3 - "$(ctl --json trace heir)" <<'END' || fail "not inherited"
+import json, sys
+assert json.loads(sys.argv[1])["inherited"] is True
+assert json.load(open("trace.json"))["inherited"] is False
+END
+mount_image "127.0.0.1:/image/heir" "$proto,readahead=4"
+is_foreseen() {
+	[ "$(counter pages_likely)" -ge $((33 + 26 + 33 + 33 + 33)) ]
+}
+wait_for 20 is_foreseen
+/usr/bin/python3 touch.py "$mnt/image/.space" "$base" "${pages[@]}"
+[ "$(counter pages_likely_used)" = 7 ] ||
+	fail "$(counter pages_likely_used) foreseen pages were used"
+[ "$(counter bytes_read)" = $(($(counter pages_likely) * 4096)) ] ||
+	fail "$(counter bytes_read) bytes came for $(counter pages_likely) pages"
+umount "$mnt"
+
+# Of an image that is gone, too; and what its own child does takes its place.
+ctl release first >/dev/null
+ctl release heir >/dev/null
+ctl prepare "$parent" --name heir >/dev/null
+is_traced heir "7 pages in 5 runs, of an earlier image" || fail "no late heir"
+mount_image "127.0.0.1:/image/heir" "$proto,mode=cow"
+/usr/bin/python3 touch.py "$mnt/image/.space" "$base" 1 2 3
+wait_for 20 is_traced heir "3 pages in 1 runs"
+umount "$mnt"
+
 # A child's own, from its first instruction to its end.
 ctl prepare "$parent" --name second >/dev/null
 mount_image "127.0.0.1:/image/second" "$proto,readahead=4"
@@ -97,7 +128,7 @@ has_line child.out ok || fail "the first child did not say ok"
 expect_exit "$parent" 0 "the parent"
 asked=$(counter reads_demand)
 is_child_traced() {
-	[ "$(ctl trace second | tail -1)" != "0 pages in 0 runs" ]
+	[ "$(ctl trace second | tail -1 | grep -c 'of an earlier')" = 0 ]
 }
 wait_for 20 is_child_traced
 umount "$mnt"
@@ -117,22 +148,22 @@ if command -v setpriv >/dev/null; then
 	chmod 777 "$socket"
 	status=0
 	setpriv --reuid 65534 --clear-groups "$tools/mitosisctl" \
-		--socket "$socket" trace first >denied.txt 2>&1 || status=$?
+		--socket "$socket" trace heir >denied.txt 2>&1 || status=$?
 	[ $status = 1 ] && ! grep -q ' pages' denied.txt ||
 		fail "a stranger: $status, $(cat denied.txt)"
 fi
 
 # Refused with the reason.
 for wrong in "127.0.0.1:/pid/$$ prefetch=trace" \
-	"127.0.0.1:/image/first mode=cow,prefetch=trace" \
-	"127.0.0.1:/image/first prefetch=trace,prefetch_pages=3"; do
+	"127.0.0.1:/image/heir mode=cow,prefetch=trace" \
+	"127.0.0.1:/image/heir prefetch=trace,prefetch_pages=3"; do
 	status=0
 	"$tools/mitosisfs" "${wrong% *}" "$mnt" -o "$proto,${wrong#* }" 2>why.txt ||
 		status=$?
 	[ $status = 1 ] && [ "$(wc -l <why.txt)" = 1 ] ||
 		fail "$wrong: $status, $(cat why.txt)"
 done
-ctl release first >/dev/null
-! ctl trace first >/dev/null 2>&1 || fail "a trace of no image"
+ctl release heir >/dev/null
+! ctl trace heir >/dev/null 2>&1 || fail "a trace of no image"
 stop_daemon
 expect_nothing_left

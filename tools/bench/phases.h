@@ -25,6 +25,8 @@ enum phase {
 	PHASE_READ,    /* all memory looked at, after that */
 	PHASE_LOADED,  /* load to the first real request answered: fork's way */
 	PHASE_TOTAL,   /* prepare to the first real request answered */
+	PHASE_FIRST,   /* the same of the first run alone: what its child looks
+			  at nobody has looked at before (parent/lineage.h) */
 	PHASE_END,
 };
 

@@ -70,6 +70,41 @@ static void all_of_it_comes_back(void **state)
 	workset_done(&back);
 }
 
+static void whose_it_is_comes_back(void **state)
+{
+	struct workset set = {.is_inherited = true}, back = {0};
+	uint8_t bytes[WORKSET_HEAD + WORKSET_RUN_BYTES];
+
+	assert_int_equal(workset_add(&set, 5, 1), 0);
+	workset_put(bytes, &set);
+	assert_int_equal(workset_get(bytes, sizeof(bytes), &back), 0);
+	assert_true(back.is_inherited);
+	workset_done(&back);
+	bytes[7] = 1; /* nothing else is said there */
+	assert_int_equal(workset_get(bytes, sizeof(bytes), &back), -EPROTO);
+	workset_done(&set);
+}
+
+static void a_cut_leaves_the_beginning(void **state)
+{
+	struct workset set = {0};
+
+	workset_cut(&set, 3);
+	for (uint64_t i = 0; i < 40; i++)
+		assert_int_equal(workset_add(&set, i * 10, 1), 0);
+	workset_cut(&set, 40);
+	assert_int_equal(set.nr, 40);
+	workset_cut(&set, 3);
+	assert_int_equal(set.nr, 3);
+	assert_int_equal(set.room, 3);
+	assert_int_equal(set.runs[2].first_page, 20);
+	/* It can grow again. */
+	assert_int_equal(workset_add(&set, 1000, 1), 0);
+	assert_int_equal(set.nr, 4);
+	assert_int_equal(set.runs[3].first_page, 1000);
+	workset_done(&set);
+}
+
 static void an_empty_one_is_one(void **state)
 {
 	struct workset none = {0}, back = {.nr = 5};
@@ -148,6 +183,8 @@ int main(void)
 		cmocka_unit_test(runs_that_go_on_are_one),
 		cmocka_unit_test(it_has_an_end),
 		cmocka_unit_test(all_of_it_comes_back),
+		cmocka_unit_test(whose_it_is_comes_back),
+		cmocka_unit_test(a_cut_leaves_the_beginning),
 		cmocka_unit_test(an_empty_one_is_one),
 		cmocka_unit_test(a_part_comes_back),
 		cmocka_unit_test(lies_are_refused),

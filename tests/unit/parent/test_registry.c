@@ -313,6 +313,50 @@ static void the_first_working_set_is_kept(void **state)
 	registry_end(image);
 }
 
+/* As make(), of one lineage, with a working set from @page on (0: none). */
+static struct registry_image *
+of_lineage(const char *name, const struct peer *owner, uint64_t page)
+{
+	struct registry_image *image = make(name, owner);
+	static struct workset_part part = {.nr = 1, .runs = {{0, 1}}};
+
+	image->content.lineage = 77;
+	part.runs[0].first_page = page;
+	if (page)
+		assert_int_equal(0, registry_record(image, &part));
+	return image;
+}
+
+/* The first page of what is known, which is of an earlier image or not. */
+static void expect_known(struct registry_image *image, uint64_t page,
+			 bool is_inherited)
+{
+	struct workset set = registry_workset(image);
+
+	assert_int_equal(set.nr ? set.runs[0].first_page : 0, page);
+	assert_int_equal(set.is_inherited, is_inherited);
+}
+
+static void the_next_image_of_a_lineage_inherits(void **state)
+{
+	struct registry_image *first = of_lineage("a", &root, 100), *next;
+	struct registry_image *other = make("b", &root);
+
+	expect_known(first, 100, false);
+	expect_known(other, 0, false);
+	registry_end(other);
+	next = of_lineage("c", &root, 0);
+	expect_known(next, 100, true);
+	expect_known(of_lineage("d", &alice, 0), 0, false);
+	registry_end(first);
+	expect_known(next, 100, true); /* its image is gone */
+	registry_end(next);
+	next = of_lineage("e", &root, 500);
+	expect_known(next, 500, false);
+	registry_end(next);
+	expect_known(of_lineage("f", &root, 0), 500, true);
+}
+
 static void free_ends_all(void **state)
 {
 	struct registry_image *image = NULL;
@@ -347,6 +391,7 @@ int main(void)
 		CASE(long_lease_is_cut),
 		CASE(handle_outlives_the_image_without_its_pages),
 		CASE(the_first_working_set_is_kept),
+		CASE(the_next_image_of_a_lineage_inherits),
 		CASE(free_ends_all),
 	};
 

@@ -65,7 +65,7 @@ static struct likely *open_it(void)
 	struct likely *likely = NULL;
 
 	vmas[8].flags = IMAGE_VMA_RANDOM;
-	assert_int_equal(likely_new(&image, &likely), 0);
+	assert_int_equal(likely_new(&image, NULL, &likely), 0);
 	return likely;
 }
 
@@ -151,7 +151,7 @@ static void holes_are_passed_over_at_once(void **state)
 		.vmas = sparse, .nr_vmas = 1, .runs = far, .nr_runs = 3};
 	struct likely *likely = NULL;
 
-	assert_int_equal(likely_new(&image_of_it, &likely), 0);
+	assert_int_equal(likely_new(&image_of_it, NULL, &likely), 0);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(likely_next(likely, 64).first_page,
 				 far[i].first_page);
@@ -180,12 +180,47 @@ static void more_touches_than_are_kept_are_let_go(void **state)
 						 IMAGE_VMA_FILE, OTHER);
 		present[i] = (struct image_run){100 + i * 10, 4};
 	}
-	assert_int_equal(likely_new(&crowd, &likely), 0);
+	assert_int_equal(likely_new(&crowd, NULL, &likely), 0);
 	for (unsigned i = 0; i < MANY; i++)
 		likely_touched(likely, (struct prefetch_run){101 + i * 10, 1});
 	while ((nr = likely_next(likely, 64).nr_pages))
 		pages += nr;
 	assert_in_range(pages, 3 * 32, (4 + 2 * 16) * 32);
+	likely_free(likely);
+}
+
+/* In its order, as far as the image has it, and nothing but that. */
+static void what_is_known_is_all_that_is_likely(void **state)
+{
+	static struct workset_run known_runs[] = {
+		{1100, 30}, {2005, 90}, {9090, 5}, {3000, 130}, {1150, 4}};
+	const struct workset known = {.nr = 5, .runs = known_runs};
+	struct likely *likely = NULL;
+
+	assert_int_equal(likely_new(&image, &known, &likely), 0);
+	likely_touched(likely, (struct prefetch_run){205, 1});
+	expect(likely, 1100, 30);
+	expect(likely, 2005, 64);
+	expect(likely, 3000, 64);
+	expect(likely, 3064, 64);
+	expect(likely, 3128, 2);
+	likely_touched(likely, (struct prefetch_run){1005, 1});
+	expect(likely, 1150, 4);
+	expect(likely, 0, 0);
+	likely_free(likely);
+}
+
+/* Who recorded single pages had none read around them: others have. */
+static void around_single_pages_the_kernel_reads(void **state)
+{
+	static struct workset_run known_runs[] = {{1100, 1}, {3100, 2}};
+	const struct workset known = {.nr = 2, .runs = known_runs};
+	struct likely *likely = NULL;
+
+	assert_int_equal(likely_new(&image, &known, &likely), 0);
+	expect(likely, 1084, 33);
+	expect(likely, 3084, 34);
+	expect(likely, 0, 0);
 	likely_free(likely);
 }
 
@@ -197,6 +232,8 @@ int main(void)
 		cmocka_unit_test(an_area_that_was_touched_goes_before_all),
 		cmocka_unit_test(
 			nobody_knows_about_large_and_random_areas_and_holes),
+		cmocka_unit_test(what_is_known_is_all_that_is_likely),
+		cmocka_unit_test(around_single_pages_the_kernel_reads),
 		cmocka_unit_test(holes_are_passed_over_at_once),
 		cmocka_unit_test(more_touches_than_are_kept_are_let_go),
 	};

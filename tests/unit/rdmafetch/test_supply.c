@@ -25,6 +25,9 @@
 /* The area of single pages is the smaller one, and first: one run of it. */
 #define WINDOW_READS 32u
 
+/* Of what is known, from a near far end. */
+#define KNOWN_PLACES 32u
+
 static struct image_vma vmas[] = {
 	{.start = BASE,
 	 .end = BASE + (256ul << PAGE_SHIFT),
@@ -297,6 +300,97 @@ static void what_did_not_come_is_left_to_demand(void **state)
 	fetch_close(fetch);
 }
 
+/* Single pages first, then the solid MiB: 200 pieces and 4.  What the image has
+ * no more is between them. */
+static struct workset_run known_runs[] = {{BASE_PAGE + 514, 6},
+					  {BASE_PAGE + 100000, 64},
+					  {BASE_PAGE + 520, 394},
+					  {BASE_PAGE + 256, 250},
+					  {BASE_PAGE, 256}};
+static const struct workset known = {.nr = 5, .runs = known_runs};
+
+static struct fetch *open_known(struct gate **ret_gate)
+{
+	struct fetch_options options = usual();
+	struct fetch *fetch;
+
+	options.known = &known;
+	options.supply_from_ns = 0;
+	options.nil_ns = 1000; /* very near */
+	fetch = reader_open_gate(&options, true, ret_gate);
+	gate_let(*ret_gate, GATE_ALL, 0);
+	return fetch;
+}
+
+/* Before anybody has the pages open: as many as there are places for. */
+static void what_is_known_is_there_in_time_and_once(void **state)
+{
+	struct gate *gate;
+	struct fetch *fetch = open_known(&gate);
+
+	wait_likely(fetch, KNOWN_PLACES);
+	nap_long();
+	assert_int_equal(reader_stats(fetch).likely_pages, KNOWN_PLACES);
+	fetch_pages_opened(fetch);
+	for (uint64_t page = 514; page < 914; page += 8) {
+		uint64_t taken = (page - 514) / 2;
+		/* Places are used again four at a time, and not while a
+		 * fault still copies out of one. */
+		uint64_t ahead = taken + KNOWN_PLACES - 8;
+
+		wait_likely(fetch, ahead < 200 ? ahead : 200);
+		reader_check(fetch, BASE_PAGE + page, 8);
+	}
+	wait_likely(fetch, READER_PRESENT_PAGES);
+	check_from(fetch, 0, 256);
+	assert_int_equal(reader_stats(fetch).read_bytes,
+			 READER_PRESENT_PAGES * PAGE_BYTES);
+	assert_int_equal(reader_stats(fetch).likely_used_pages,
+			 READER_PRESENT_PAGES);
+	for (unsigned i = 0; i < gate_nr(gate); i++)
+		assert_false(gate_read(gate, i).urgent);
+	fetch_pages_closed(fetch);
+	fetch_close(fetch);
+}
+
+/* A child goes another way: what lies before where it is gives way. */
+static void what_was_passed_gives_way(void **state)
+{
+	struct gate *gate;
+	struct fetch *fetch = open_known(&gate);
+
+	wait_likely(fetch, KNOWN_PLACES);
+	fetch_pages_opened(fetch);
+	/* Pieces 24 to 31; 16 before the last, and older, are passed. */
+	for (uint64_t piece = 24; piece < KNOWN_PLACES; piece += 4)
+		reader_check(fetch, BASE_PAGE + 514 + piece * 2, 8);
+	for (unsigned i = 0; i < 10000; i++, nap())
+		if (reader_stats(fetch).foreseen.dropped_pages >= 11)
+			break;
+	assert_in_range(reader_stats(fetch).foreseen.dropped_pages, 11, 15);
+	wait_likely(fetch, KNOWN_PLACES + 4 + 11);
+	check_from(fetch, 0, 1024);
+	assert_int_equal(reader_stats(fetch).here_pages, READER_PRESENT_PAGES);
+	fetch_pages_closed(fetch);
+	fetch_close(fetch);
+}
+
+static void nobody_ever_comes_for_what_is_known(void **state)
+{
+	struct gate *gate;
+	struct fetch *fetch = open_known(&gate);
+
+	wait_likely(fetch, 1);
+	fetch_close(fetch);
+	/* Who was there and is gone ends it. */
+	fetch = open_known(&gate);
+	wait_likely(fetch, KNOWN_PLACES);
+	fetch_pages_opened(fetch);
+	fetch_pages_closed(fetch);
+	wait_dropped(fetch, KNOWN_PLACES);
+	fetch_close(fetch);
+}
+
 static int reopen(void *arg, struct transport **ret)
 {
 	return null_open(arg, ret);
@@ -342,6 +436,9 @@ int main(void)
 		cmocka_unit_test(what_nobody_took_goes_with_the_last_user),
 		cmocka_unit_test(all_ends_with_the_fetch),
 		cmocka_unit_test(reads_of_tools_leave_pages_to_faults),
+		cmocka_unit_test(what_is_known_is_there_in_time_and_once),
+		cmocka_unit_test(what_was_passed_gives_way),
+		cmocka_unit_test(nobody_ever_comes_for_what_is_known),
 		cmocka_unit_test(what_did_not_come_is_left_to_demand),
 		cmocka_unit_test(many_threads_get_right_bytes),
 	};
