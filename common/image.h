@@ -209,7 +209,8 @@ struct image_fd {
 	char *path; /* link text of /proc/PID/fd/N */
 	/* by kind */
 	/*
-	 * eventfd count, signalfd mask, pipe capacity, timerfd unread ticks;
+	 * eventfd count, signalfd mask, pipe capacity, timerfd unread ticks,
+	 * memfd seals;
 	 * unix socket: the inode of its peer, if the process has that too
 	 */
 	uint64_t value;

@@ -22,6 +22,7 @@
 #include "common/io.h"
 #include "loader/areas.h"
 #include "loader/fdsocket.h"
+#include "loader/seals.h"
 #include "loader/procpath.h"
 
 #ifndef TFD_IOC_SET_TICKS
@@ -233,11 +234,13 @@ static int make_filled(const struct fdmake *make, const struct image_fd *fd)
 		errno = ENODATA;
 		return -1;
 	}
-	made = memfd_create("mitosis-file", MFD_CLOEXEC);
+	made = memfd_create(
+		"mitosis-file",
+		MFD_CLOEXEC | (seals_are_allowed(fd) ? MFD_ALLOW_SEALING : 0));
 	if (made < 0 || io_write_all(made, with->data, with->data_bytes))
 		return -1;
 	(void)fchmod(made, (mode_t)((fd->mode & 07777) | S_IRUSR | S_IWUSR));
-	return fdmake_again(made, fd);
+	return seals_add(made, fd) ? -1 : fdmake_again(made, fd);
 }
 
 static int make_memfd(const struct fdmake *make, const struct image_fd *fd)

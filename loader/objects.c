@@ -16,6 +16,7 @@
 #include "common/page.h"
 #include "loader/areas.h"
 #include "loader/live.h"
+#include "loader/seals.h"
 
 struct objects {
 	const struct plan *plan;
@@ -36,7 +37,10 @@ static int move_to(const struct plan *plan, unsigned index, int fd)
 
 static int make_memfd(const struct plan *plan, unsigned index)
 {
-	CLEANUP_CLOSE int fd = memfd_create("mitosis-shared", MFD_CLOEXEC);
+	const unsigned flags =
+		seals_are_allowed_of(plan, index) ? MFD_ALLOW_SEALING : 0;
+	CLEANUP_CLOSE int fd =
+		memfd_create("mitosis-shared", MFD_CLOEXEC | flags);
 
 	if (fd < 0 || ftruncate(fd, (off_t)plan->objects[index].bytes) < 0)
 		return -errno;

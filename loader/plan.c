@@ -15,6 +15,7 @@
 #include "loader/areas.h"
 #include "loader/handled.h"
 #include "loader/process.h"
+#include "loader/seals.h"
 #include "loader/threads.h"
 #include "loader/vdso.h"
 
@@ -158,6 +159,7 @@ static int plan_leader(struct plan *plan, uint32_t *spawns)
 	error = areas_plan(plan);
 	if (error)
 		return error;
+	seals_plan(plan);
 	process_plan_mm(plan);
 	process_plan_signals(plan);
 	for (uint32_t i = 1; i < image->nr_threads; i++)
@@ -302,6 +304,7 @@ void plan_describe(const struct plan *plan, int32_t index, char *ret_text,
 		[STEPS_ITIMER] = "starting interval timer",
 		[STEPS_PENDING] = "queueing pending signal",
 		[STEPS_CREDENTIALS] = "becoming the image's user",
+		[STEPS_SEALS] = "sealing shared memory",
 		[STEPS_PROCESS] = "setting the process's limits and flags",
 	};
 	const struct image *image = plan->image;

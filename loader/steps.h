@@ -24,6 +24,7 @@ enum steps_topic {
 	STEPS_ITIMER,	 /* index: of image->itimers */
 	STEPS_PENDING,	 /* index: of image->pending */
 	STEPS_CREDENTIALS,
+	STEPS_SEALS,
 	STEPS_PROCESS, /* personality and other words of the process */
 };
 

@@ -258,6 +258,14 @@ static int take_path(struct fdlook *look, struct image_fd *image_fd)
 	return image_fd->path ? 0 : -ENOMEM;
 }
 
+void fdlook_seals(struct fdlook *look, struct image_fd *image_fd)
+{
+	CLEANUP_CLOSE int copy = fdlook_copy(look, image_fd->fd);
+	int seals = copy < 0 ? -1 : fcntl(copy, F_GET_SEALS);
+
+	image_fd->value = seals < 0 ? F_SEAL_SEAL : (uint64_t)seals;
+}
+
 /* Where the kernel does not tell it, the socket has no peer that we know. */
 static uint64_t peer_of(struct fdlook *look, const struct image_fd *image_fd)
 {

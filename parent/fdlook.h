@@ -48,6 +48,9 @@ int fdlook_identify(struct fdlook *look, struct image_fd *image_fd,
 /* Only dev, inode, mode, size_bytes and mtime_ns.  0 or -ENOENT. */
 int fdlook_stat(struct fdlook *look, struct image_fd *image_fd);
 
+/* The seals of the memfd @image_fd, as its value. */
+void fdlook_seals(struct fdlook *look, struct image_fd *image_fd);
+
 /*
  * sockets_peek() into the unix socket @image_fd, whose value is its peer; also
  * -ENOENT if that is its peer no more, or a direction was shut down.

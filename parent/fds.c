@@ -420,11 +420,15 @@ static bool is_first_of_file(struct row **files, uint32_t i)
 
 static void keep_nameless(struct fds *fds, struct row **files)
 {
-	for (uint32_t i = 0; i < fds->nr; i++)
-		if (files[i]->nameless >= 0 && is_first_of_file(files, i))
-			fds->left_bytes -=
-				fdbytes_read(files[i]->nameless,
-					     &files[i]->image, fds->left_bytes);
+	for (uint32_t i = 0; i < fds->nr; i++) {
+		struct row *row = files[i];
+
+		if (row->image.kind == IMAGE_FD_MEMFD)
+			fdlook_seals(&fds->look, &row->image);
+		if (row->nameless >= 0 && is_first_of_file(files, i))
+			fds->left_bytes -= fdbytes_read(
+				row->nameless, &row->image, fds->left_bytes);
+	}
 }
 
 static int settle_watches(struct fds *fds)
