@@ -188,6 +188,11 @@ enum image_fd_kind {
 	IMAGE_FD_UNSUPPORTED,
 };
 
+enum image_fd_type {
+	IMAGE_FD_SEMAPHORE = 1, /* eventfd */
+	IMAGE_FD_PACKETS = 1,	/* pipe: its data has bounds, common/packets.h */
+};
+
 /*
  * An option of a socket that differs from what a fresh one has: a row of
  * common/sockopt.h, with a value of just that row's bytes, zeros behind.
@@ -216,7 +221,8 @@ struct image_fd {
 	uint64_t value;
 	int32_t clockid;		/* timerfd */
 	uint64_t value_ns, interval_ns; /* timerfd, relative to the capture */
-	int32_t domain, type, protocol; /* socket; type 1: semaphore eventfd */
+	/* socket; type: also enum image_fd_type of an eventfd, a pipe */
+	int32_t domain, type, protocol;
 	int32_t backlog;
 	uint32_t sockopts;	      /* enum image_sockopt */
 	struct image_option *options; /* in the order of common/sockopt.h */

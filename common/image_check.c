@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "common/cleanup.h"
+#include "common/packets.h"
 #include "common/page.h"
 #include "common/sockopt.h"
 
@@ -241,6 +242,9 @@ static const char *check_fd(const struct image *image,
 		return "a descriptor has no such kind";
 	if (fd->sockopts & ~SOCKOPT_MASK)
 		return "a descriptor has unknown socket options";
+	if (fd->kind == IMAGE_FD_PIPE && fd->type == IMAGE_FD_PACKETS &&
+	    !packets_ok(fd->data, fd->data_bytes))
+		return "a pipe's messages are broken";
 	why = check_options(fd);
 	if (why || fd->same_as == -1)
 		return why;

@@ -20,6 +20,7 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/packets.h"
 #include "loader/areas.h"
 #include "loader/fdsocket.h"
 #include "loader/seals.h"
@@ -153,7 +154,8 @@ static int open_terminal(const struct fdmake *make, const struct image_fd *fd)
 
 static int make_eventfd(const struct image_fd *fd)
 {
-	int flags = EFD_CLOEXEC | (fd->type == 1 ? EFD_SEMAPHORE : 0) |
+	int flags = EFD_CLOEXEC |
+		    (fd->type == IMAGE_FD_SEMAPHORE ? EFD_SEMAPHORE : 0) |
 		    (fd->open_flags & O_NONBLOCK ? EFD_NONBLOCK : 0);
 	CLEANUP_CLOSE int made = eventfd(0, flags);
 
@@ -256,17 +258,55 @@ static int make_memfd(const struct fdmake *make, const struct image_fd *fd)
 	return made;
 }
 
-static int make_dead_pipe(const struct fdmake *make, const struct image_fd *fd)
+/* As it was written: one by one where messages have bounds. */
+static int write_unread(int end, const struct image_fd *fd)
 {
-	bool writes = (fd->open_flags & O_ACCMODE) != O_RDONLY;
+	const uint8_t *packet;
+	size_t at = 0, bytes;
+	int error = 0;
+
+	if (fd->type != IMAGE_FD_PACKETS)
+		return io_write_all(end, fd->data, fd->data_bytes);
+	(void)fcntl(end, F_SETFL, O_NONBLOCK | O_DIRECT);
+	while (!error &&
+	       (packet = packets_next(fd->data, fd->data_bytes, &at, &bytes)))
+		error = io_write_all(end, packet, bytes);
+	return error;
+}
+
+/* A pipe like @fd's, with what was unread.  0, or -1 and errno. */
+static int open_pipe(const struct image_fd *fd, int ends[2])
+{
+	int error = 0;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	if (fd->value)
+		(void)fcntl(ends[1], F_SETPIPE_SZ, (int)fd->value);
+	/* Not to block on a pipe that turned out smaller than the parent's. */
+	(void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
+	if (fd->data_bytes)
+		error = write_unread(ends[1], fd);
+	(void)fcntl(ends[1], F_SETFL, 0);
+	if (!error)
+		return 0;
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	errno = -error;
+	return -1;
+}
+
+/* What the parent had not read yet is still there, then the end. */
+static int make_dead_pipe(const struct image_fd *fd)
+{
+	const bool writes = (fd->open_flags & O_ACCMODE) != O_RDONLY;
 	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC | (int)(fd->open_flags & O_NONBLOCK)) < 0)
+	if (open_pipe(fd, ends) < 0)
 		return -1;
-	/* What the parent had not read yet is still there, then the end. */
-	if (!writes && fd->data_bytes)
-		(void)io_write_all(ends[1], fd->data, fd->data_bytes);
 	(void)close(ends[writes ? 0 : 1]);
+	(void)fcntl(ends[writes ? 1 : 0], F_SETFL,
+		    (int)(fd->open_flags & O_NONBLOCK));
 	return ends[writes ? 1 : 0];
 }
 
@@ -275,7 +315,7 @@ static int make_anonymous(const struct fdmake *make, const struct image_fd *fd,
 {
 	switch (kind) {
 	case FATE_DEAD_PIPE:
-		return make_dead_pipe(make, fd);
+		return make_dead_pipe(fd);
 	case FATE_EVENTFD:
 		return make_eventfd(fd);
 	case FATE_TIMERFD:
@@ -340,23 +380,10 @@ int fdmake_pipe(const struct fdmake *make, uint32_t i, int *ret_read,
 		int *ret_write)
 {
 	const struct image_fd *fd = with_data(make, i);
-	int ends[2], error = 0;
+	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (open_pipe(fd, ends) < 0)
 		return failed(make, fd, fd->path);
-	if (fd->value)
-		(void)fcntl(ends[1], F_SETPIPE_SZ, (int)fd->value);
-	/* Not to block on a pipe that turned out smaller than the parent's. */
-	(void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
-	if (fd->data_bytes)
-		error = io_write_all(ends[1], fd->data, fd->data_bytes);
-	(void)fcntl(ends[1], F_SETFL, 0);
-	if (error) {
-		(void)close(ends[0]);
-		(void)close(ends[1]);
-		errno = -error;
-		return failed(make, fd, fd->path);
-	}
 	*ret_read = ends[0];
 	*ret_write = ends[1];
 	return 0;

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/image.h"
@@ -29,7 +30,14 @@ struct fdpipe {
  */
 int fdpipe_tee(int copy, struct fdpipe *pipe);
 
-/* Read what was noted into @image_fd->data.  0, -ENOMEM or -errno. */
-int fdpipe_read(const struct fdpipe *pipe, struct image_fd *image_fd);
+/*
+ * Read what was noted into @image_fd->data, with the bounds of messages if it
+ * has them.  One byte does not show that: @packets, whether there is a writer
+ * here with O_DIRECT, says it.
+ *
+ * Returns 0, -ENOMEM, -errno, or -EFBIG: with bounds it is too much.
+ */
+int fdpipe_read(const struct fdpipe *pipe, bool packets,
+		struct image_fd *image_fd);
 
 void fdpipe_close(struct fdpipe *pipe);

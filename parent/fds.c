@@ -507,6 +507,35 @@ static int finish_epolls(const struct fds *fds, struct image *image)
 	return 0;
 }
 
+static bool has_packet_writer(const struct fds *fds, const struct row *pipe)
+{
+	for (uint32_t i = 0; i < fds->nr; i++) {
+		const struct row *row = &fds->rows[i];
+
+		if (row->image.kind == IMAGE_FD_PIPE &&
+		    is_one_pipe(row, pipe) &&
+		    row->image.open_flags & O_DIRECT &&
+		    (row->image.open_flags & O_ACCMODE) != O_RDONLY)
+			return true;
+	}
+	return false;
+}
+
+/* One that does not fit cannot be carried, nor can its duplicates. */
+static int finish_pipe(const struct fds *fds, struct row *row)
+{
+	int rc = row->pipe.reader < 0
+			 ? 0
+			 : fdpipe_read(&row->pipe, has_packet_writer(fds, row),
+				       &row->image);
+
+	if (rc == -EFBIG)
+		row->image.kind = IMAGE_FD_UNSUPPORTED;
+	else if (row->image.same_as >= 0)
+		row->image.kind = row_of(fds, row->image.same_as)->image.kind;
+	return rc == -EFBIG ? 0 : rc;
+}
+
 int fds_finish(struct fds *fds, struct image *image)
 {
 	int rc = finish_epolls(fds, image);
@@ -517,7 +546,7 @@ int fds_finish(struct fds *fds, struct image *image)
 	if (!image->fds)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < fds->nr; i++) {
-		rc = fdpipe_read(&fds->rows[i].pipe, &fds->rows[i].image);
+		rc = finish_pipe(fds, &fds->rows[i]);
 		if (rc)
 			return rc;
 		image->fds[image->nr_fds++] = fds->rows[i].image;

@@ -24,7 +24,8 @@ enum {
 	COUNT = 12345,
 };
 
-static int unread[2], lively[2], pair[2], quiet[2], counter, waker, epoll;
+static int unread[2], lively[2], packets[2], pair[2], quiet[2], counter, waker,
+	epoll;
 
 static void make_all(void)
 {
@@ -33,6 +34,11 @@ static void make_all(void)
 
 	zoo_call(pipe2(unread, O_NONBLOCK | O_CLOEXEC) == 0, "pipe2");
 	zoo_call(pipe2(lively, O_CLOEXEC) == 0, "pipe2");
+	zoo_call(pipe2(packets, O_DIRECT | O_CLOEXEC) == 0 &&
+			 write(packets[1], "one", 3) == 3 &&
+			 write(packets[1], "2", 1) == 1 &&
+			 write(packets[1], "three", 5) == 5,
+		 "messages to a pipe");
 	zoo_call(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0,
 		 "socketpair");
 	zoo_call(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, quiet) == 0,
@@ -83,6 +89,23 @@ static void check_unread(void)
 		  "the pipe is not empty, or not O_NONBLOCK any more");
 	(void)close(unread[1]);
 	zoo_call(read(unread[0], bytes, 1) == 0, "end of file");
+}
+
+/* One at a time, and what there is no room for is thrown away. */
+static void check_packets(void)
+{
+	static const char *const want[] = {"one", "2", "th", "four"};
+	static const ssize_t room[] = {20, 20, 2, 20};
+	char bytes[20];
+
+	zoo_call(write(packets[1], "four", 4) == 4, "write of a message");
+	for (int i = 0; i < 4; i++) {
+		ssize_t len = (ssize_t)strlen(want[i]);
+
+		zoo_check(read(packets[0], bytes, (size_t)room[i]) == len &&
+				  !memcmp(bytes, want[i], (size_t)len),
+			  "message %d is not %s", i, want[i]);
+	}
 }
 
 static void check_pairs(void)
@@ -140,6 +163,7 @@ int main(int argc, char **argv)
 	write_number(0);
 	(void)zoo_join(thread);
 	check_unread();
+	check_packets();
 	check_pairs();
 	check_counters();
 	return zoo_end();

@@ -93,6 +93,8 @@ BREAK(fd_twice, i->fds[1].fd = 0)
 BREAK(fd_kind_zero, i->fds[3].kind = 0)
 BREAK(fd_kind_large, i->fds[3].kind = IMAGE_FD_UNSUPPORTED + 1)
 BREAK(fd_sockopts, i->fds[3].sockopts = IMAGE_SOCK_ALL + 1)
+BREAK(fd_packets, i->fds[IMAGE_FD_PIPE - 1].type = IMAGE_FD_PACKETS;
+      memset(i->fds[IMAGE_FD_PIPE - 1].data, 0, 2))
 BREAK(option_unknown, listener(i)->options[2].name = 12345)
 BREAK(option_level, listener(i)->options[2].level = 255)
 BREAK(option_size, listener(i)->options[2].bytes = 5)
@@ -185,6 +187,7 @@ static const struct breakage breakages[] = {
 	ENTRY(fd_kind_zero, "no such kind"),
 	ENTRY(fd_kind_large, "no such kind"),
 	ENTRY(fd_sockopts, "socket options"),
+	ENTRY(fd_packets, "messages are broken"),
 	ENTRY(option_unknown, "unknown or out of order"),
 	ENTRY(option_level, "unknown or out of order"),
 	ENTRY(option_size, "another size"),

@@ -193,6 +193,7 @@ static void pipes_keep_their_bytes(void **state)
 	assert_int_equal(pipe->data_bytes, 40 * sizeof(int));
 	for (int i = 0; i < 40; i++)
 		assert_int_equal(((const int *)(const void *)pipe->data)[i], i);
+	assert_int_equal(pipe->type, 0);
 	assert_int_equal(pipe->value, 1 << 18);
 	assert_int_equal(pipe->open_flags & O_NONBLOCK, O_NONBLOCK);
 	pipe = must(image, FD_PIPE_WRITE, IMAGE_FD_PIPE);
@@ -204,6 +205,31 @@ static void pipes_keep_their_bytes(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void fill_packets_to_the_brim(void *arg)
+{
+	static char bytes[1 << 20];
+	int ends[2];
+
+	if (pipe2(ends, O_NONBLOCK | O_DIRECT))
+		_exit(99);
+	if (fcntl(ends[1], F_SETPIPE_SZ, sizeof(bytes)) < 0)
+		return;
+	if (write(ends[1], bytes, sizeof(bytes)) != sizeof(bytes))
+		_exit(99);
+	put(ends[0], FD_PIPE_READ);
+	put(dup(FD_PIPE_READ), FD_FILE_DUP);
+}
+
+/* Their lengths have to fit, too. */
+static void a_pipe_with_too_many_messages_is_unsupported(void **state)
+{
+	struct image *image = image_after(fill_packets_to_the_brim);
+
+	(void)must(image, FD_PIPE_READ, IMAGE_FD_UNSUPPORTED);
+	(void)must(image, FD_FILE_DUP, IMAGE_FD_UNSUPPORTED);
+	image_free(image);
 }
 
 static void overfill_pipe(void *arg)
@@ -531,6 +557,7 @@ int main(void)
 		cmocka_unit_test(files_have_path_and_position),
 		cmocka_unit_test(one_description_is_told_from_two),
 		cmocka_unit_test(pipes_keep_their_bytes),
+		cmocka_unit_test(a_pipe_with_too_many_messages_is_unsupported),
 		cmocka_unit_test(a_pipe_that_holds_too_much_is_unsupported),
 		cmocka_unit_test(a_nameless_file_is_whole_or_not_there),
 		cmocka_unit_test(counters_and_timers_are_exact),
