@@ -179,6 +179,7 @@ static int take_stash(const struct modes_wish *wish, struct modes *modes,
 			     "from the root",
 			     wish->stash);
 	modes->cache_bytes = is_stash ? MODES_CACHE_BYTES : 0;
+	modes->cache_is_said = wish->cache_size;
 	if (wish->cache_size &&
 	    (parse_bytes(wish->cache_size, INT64_MAX, &modes->cache_bytes) ||
 	     modes->cache_bytes < MODES_CACHE_MIN))

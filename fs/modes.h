@@ -57,6 +57,7 @@ struct modes {
 	enum modes_cache cache;
 	enum modes_warm warm; /* MODES_EAGER; else off */
 	uint64_t cache_bytes; /* of MODES_CACHE_STASH */
+	bool cache_is_said;   /* cache_size=, and so it is kept */
 };
 
 /*

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/page.h"
+#include "fs/memroom.h"
 
 int stashing_prepare(struct stashing *stashing, const struct options *options,
 		     char *why)
@@ -34,6 +35,24 @@ static const char *words_of(int err)
 	}
 }
 
+/*
+ * What is in memory the kernel cannot drop: unless somebody has said how much,
+ * half of what may be taken at most.  Not the default itself, which mounts that
+ * share a server must have in common.
+ */
+static uint64_t bound(const struct options *options)
+{
+	const struct modes *modes = &options->modes;
+	uint64_t half;
+
+	if (options->stash || modes->cache_is_said)
+		return modes->cache_bytes;
+	half = memroom_bytes() / 2;
+	if (half < MODES_CACHE_MIN)
+		return MODES_CACHE_MIN;
+	return half < modes->cache_bytes ? half : modes->cache_bytes;
+}
+
 void stashing_open(struct stashing *stashing, const struct options *options,
 		   const struct stashing_image *image)
 {
@@ -42,7 +61,7 @@ void stashing_open(struct stashing *stashing, const struct options *options,
 		.desc = image->desc,
 		.desc_bytes = image->desc_bytes,
 		.dir_fd = stashing->dir_fd,
-		.max_bytes = options->modes.cache_bytes,
+		.max_bytes = bound(options),
 		.is_transient = image->is_transient,
 	};
 	int err;

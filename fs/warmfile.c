@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,13 +11,12 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/io.h"
 #include "common/page.h"
+#include "fs/memroom.h"
 #include "fs/warmplan.h"
 
-#define FILE_BYTES  (1ull << 47) /* all user addresses */
-#define MEMINFO_MAX 65536
-#define UNIT_BYTES  (WARMPLAN_UNIT_PAGES * PAGE_BYTES)
+#define FILE_BYTES (1ull << 47) /* all user addresses */
+#define UNIT_BYTES (WARMPLAN_UNIT_PAGES * PAGE_BYTES)
 
 struct warmfile {
 	struct warmplan plan;
@@ -36,20 +33,9 @@ static int check_memory(const struct warmplan *plan, const struct image *image)
 	uint64_t pages =
 		plan->waste_pages +
 		image_present_pages(image, 0, UINT64_MAX >> PAGE_SHIFT);
-	CLEANUP_FREE char *text = NULL;
-	const char *line;
-	size_t len;
-	uint64_t available_kb;
+	uint64_t room = memroom_bytes();
 
-	if (io_slurp_at(AT_FDCWD, "/proc/meminfo", MEMINFO_MAX, &text, &len))
-		return 0;
-	line = strstr(text, "\nMemAvailable:");
-	if (!line ||
-	    sscanf(line, " MemAvailable: %" SCNu64, &available_kb) != 1)
-		return 0;
-	return pages * (PAGE_BYTES / 1024) < available_kb - available_kb / 8
-		       ? 0
-		       : -ENOSPC;
+	return pages < (room - room / 8) >> PAGE_SHIFT ? 0 : -ENOSPC;
 }
 
 static int configure(int super, const char *key, const char *value)

@@ -24,8 +24,8 @@ struct warmfile;
  *
  * Returns 0, -ENOMEM, -E2BIG (the image is in too many pieces), or -errno of
  * fsopen(2) and its kind: -EPERM without CAP_SYS_ADMIN, -ENOSYS before Linux
- * 5.2; -ENOSPC when the host has not enough memory for it, as MemAvailable
- * says.
+ * 5.2; -ENOSPC when neither the host nor the memory cgroups of this process
+ * have room for it (fs/memroom.h), with an eighth to spare.
  */
 int warmfile_open(const struct image *image, struct warmfile **ret);
 

@@ -79,6 +79,8 @@ static void legal_words_mean_what_they_say(void **state)
 		assert_int_equal(modes.replays, want->replays);
 		assert_int_equal(modes.cache, want->cache);
 		assert_int_equal(modes.cache_bytes, want->cache_bytes);
+		assert_int_equal(modes.cache_is_said,
+				 !!legal[i].wish.cache_size);
 	}
 }
 
