@@ -34,7 +34,7 @@ enum section {
 
 /* The least bytes of an element: all its strings and blobs empty. */
 enum least_bytes {
-	LEAST_THREAD = 312,
+	LEAST_THREAD = 316,
 	LEAST_VMA = 54,
 	LEAST_RUN = 16,
 	LEAST_FD = 123,
@@ -144,6 +144,8 @@ static void walk_thread(struct codec *codec, struct image_thread *thread)
 	codec_u32(codec, &thread->rseq_bytes);
 	codec_u32(codec, &thread->rseq_sig);
 	codec_i32(codec, &thread->restart_nr);
+	codec_blob(codec, &thread->cpus, &thread->cpus_bytes,
+		   IMAGE_CPUS_BYTES_MAX);
 	codec_blob(codec, &thread->xstate, &thread->xstate_bytes,
 		   IMAGE_XSTATE_MAX);
 }

@@ -35,8 +35,10 @@ const char *image_phase_name(enum image_phase phase)
 
 static void free_threads(struct image *image)
 {
-	for (uint32_t i = 0; image->threads && i < image->nr_threads; i++)
+	for (uint32_t i = 0; image->threads && i < image->nr_threads; i++) {
+		free(image->threads[i].cpus);
 		free(image->threads[i].xstate);
+	}
 	free(image->threads);
 }
 

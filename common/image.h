@@ -42,6 +42,7 @@ struct arena;
 #define IMAGE_SIGNALS	  64
 #define IMAGE_REGS	  27
 #define IMAGE_CPU_WORDS	  16
+#define IMAGE_CPUS_BYTES_MAX 1024u /* of 8 CPUs each: the kernel's NR_CPUS */
 
 #define IMAGE_OPTION_BYTES_MAX 16u
 
@@ -146,6 +147,9 @@ struct image_thread {
 	 * research on restart_syscall in docs/way-of-a-page.md.
 	 */
 	int32_t restart_nr;
+	/* What it was bound to, as for sched_setaffinity(2); none: it was not */
+	uint32_t cpus_bytes;
+	uint8_t *cpus;
 	uint32_t xstate_bytes;
 	uint8_t *xstate; /* NT_X86_XSTATE: the uncompacted XSAVE area */
 };

@@ -195,6 +195,7 @@ static int gather(struct load *load, struct why *why)
 	facts->die_with_parent = true;
 	facts->ask_supervisor =
 		load->direct || options->memory == PLAN_MEMORY_OWN;
+	affinity_read(&facts->affinity);
 	frame_read_xsave(load->dir->image, load->same_host, &facts->xsave);
 	facts->same_host = load->same_host;
 	error = credentials_read(load->dir->image, &facts->credentials);

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "common/image.h"
+#include "loader/affinity.h"
 #include "loader/credentials.h"
 #include "loader/frame.h"
 #include "loader/guard.h"
@@ -78,6 +79,7 @@ struct plan_facts {
 	/* RLIMIT_NOFILE to end with: as given to the loader. */
 	uint64_t nofile, nofile_max;
 	uint64_t cookie; /* of the guard */
+	struct affinity affinity; /* the loader's own */
 };
 
 /*

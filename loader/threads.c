@@ -87,6 +87,18 @@ static void patch_tid(struct plan *plan, const struct image_thread *thread)
 		  });
 }
 
+/* A host that takes a CPU away meanwhile is no reason to fail. */
+static void bind_cpus(struct plan *plan, uint32_t i)
+{
+	struct affinity cpus;
+	uint32_t bytes = affinity_of(plan->image, i, &plan->facts->affinity,
+				     plan->facts->same_host, &cpus);
+
+	if (bytes)
+		steps_try(&plan->steps, SYS_sched_setaffinity, 0, bytes,
+			  steps_data(&plan->steps, cpus.cpus, bytes));
+}
+
 void threads_plan_self(struct plan *plan, uint32_t i)
 {
 	const struct image_thread *thread = &plan->image->threads[i];
@@ -95,6 +107,7 @@ void threads_plan_self(struct plan *plan, uint32_t i)
 	steps_about(steps, STEPS_THREAD, i);
 	steps_call(steps, SYS_prctl, PR_SET_NAME,
 		   steps_data(steps, thread->comm, sizeof(thread->comm)));
+	bind_cpus(plan, i);
 	if (thread->robust_list_addr)
 		steps_call(steps, SYS_set_robust_list, thread->robust_list_addr,
 			   thread->robust_list_bytes);

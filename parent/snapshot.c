@@ -16,6 +16,7 @@
 #include "parent/answers.h"
 #include "parent/aside.h"
 #include "parent/capture.h"
+#include "parent/cpus.h"
 #include "parent/fds.h"
 #include "parent/forkless.h"
 #include "parent/gadget.h"
@@ -159,6 +160,7 @@ static int finish(struct before *before, struct pause_result *result,
 				 result->zeros_bytes);
 	if (rc)
 		return rc;
+	cpus_settle(snapshot->twin, image);
 	find_restart_nrs(before, image);
 	image->phase_ns[IMAGE_PHASE_SETTLE] = lap_ns(&since);
 	rc = take_areas(before, snapshot, why);

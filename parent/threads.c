@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "parent/cpus.h"
 #include "parent/restart.h"
 #include "parent/tracee.h"
 
@@ -119,6 +120,9 @@ static int capture_one(struct seized_thread *seized, int mem_fd,
 {
 	int rc = get_xstate(seized->tid, thread);
 
+	if (rc)
+		return rc;
+	rc = cpus_take(seized->tid, thread);
 	if (rc)
 		return rc;
 	get_rseq(seized->tid, thread);

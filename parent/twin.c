@@ -87,19 +87,51 @@ static int read_answers(pid_t twin, const struct graft *graft,
 	return rc;
 }
 
-static int unmap(pid_t twin, const struct gadgets *gadgets, uint64_t raddr,
-		 uint64_t bytes)
+/* 0 or -ESRCH, -EIO; the result of the call in *@ret_result. */
+static int call_in(pid_t twin, const struct gadgets *gadgets,
+		   const struct inject_call *call, int64_t *ret_result)
 {
 	struct seized_thread thread = {.tid = twin};
 	struct inject inject = {.thread = &thread, .gadgets = *gadgets};
-	const struct inject_call call = {.nr = SYS_munmap,
-					 .args = {raddr, bytes}};
-	int64_t result;
 	int rc = tracee_get_regs(twin, &thread.regs);
 
 	inject.frame_raddr = thread.regs.rsp; /* never returned to */
-	rc = rc ? rc : inject_call(&inject, &call, &result);
+	return rc ? rc : inject_call(&inject, call, ret_result);
+}
+
+static int unmap(pid_t twin, const struct gadgets *gadgets, uint64_t raddr,
+		 uint64_t bytes)
+{
+	const struct inject_call call = {.nr = SYS_munmap,
+					 .args = {raddr, bytes}};
+	int64_t result;
+	int rc = call_in(twin, gadgets, &call, &result);
+
 	return rc ? rc : (int)result;
+}
+
+/*
+ * The twin asks for all CPUs itself, which takes no privilege, and gets those
+ * of its cgroup.  Where the answers were there is room.
+ */
+static int unbind(pid_t twin, const struct graft *graft,
+		  const struct gadgets *gadgets)
+{
+	const uint64_t raddr = graft_sigactions_raddr(graft);
+	CLEANUP_CLOSE int mem_fd = open_mem(twin, O_WRONLY);
+	uint8_t all[IMAGE_CPUS_BYTES_MAX];
+	const struct inject_call call = {.nr = SYS_sched_setaffinity,
+					 .args = {0, sizeof(all), raddr}};
+	int64_t result;
+
+	_Static_assert(sizeof(all) <= sizeof(((struct image *)0)->sigactions),
+		       "it has the room of these");
+	memset(all, 0xff, sizeof(all));
+	if (mem_fd < 0)
+		return mem_fd;
+	if (pwrite(mem_fd, all, sizeof(all), (off_t)raddr) != sizeof(all))
+		return -EIO;
+	return call_in(twin, gadgets, &call, &result);
 }
 
 int twin_keep(pid_t twin, unsigned long options)
@@ -117,6 +149,7 @@ int twin_settle(pid_t twin, const struct graft *graft,
 	rc = tracee_get_regs(twin, &regs);
 	rc = rc ? rc : ask(twin, graft, &regs);
 	rc = rc ? rc : read_answers(twin, graft, image);
+	rc = rc ? rc : unbind(twin, graft, gadgets);
 	/* From here on it has no code to run: it only lies still and dies. */
 	return rc ? rc : unmap(twin, gadgets, graft->base, graft->bytes);
 }

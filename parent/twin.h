@@ -18,8 +18,8 @@ int twin_keep(pid_t twin, unsigned long options);
 
 /*
  * Take @twin out of the target's session and process group, and make it the
- * first to go when memory ends.  Fill sigactions and mm.brk of @image, and
- * unmap the graft from it.
+ * first to go when memory ends.  Fill what it answers of @image, let it use all
+ * CPUs that it may, and unmap the graft from it.
  *
  * Returns 0, -ESRCH, or -EIO.
  */

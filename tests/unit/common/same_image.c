@@ -36,7 +36,9 @@ static void same_threads(const struct image *a, const struct image *b)
 		memcpy(&left, &a->threads[i], sizeof(left));
 		memcpy(&right, &b->threads[i], sizeof(right));
 		same_bytes(left.xstate, right.xstate, left.xstate_bytes);
+		same_bytes(left.cpus, right.cpus, left.cpus_bytes);
 		left.xstate = right.xstate = NULL;
+		left.cpus = right.cpus = NULL;
 		assert_memory_equal(&left, &right, sizeof(left));
 	}
 }

@@ -152,6 +152,8 @@ static void fill_thread(struct image_thread *thread, int32_t tid, uint32_t len)
 	thread->rseq_bytes = next_u32();
 	thread->rseq_sig = next_u32();
 	thread->restart_nr = len ? next_i32() : -1;
+	thread->cpus_bytes = len / 64;
+	thread->cpus = len ? next_blob(len / 64) : NULL;
 	thread->xstate_bytes = len;
 	thread->xstate = len ? next_blob(len) : NULL;
 }
