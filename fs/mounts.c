@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -133,19 +135,28 @@ int mounts_attach(int mount, const char *path)
 }
 
 /*
- * What lies under another mount stays: nobody can reach it by its path.  By a
- * descriptor, as what is cut must not be what is mounted there a moment later.
+ * The very mount, or -1: what lies under another cannot be reached by its path.
  */
-static int detach(void *arg, const struct mountinfo *mount)
+static int reach(const struct mountinfo *mount)
 {
 	CLEANUP_CLOSE int fd =
 		open(mount->point, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd >= 0 && is_of(mount, fd) ? steal_fd(&fd) : -1;
+}
+
+/*
+ * By a descriptor, as what is cut must not be what is mounted there a moment
+ * later.
+ */
+static int detach(void *arg, const struct mountinfo *mount)
+{
+	CLEANUP_CLOSE int fd = reach(mount);
 	char path[32];
 	int *nr = arg;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (fd >= 0 && is_of(mount, fd) &&
-	    !umount2(path, MNT_FORCE | MNT_DETACH))
+	if (fd >= 0 && !umount2(path, MNT_FORCE | MNT_DETACH))
 		(*nr)++;
 	return 0;
 }
@@ -169,6 +180,48 @@ int mounts_hold(dev_t dev, const char *path)
 	if (r)
 		return r;
 	return held == dev ? steal_fd(&fd) : -ESTALE;
+}
+
+static int hold_one(void *arg, const struct mountinfo *mount)
+{
+	int *held = arg;
+
+	*held = reach(mount);
+	return *held >= 0;
+}
+
+int mounts_hold_any(dev_t dev)
+{
+	int held = -1, r = for_each(dev, hold_one, &held);
+
+	if (r < 0)
+		return r;
+	return r ? held : -ENOENT;
+}
+
+static int ask_detach(void *arg, const struct mountinfo *mount)
+{
+	char *argv[] = {"fusermount3",	      "-u", "-q", "-z", "--",
+			(char *)mount->point, NULL};
+	CLEANUP_CLOSE int fd = reach(mount);
+	int status, *nr = arg;
+	pid_t pid;
+
+	if (fd < 0 || posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ))
+		return 0;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	*nr += WIFEXITED(status) && !WEXITSTATUS(status);
+	return 0;
+}
+
+void mounts_ask_detach(dev_t dev)
+{
+	int nr;
+
+	do
+		nr = 0;
+	while (!for_each(dev, ask_detach, &nr) && nr);
 }
 
 void mounts_cut(dev_t dev)

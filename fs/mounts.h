@@ -47,6 +47,19 @@ void mounts_detach(dev_t dev);
 int mounts_hold(dev_t dev, const char *path);
 
 /*
+ * The same of the first mount of @dev that can be reached, wherever it is.
+ * -ENOENT when there is none.
+ */
+int mounts_hold_any(dev_t dev);
+
+/*
+ * As mounts_detach(), for a user who may not: by fusermount3(1), which looks
+ * that the mount is his.  It goes by paths: what is mounted on one of them in
+ * the moment between is in danger.  Waits for it.
+ */
+void mounts_ask_detach(dev_t dev);
+
+/*
  * End the connection of the FUSE file system @dev, which is held: who waits
  * for it, or for a page that it was to bring, gets an error.  Also of one
  * without a mount that can be seen; nothing without /sys/fs/fuse/connections.

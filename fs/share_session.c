@@ -75,15 +75,14 @@ static void cut(const struct share_session *session, int held)
 }
 
 /*
- * Keep our file system, mounted at @path.  A descriptor, or -errno: who is late
- * here may find another's mount by the same path and number, as the kernel
- * gives the number again.  Ours is gone then, and gives it away only after it
- * is cut: so what is held while we are not cut is ours.
+ * Of a descriptor of our device, or -errno: that, or -ESTALE.  Who is late here
+ * may find another's mount by the same path and number, as the kernel gives the
+ * number again.  Ours is gone then, and gives it away only after it is cut: so
+ * what is held while we are not cut is ours.
  */
-static int hold(const struct share_session *session, struct fuse_session *fuse,
-		const char *path)
+static int if_ours(struct fuse_session *fuse, int fd)
 {
-	CLEANUP_CLOSE int held = mounts_hold(session->dev, path);
+	CLEANUP_CLOSE int held = fd;
 
 	if (held >= 0 && is_cut(fuse))
 		return -ESTALE;
@@ -93,8 +92,29 @@ static int hold(const struct share_session *session, struct fuse_session *fuse,
 /*
  * libfuse unmounts, unless it is cut, whatever is by the path that was mounted
  * first.  That may be another file system by now, and ours gone already, or out
- * of reach.
+ * of reach, or elsewhere: the folder above it has been moved, or it has been
+ * bound to another place and unmounted at the first.
  */
+static int unmount_alone(const struct share_session *session,
+			 struct fuse_session *fuse)
+{
+	CLEANUP_CLOSE int held = -1;
+	bool is_there;
+
+	held = if_ours(fuse,
+		       mounts_hold(session->dev, session->options->mountpoint));
+	is_there = held >= 0;
+	if (!is_there && !is_cut(fuse))
+		held = if_ours(fuse, mounts_hold_any(session->dev));
+	if (held >= 0)
+		mounts_detach(session->dev);
+	if (held >= 0 && !is_there && !is_cut(fuse))
+		mounts_ask_detach(session->dev);
+	if (is_there || is_cut(fuse))
+		fuse_session_unmount(fuse);
+	return steal_fd(&held);
+}
+
 void share_session_unmount(const struct share_session *session,
 			   struct fuse_session *fuse, struct share *share)
 {
@@ -102,16 +122,12 @@ void share_session_unmount(const struct share_session *session,
 	char path[SHARE_PATH_MAX + 1];
 
 	if (!share) {
-		held = hold(session, fuse, session->options->mountpoint);
-		if (held >= 0)
-			mounts_detach(session->dev);
-		if (held >= 0 || is_cut(fuse))
-			fuse_session_unmount(fuse);
+		held = unmount_alone(session, fuse);
 		cut(session, held);
 		return;
 	}
 	share_path(share, path);
-	held = hold(session, fuse, path);
+	held = if_ours(fuse, mounts_hold(session->dev, path));
 	share_close(share);
 	cut(session, held);
 	if (is_cut(fuse))

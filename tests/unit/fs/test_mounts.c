@@ -108,7 +108,8 @@ static void clone_is_made_from_an_attached_one_where_it_must(void **state)
 
 static void all_go_but_what_is_anothers(void **state)
 {
-	int holder;
+	int holder, held;
+	struct stat st;
 	dev_t dev;
 
 	need_mounts();
@@ -122,9 +123,17 @@ static void all_go_but_what_is_anothers(void **state)
 	assert_int_equal(mounts_count(it.dev), 1);
 	assert_int_equal(mounts_device(it.b, &dev), 0);
 	assert_true(dev != it.dev);
+	assert_int_equal(mounts_hold_any(it.dev), -ENOENT);
 	assert_int_equal(umount(it.a), 0);
+	held = mounts_hold_any(it.dev);
+	assert_true(held >= 0);
+	assert_true(fcntl(held, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(fstat(held, &st), 0);
+	assert_true(st.st_dev == it.dev);
+	(void)close(held);
 	mounts_detach(it.dev);
 	assert_int_equal(mounts_count(it.dev), 0);
+	assert_int_equal(mounts_hold_any(it.dev), -ENOENT);
 	/* Held, it can be had again. */
 	assert_int_equal(umount(it.b), 0);
 	assert_int_equal(mounts_attach(holder, it.b), 0);
