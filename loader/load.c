@@ -170,7 +170,9 @@ static int raise_nofile(struct load *load, struct why *why)
 				     ? (uint64_t)highest + 1
 				     : limit.rlim_cur;
 	load->facts.nofile_max = limit.rlim_max;
-	if (needed <= limit.rlim_cur)
+	/* A pager needs one for each fork that lives: how many nobody knows. */
+	if (needed <= limit.rlim_cur &&
+	    load->options->memory == PLAN_MEMORY_SHARED)
 		return 0;
 	limit.rlim_cur = limit.rlim_max;
 	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;

@@ -122,7 +122,23 @@ for option in --pid=new --memory=shared; do
 	done
 	stop_server
 done
+
 serving_in=()
+
+# Each fork of a child with memory of its own takes one of the loader's.
+mkfifo own.in
+start own sh -c 'ulimit -Sn 8192; exec "$@" <own.in' sh "$tools/mitosis-load" \
+	--memory=own --pid-file="$dir/own.pid" "$dir/plain"
+loader=$pid
+exec 9>own.in
+wait_for 20 test -s own.pid
+limits=$(awk '/^Max open files/ { print $4, $5 }' "/proc/$loader/limits")
+echo limit >&9
+exec 9>&-
+expect_exit "$loader" 0 "the child with memory of its own"
+wait "${reader_of[own]}" || true
+has_line own.out "8192 $hard" || fail "its limits: $(cat own.out)"
+[ "$limits" = "$hard $hard" ] || fail "the limits of the loader: $limits"
 
 # ---- what only a client can give, it may give ----
 
