@@ -14,6 +14,7 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "common/parse.h"
+#include "parent/tracer.h"
 
 #define LAST_PID_PATH "/proc/sys/kernel/ns_last_pid"
 
@@ -53,12 +54,19 @@ static pid_t find_sharer(pid_t pid)
 static int refuse_sharer(pid_t pid, pid_t sharer, struct refusal *why)
 {
 	struct procfs_status status;
-	int32_t parent = 0;
+	int32_t parent, tracer;
 
-	if (procfs_status(sharer, 0, &status) == 0) {
-		parent = status.ppid;
-		procfs_status_free(&status);
-	}
+	if (procfs_status(sharer, 0, &status))
+		return refuse(why, -EBUSY,
+			      "process %d had its memory until now; try again",
+			      sharer);
+	parent = status.ppid;
+	tracer = status.tracer_pid;
+	procfs_status_free(&status);
+	/* The helper of another image. */
+	if (tracer && tracer != getpid() &&
+	    tracer_refuse(tracer, why) == -EALREADY)
+		return -EALREADY;
 	if (parent == pid)
 		return refuse(why, -EBUSY,
 			      "its child %d still has its memory (a vfork "
@@ -90,9 +98,7 @@ static int check_status(pid_t pid, const struct procfs_status *status,
 	if (!has_program(pid))
 		return refuse(why, -EOPNOTSUPP, "it is a kernel thread");
 	if (status->tracer_pid)
-		return refuse(why, -EPERM,
-			      "process %d already traces it (a debugger?)",
-			      status->tracer_pid);
+		return tracer_refuse(status->tracer_pid, why);
 	if (status->ns_pid == 1)
 		return refuse(why, -EOPNOTSUPP,
 			      "it is the init of its pid namespace, and would "

@@ -17,6 +17,7 @@
  * with words in @why
  *   -ESRCH   no such process, or only its corpse
  *   -EPERM   somebody traces it
+ *   -EALREADY  a keeper does, for another image
  *   -EBUSY   it shares its memory with a child: a vfork under way
  *   -EOPNOTSUPP  a kernel thread; ourselves; the init of a pid namespace; one
  *                that shares its memory with another process
@@ -30,7 +31,8 @@ int admit_check(pid_t pid, struct procfs_status *ret_status,
  * nobody else can run in it, nor beget who does, until they go on.
  *
  * Takes a few us for each process of the host: for where it must be known.
- * Returns 0, or with words in @why -EBUSY or -EOPNOTSUPP as admit_check(), -EBUSY
- * also when new processes come without end; or -errno of /proc.
+ * Returns 0, or with words in @why -EALREADY, -EBUSY or -EOPNOTSUPP as
+ * admit_check(), -EBUSY also when new processes come without end; or -errno of
+ * /proc.
  */
 int admit_alone(pid_t pid, struct refusal *why);

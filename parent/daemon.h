@@ -28,6 +28,7 @@
 #include "parent/snapshot.h"
 #include "parent/spare.h"
 #include "parent/strangers.h"
+#include "parent/turn.h"
 #include "rdmafetch/loop.h"
 #include "rdmafetch/tcp_serve.h"
 #include "rdmafetch/verbs_serve.h"
@@ -54,7 +55,8 @@ struct daemon {
 	uint16_t rdma_port;
 	struct registry *registry;
 	struct prepared
-		*dying; /* images without a name whose twins still end */
+		*dying;	    /* images without a name whose twins still end */
+	struct turns turns; /* whose keeper may stop which process */
 	struct exports_account exports;
 	struct logbook strangers, deeds; /* who was turned away; images */
 	struct loop_timer leases;

@@ -25,6 +25,7 @@
 #include "parent/mapped.h"
 #include "parent/probe.h"
 #include "parent/snapshot.h"
+#include "parent/tracer.h"
 
 #define OOM_NEVER "-1000"
 
@@ -63,7 +64,7 @@ static void harden(void)
 {
 	CLEANUP_CLOSE int oom = -1;
 
-	(void)prctl(PR_SET_NAME, "mitosis-keeper");
+	(void)prctl(PR_SET_NAME, TRACER_KEEPER);
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)mlockall(MCL_CURRENT | MCL_ONFAULT);
 	oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);

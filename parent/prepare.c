@@ -30,6 +30,7 @@ struct prepared {
 	struct loop_watch *watch;
 	struct prepared *next_dying;
 	struct loop_timer again;
+	struct turn turn;
 	unsigned tries;
 	struct peer peer;
 	struct serve_ticket ticket;
@@ -63,6 +64,7 @@ static void bury(struct prepared *prep)
 	while (*at != prep)
 		at = &(*at)->next_dying;
 	*at = prep->next_dying;
+	turn_end(&prep->daemon->turns, &prep->turn);
 	loop_drop(prep->daemon->loop, NULL, &prep->again);
 	loop_unwatch(prep->daemon->loop, prep->watch);
 	exports_free(prep->exports);
@@ -91,6 +93,7 @@ static void kill_twin(struct prepared *prep)
 	struct daemon *daemon = prep->daemon;
 	int fd = prep->keeper ? keeper_kill(prep->keeper) : -1;
 
+	turn_end(&daemon->turns, &prep->turn);
 	if (fd < 0 ||
 	    loop_watch(daemon->loop, fd, twin_died, prep, &prep->watch))
 		bury(prep);
@@ -333,8 +336,10 @@ static void keeper_ready(void *arg)
 		try_again(prep);
 		return;
 	}
-	if (!error)
+	if (!error) {
+		turn_end(&prep->daemon->turns, &prep->turn);
 		watch_keeper(prep);
+	}
 	settle(prep, error);
 }
 
@@ -373,6 +378,16 @@ static void again_fired(struct loop_timer *timer)
 	settle(prep, start_keeper(prep));
 }
 
+/* Not at once: who would not get a keeper would call the next one from here. */
+static void turn_has_come(struct turn *turn)
+{
+	struct prepared *prep =
+		(struct prepared *)((char *)turn -
+				    offsetof(struct prepared, turn));
+
+	prep->again.deadline_ns = io_monotonic_ns();
+}
+
 static void begin(struct prepared *prep, struct daemon *daemon,
 		  const struct peer *peer, const struct serve_ticket *ticket)
 {
@@ -382,7 +397,12 @@ static void begin(struct prepared *prep, struct daemon *daemon,
 	prep->waited_for = true;
 	prep->again.fired = again_fired;
 	loop_add_timer(daemon->loop, &prep->again);
-	settle(prep, start_keeper(prep));
+	prep->turn.pid = prep->image->pid;
+	prep->turn.begin = turn_has_come;
+	if (turn_take(&daemon->turns, &prep->turn))
+		settle(prep, start_keeper(prep));
+	else
+		settle(prep, 0);
 }
 
 void prepare_image(struct daemon *daemon, const struct wire_prepare *wanted,

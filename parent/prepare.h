@@ -2,7 +2,7 @@
 /*
  * prepare.h - the keeper behind one image, and the client that waits for it
  *
- *     PREPARE --> claim a name --> start a keeper ... it is done
+ *     PREPARE --> claim a name --> its turn: a keeper ... it is done
  *                                          |              |
  *                                          v              v
  *                      image ended: release the keeper   publish, answer
@@ -19,7 +19,8 @@
 
 /*
  * Take a snapshot for @peer and answer @ticket when it is there, or with the
- * words of the refusal.
+ * words of the refusal.  Of one process one is taken after the other, in the
+ * order in which they were wanted.
  */
 void prepare_image(struct daemon *daemon, const struct wire_prepare *wanted,
 		   const struct peer *peer, const struct serve_ticket *ticket);

@@ -18,6 +18,9 @@
 #include "parent/pending.h"
 #include "parent/procfs.h"
 #include "parent/tracee.h"
+#include "parent/tracer.h"
+
+#define SEIZE_TRIES 4
 
 #define BIT(signo) (1ull << ((signo)-1))
 
@@ -54,6 +57,18 @@ static struct seized_thread *add_thread(struct seized *seized, pid_t tid)
 }
 
 /*
+ * The thread before it, which is still on its way to a stop, is ours until we
+ * die: no use in another try of this process.
+ */
+static int refuse_traced(const struct seized *seized, pid_t tracer,
+			 struct refusal *why)
+{
+	int rc = tracer_refuse(tracer, why);
+
+	return rc == -EALREADY && seized->nr ? -EBUSY : rc;
+}
+
+/*
  * Why the kernel would not let us: somebody else traces it, or we may not.  0
  * when @tid is about to be no more, which the kernel calls by the same name.
  */
@@ -71,9 +86,7 @@ static int refuse_seize(const struct seized *seized, pid_t tid, int error,
 		procfs_status_free(&status);
 	}
 	if (tracer)
-		return refuse(why, -EPERM,
-			      "process %d already traces it (a debugger?)",
-			      tracer);
+		return refuse_traced(seized, tracer, why);
 	if (state == 'Z' && tid == seized->pid)
 		return refuse(why, -EOPNOTSUPP, "its main thread has ended");
 	if (rc == -ESRCH || state == 'Z' || state == 'X')
@@ -82,10 +95,35 @@ static int refuse_seize(const struct seized *seized, pid_t tid, int error,
 		      strerror(-error));
 }
 
+static bool is_traced(const struct seized *seized, pid_t tid)
+{
+	struct procfs_status status;
+	bool traced;
+
+	if (procfs_status(seized->pid, tid, &status))
+		return false;
+	traced = status.tracer_pid != 0;
+	procfs_status_free(&status);
+	return traced;
+}
+
+/* Whose tracer has let go since is not forbidden. */
+static int seize_hard(const struct seized *seized, pid_t tid)
+{
+	int rc = tracee_seize(tid, seized->options);
+
+	for (int i = 1; i < SEIZE_TRIES && rc == -EPERM; i++) {
+		if (is_traced(seized, tid))
+			break;
+		rc = tracee_seize(tid, seized->options);
+	}
+	return rc;
+}
+
 /* Ask @tid to stop.  0 also for one that is ending. */
 static int seize_one(struct seized *seized, pid_t tid, struct refusal *why)
 {
-	int rc = tracee_seize(tid, seized->options);
+	int rc = seize_hard(seized, tid);
 
 	if (rc == -ESRCH)
 		return 0;

@@ -51,6 +51,7 @@ struct seized {
  *   -ESRCH   gone
  *   -EPERM   not allowed
  *   -EBUSY   did not stop in time, or started another program
+ *   -EALREADY  a keeper takes another image of it
  *   -EOPNOTSUPP  its main thread has ended
  *   -ENOMEM, -EIO
  */

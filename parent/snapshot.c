@@ -31,6 +31,13 @@
 
 #define TRIES 3 /* of what the target can make vain by changing */
 
+/*
+ * How long other images of the same process are waited for.  A pause is some
+ * ms, of a parent with many GiB some hundred, and many may want one at once.
+ */
+#define TURN_NS	     5000000000ull
+#define TURN_LOOK_US 2000
+
 #define DEFAULT_STOP_MS 200
 
 /* What is known of the target before it stops, and needed until the end. */
@@ -253,6 +260,24 @@ static int try_once(pid_t pid, const struct snapshot_options *options,
 	return rc;
 }
 
+/*
+ * Whoever comes first when a keeper lets go has the turn: to look often costs
+ * the target nothing.
+ */
+static int try_in_turn(pid_t pid, const struct snapshot_options *options,
+		       struct snapshot **ret_snapshot, struct refusal *why)
+{
+	const uint64_t end_ns = io_monotonic_ns() + TURN_NS;
+	int rc = try_once(pid, options, ret_snapshot, why);
+
+	while (rc == -EALREADY && io_monotonic_ns() < end_ns) {
+		(void)usleep(TURN_LOOK_US +
+			     (useconds_t)getpid() % TURN_LOOK_US);
+		rc = try_once(pid, options, ret_snapshot, why);
+	}
+	return rc == -EALREADY ? -EBUSY : rc;
+}
+
 int snapshot_take(pid_t pid, const struct snapshot_options *options,
 		  struct snapshot **ret_snapshot, struct refusal *ret_why)
 {
@@ -261,7 +286,7 @@ int snapshot_take(pid_t pid, const struct snapshot_options *options,
 	int rc = -ESTALE;
 
 	for (int tries = 0; rc == -ESTALE && tries < TRIES; tries++)
-		rc = try_once(pid, options, ret_snapshot, &why);
+		rc = try_in_turn(pid, options, ret_snapshot, &why);
 	if (rc)
 		return refuse(ret_why, rc == -ESTALE ? -EBUSY : rc, "%s",
 			      *why.why ? why.why : strerror(-rc));

@@ -46,7 +46,8 @@ struct snapshot {
 /*
  * Take a snapshot of @pid.
  *
- * Blocks for the whole of it; the target pauses for image->pause_ns of that.
+ * Blocks for the whole of it, of which the target pauses for image->pause_ns,
+ * and up to 15 s for others who take an image of @pid.
  * When it is frozen in its pause (cgroups), that lasts until it is thawed.
  * On any failure, and if this process dies at any step, the target goes on
  * unharmed.  @ret_why gets the words when the answer is no.
@@ -55,7 +56,8 @@ struct snapshot {
  *   -ESRCH   no such process
  *   -EPERM   not allowed, or already traced
  *   -EBUSY   it did not stop in time (a vfork under way), or does not run (it is
- *            frozen), or changes too much while it is looked at: try again
+ *            frozen), or changes too much while it is looked at, or others took
+ *            images of it all the while: try again
  *   -EAGAIN  no room for two more processes (pids.max, RLIMIT_NPROC)
  *   -EFBIG   more writable shared memory than shared_max_bytes
  *   -EOPNOTSUPP  something that cannot be imaged: device maps, io_uring, ...

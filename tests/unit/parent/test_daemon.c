@@ -1,153 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* test_daemon.c - requests to answers, with a fake keeper behind the images */
-#include <arpa/inet.h>
+#include "tests/unit/parent/cmocka_env.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "common/report.h"
+#include "daemon_rig.h"
 #include "fake_keeper.h"
-#include "parent/daemon.h"
-#include "parent/listen.h"
 #include "raw_client.h"
-
-static struct daemon_options options;
-static pthread_t thread;
-static int stop_fd, ready_fd;
-static char dir[32], path[64];
-static uint16_t port;
-
-static void listen_on(struct daemon *daemon)
-{
-	struct listen_address address;
-	struct sockaddr_in *in = (void *)&address.addr;
-	socklen_t len = sizeof(*in);
-	int fd;
-
-	assert_int_equal(0, listen_parse("127.0.0.1:0", 0, &address, NULL));
-	assert_int_equal(0, listen_inet(&address, &fd, NULL));
-	assert_int_equal(0, getsockname(fd, (void *)in, &len));
-	port = ntohs(in->sin_port);
-	assert_int_equal(0, daemon_listen(daemon, fd));
-	assert_int_equal(0, listen_unix(path, &fd, NULL));
-	assert_int_equal(0, daemon_listen(daemon, fd));
-}
-
-static void *run(void *arg)
-{
-	struct daemon *daemon = NULL;
-	uint64_t one = 1;
-
-	assert_int_equal(0, daemon_open(&options, &daemon));
-	listen_on(daemon);
-	assert_int_equal(8, write(ready_fd, &one, 8));
-	assert_int_equal(0, daemon_run(daemon, stop_fd));
-	daemon_close(daemon);
-	return NULL;
-}
-
-static int start(void **state)
-{
-	uint64_t one;
-
-	strcpy(dir, "/tmp/test_daemon.XXXXXX");
-	if (!mkdtemp(dir))
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/sock", dir);
-	if (!options.registry.images_max)
-		options = daemon_defaults;
-	stop_fd = eventfd(0, EFD_CLOEXEC);
-	ready_fd = eventfd(0, EFD_CLOEXEC);
-	if (pthread_create(&thread, NULL, run, NULL))
-		return -1;
-	return read(ready_fd, &one, 8) == 8 ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-	uint64_t one = 1;
-
-	if (write(stop_fd, &one, 8) != 8 || pthread_join(thread, NULL))
-		return -1;
-	(void)close(stop_fd);
-	(void)close(ready_fd);
-	(void)unlink(path);
-	options = (struct daemon_options){0};
-	/* Whatever a test left: no twin outlives the daemon. */
-	return fake_keeper_count() || rmdir(dir) ? -1 : 0;
-}
-
-static int dial(void)
-{
-	return raw_join(raw_dial_unix(path));
-}
-
-static void send_prepare(int fd, pid_t pid, const char *name)
-{
-	struct wire_header header = {.type = WIRE_PREPARE, .id = 5};
-	struct wire_prepare wanted = {.pid = pid};
-	uint8_t body[WIRE_REQUEST_MAX];
-
-	strcpy(wanted.name, name);
-	header.body_bytes = (uint32_t)wire_put_prepare(body, &wanted);
-	raw_ask(fd, header, body);
-}
-
-/* The status of the answer; its words, when it is a refusal, in @why. */
-static int get_image(int fd, struct wire_image *ret_image, char *why)
-{
-	struct wire_header header;
-	uint8_t *body;
-
-	header = raw_get(fd, &body);
-	if (!header.status)
-		assert_int_equal(
-			0, wire_get_image(body, header.body_bytes, ret_image));
-	else
-		(void)snprintf(why, WIRE_WHY_MAX + 1, "%s", (char *)body);
-	free(body);
-	return header.status;
-}
-
-static struct wire_image prepare(int fd, pid_t pid, const char *name)
-{
-	char why[WIRE_WHY_MAX + 1];
-	struct wire_image image;
-
-	send_prepare(fd, pid, name);
-	assert_int_equal(0, get_image(fd, &image, why));
-	return image;
-}
-
-/* OPEN, RELEASE or RENEW; returns the status, and OPEN's handle. */
-static int ask_image(int fd, enum wire_type type,
-		     const struct wire_image *image, uint32_t *ret_handle)
-{
-	struct wire_header header = {.type = (uint16_t)type, .id = 6};
-	uint8_t out[WIRE_REQUEST_MAX], *body;
-	struct wire_opened opened;
-
-	header.body_bytes = (uint32_t)wire_put_image(out, image);
-	raw_ask(fd, header, out);
-	header = raw_get(fd, &body);
-	if (!header.status && type == WIRE_OPEN) {
-		assert_int_equal(8 + 10, header.body_bytes);
-		assert_memory_equal("descriptor", body + 8, 10);
-		assert_int_equal(0, wire_get_opened(body, 8, &opened));
-		*ret_handle = opened.handle;
-	}
-	free(body);
-	return header.status;
-}
 
 static int read_page(int fd, uint32_t handle, pid_t pid, uint64_t raddr)
 {
@@ -167,20 +33,6 @@ static int read_page(int fd, uint32_t handle, pid_t pid, uint64_t raddr)
 	return header.status;
 }
 
-static struct report_status get_status(int fd)
-{
-	struct wire_header header = {.type = WIRE_STATUS, .id = 8};
-	struct report_status status;
-	uint8_t *body;
-
-	raw_ask(fd, header, NULL);
-	header = raw_get(fd, &body);
-	assert_int_equal(0,
-			 report_get_status(body, header.body_bytes, &status));
-	free(body);
-	return status;
-}
-
 static size_t list(int fd, struct report_image **ret_images)
 {
 	struct wire_header header = {.type = WIRE_LIST, .id = 9};
@@ -195,37 +47,32 @@ static size_t list(int fd, struct report_image **ret_images)
 	return nr;
 }
 
-static void wait_for_keepers(int nr)
-{
-	while (fake_keeper_count() != nr)
-		(void)poll(NULL, 0, 5);
-}
-
 static void image_is_prepared_opened_read_and_released(void **state)
 {
-	int fd = dial();
-	struct wire_image image = prepare(fd, 4711, "");
+	int fd = rig_dial();
+	struct wire_image image = rig_prepare(fd, 4711, "");
 	uint32_t handle;
 
 	assert_string_equal("img-4711-1", image.name);
 	assert_int_equal(getuid(), fake_keeper_last().uid);
-	assert_int_equal(0, ask_image(fd, WIRE_OPEN, &image, &handle));
+	assert_int_equal(0, rig_ask_image(fd, WIRE_OPEN, &image, &handle));
 	assert_int_equal(0, read_page(fd, handle, 4711, 0x7000));
-	assert_int_equal(0, ask_image(fd, WIRE_RENEW, &image, NULL));
-	assert_int_equal(0, ask_image(fd, WIRE_RELEASE, &image, NULL));
-	wait_for_keepers(0);
+	assert_int_equal(0, rig_ask_image(fd, WIRE_RENEW, &image, NULL));
+	assert_int_equal(0, rig_ask_image(fd, WIRE_RELEASE, &image, NULL));
+	rig_wait_for_keepers(0);
 	assert_int_equal(-ESTALE, read_page(fd, handle, 4711, 0x7000));
-	assert_int_equal(-ENOENT, ask_image(fd, WIRE_OPEN, &image, &handle));
+	assert_int_equal(-ENOENT,
+			 rig_ask_image(fd, WIRE_OPEN, &image, &handle));
 	(void)close(fd);
 }
 
 static void handle_means_nothing_on_another_connection(void **state)
 {
-	int fd = dial(), other = dial();
-	struct wire_image image = prepare(fd, 4711, "a");
+	int fd = rig_dial(), other = rig_dial();
+	struct wire_image image = rig_prepare(fd, 4711, "a");
 	uint32_t handle;
 
-	assert_int_equal(0, ask_image(fd, WIRE_OPEN, &image, &handle));
+	assert_int_equal(0, rig_ask_image(fd, WIRE_OPEN, &image, &handle));
 	assert_int_equal(-EBADF, read_page(other, handle, 4711, 0x7000));
 	(void)close(fd);
 	(void)close(other);
@@ -235,51 +82,51 @@ static void refusals_come_with_words(void **state)
 {
 	char why[WIRE_WHY_MAX + 1];
 	struct wire_image image;
-	int fd = dial();
+	int fd = rig_dial();
 
-	send_prepare(fd, FAKE_REFUSED, "");
-	assert_int_equal(-EPERM, get_image(fd, &image, why));
+	rig_send_prepare(fd, FAKE_REFUSED, "");
+	assert_int_equal(-EPERM, rig_get_image(fd, &image, why));
 	assert_string_equal("pid 1 is already traced", why);
-	send_prepare(fd, FAKE_NO_FORK, "");
-	assert_int_equal(-EAGAIN, get_image(fd, &image, why));
+	rig_send_prepare(fd, FAKE_NO_FORK, "");
+	assert_int_equal(-EAGAIN, rig_get_image(fd, &image, why));
 	assert_non_null(strstr(why, "cannot start a process"));
-	prepare(fd, 4711, "a");
-	send_prepare(fd, 4711, "a");
-	assert_int_equal(-EEXIST, get_image(fd, &image, why));
-	assert_int_equal(3, get_status(fd).refused);
-	wait_for_keepers(1);
+	rig_prepare(fd, 4711, "a");
+	rig_send_prepare(fd, 4711, "a");
+	assert_int_equal(-EEXIST, rig_get_image(fd, &image, why));
+	assert_int_equal(3, rig_get_status(fd).refused);
+	rig_wait_for_keepers(1);
 	(void)close(fd);
 }
 
 static void busy_process_is_asked_again(void **state)
 {
-	int fd = dial(), starts = fake_keeper_starts();
+	int fd = rig_dial(), starts = fake_keeper_starts();
 
-	prepare(fd, FAKE_BUSY_ONCE, "a");
+	rig_prepare(fd, FAKE_BUSY_ONCE, "a");
 	assert_int_equal(starts + 2, fake_keeper_starts());
-	wait_for_keepers(1);
+	rig_wait_for_keepers(1);
 	(void)close(fd);
 }
 
 /* The daemon of this test has made one when it began. */
 static void an_image_has_a_keeper_that_waited(void **state)
 {
-	int fd = dial(), before, asked, spares;
+	int fd = rig_dial(), before, asked, spares;
 
 	do {
 		spares = fake_keeper_spares(&before);
 		(void)poll(NULL, 0, 300); /* and what is on its way */
 	} while (fake_keeper_spares(&asked) != spares || asked != before);
-	prepare(fd, 4711, "a");
+	rig_prepare(fd, 4711, "a");
 	(void)fake_keeper_spares(&asked);
 	assert_int_equal(before + 1, asked);
 	/* At once again: no spare is there, and none is waited for. */
-	prepare(fd, 4712, "b");
+	rig_prepare(fd, 4712, "b");
 	assert_int_equal(spares, fake_keeper_spares(&asked));
 	assert_int_equal(before + 1, asked);
 	while (fake_keeper_spares(&asked) == spares)
 		(void)poll(NULL, 0, 5);
-	prepare(fd, 4713, "c");
+	rig_prepare(fd, 4713, "c");
 	assert_int_equal(spares + 1, fake_keeper_spares(&asked));
 	assert_int_equal(before + 2, asked);
 	(void)close(fd);
@@ -289,13 +136,13 @@ static void busy_process_is_given_up_in_the_end(void **state)
 {
 	char why[WIRE_WHY_MAX + 1];
 	struct wire_image image;
-	int fd = dial(), starts = fake_keeper_starts();
+	int fd = rig_dial(), starts = fake_keeper_starts();
 
-	send_prepare(fd, FAKE_BUSY, "a");
-	assert_int_equal(-EBUSY, get_image(fd, &image, why));
+	rig_send_prepare(fd, FAKE_BUSY, "a");
+	assert_int_equal(-EBUSY, rig_get_image(fd, &image, why));
 	assert_string_equal("did not stop in time", why);
 	assert_int_equal(starts + 3, fake_keeper_starts());
-	wait_for_keepers(0);
+	rig_wait_for_keepers(0);
 	(void)close(fd);
 }
 
@@ -304,44 +151,44 @@ static void release_between_two_tries_ends_it(void **state)
 {
 	char why[WIRE_WHY_MAX + 1];
 	struct wire_image image = {.name = "a"};
-	int fd = dial(), other = dial(), starts = fake_keeper_starts();
+	int fd = rig_dial(), other = rig_dial(), starts = fake_keeper_starts();
 
-	send_prepare(fd, FAKE_BUSY, "a");
+	rig_send_prepare(fd, FAKE_BUSY, "a");
 	while (fake_keeper_starts() == starts || fake_keeper_count())
 		(void)poll(NULL, 0, 5);
-	assert_int_equal(0, ask_image(other, WIRE_RELEASE, &image, NULL));
-	assert_int_equal(-ECANCELED, get_image(fd, &image, why));
+	assert_int_equal(0, rig_ask_image(other, WIRE_RELEASE, &image, NULL));
+	assert_int_equal(-ECANCELED, rig_get_image(fd, &image, why));
 	(void)close(fd);
 	(void)close(other);
 }
 
 static void wrong_key_does_not_open(void **state)
 {
-	int fd = dial();
-	struct wire_image image = prepare(fd, 4711, "a");
+	int fd = rig_dial();
+	struct wire_image image = rig_prepare(fd, 4711, "a");
 	uint32_t handle;
 
 	image.key[7] ^= 1;
-	assert_int_not_equal(0, ask_image(fd, WIRE_OPEN, &image, &handle));
+	assert_int_not_equal(0, rig_ask_image(fd, WIRE_OPEN, &image, &handle));
 	memset(image.key, 0, sizeof(image.key)); /* by identity */
-	assert_int_equal(0, ask_image(fd, WIRE_OPEN, &image, &handle));
+	assert_int_equal(0, rig_ask_image(fd, WIRE_OPEN, &image, &handle));
 	(void)close(fd);
 }
 
 static void tcp_client_is_known_by_its_socket(void **state)
 {
-	int fd = raw_join(raw_dial_tcp(port));
-	struct wire_image image = prepare(fd, 4711, "a");
+	int fd = raw_join(raw_dial_tcp(rig_port));
+	struct wire_image image = rig_prepare(fd, 4711, "a");
 
 	assert_int_equal(getuid(), fake_keeper_last().uid);
-	assert_int_equal(0, ask_image(fd, WIRE_RELEASE, &image, NULL));
+	assert_int_equal(0, rig_ask_image(fd, WIRE_RELEASE, &image, NULL));
 	(void)close(fd);
 }
 
 static void list_tells_everything_but_the_key(void **state)
 {
-	int fd = dial();
-	struct wire_image image = prepare(fd, 4711, "a");
+	int fd = rig_dial();
+	struct wire_image image = rig_prepare(fd, 4711, "a");
 	struct report_image *images = NULL;
 
 	assert_int_equal(1, list(fd, &images));
@@ -360,15 +207,15 @@ static void list_tells_everything_but_the_key(void **state)
 
 static void dead_twin_ends_its_image_only(void **state)
 {
-	int fd = dial();
-	struct wire_image one = prepare(fd, 4711, "one");
-	struct wire_image two = prepare(fd, 4712, "two");
+	int fd = rig_dial();
+	struct wire_image one = rig_prepare(fd, 4711, "one");
+	struct wire_image two = rig_prepare(fd, 4712, "two");
 	uint32_t handle_one, handle_two;
 
-	assert_int_equal(0, ask_image(fd, WIRE_OPEN, &one, &handle_one));
-	assert_int_equal(0, ask_image(fd, WIRE_OPEN, &two, &handle_two));
+	assert_int_equal(0, rig_ask_image(fd, WIRE_OPEN, &one, &handle_one));
+	assert_int_equal(0, rig_ask_image(fd, WIRE_OPEN, &two, &handle_two));
 	fake_keeper_kill(4711);
-	wait_for_keepers(1);
+	rig_wait_for_keepers(1);
 	assert_int_equal(-ESTALE, read_page(fd, handle_one, 4711, 0x1000));
 	assert_int_equal(0, read_page(fd, handle_two, 4712, 0x1000));
 	(void)close(fd);
@@ -381,31 +228,31 @@ static void lease_ends_without_anybody_asking(void **state)
 	uint8_t body[WIRE_REQUEST_MAX];
 	char why[WIRE_WHY_MAX + 1];
 	struct wire_image image;
-	int fd = dial();
+	int fd = rig_dial();
 
 	header.body_bytes = (uint32_t)wire_put_prepare(body, &wanted);
 	raw_ask(fd, header, body);
-	assert_int_equal(0, get_image(fd, &image, why));
+	assert_int_equal(0, rig_get_image(fd, &image, why));
 	(void)close(fd);
-	wait_for_keepers(0);
+	rig_wait_for_keepers(0);
 }
 
 static int shorter_prepare(void **state)
 {
-	options = daemon_defaults;
-	options.registry.prepare_max_s = 1;
-	return start(state);
+	rig_options = daemon_defaults;
+	rig_options.registry.prepare_max_s = 1;
+	return rig_start(state);
 }
 
 static void prepare_that_hangs_is_ended(void **state)
 {
 	char why[WIRE_WHY_MAX + 1];
 	struct wire_image image;
-	int fd = dial();
+	int fd = rig_dial();
 
-	send_prepare(fd, FAKE_SLOW, "slow");
-	assert_int_equal(-ETIMEDOUT, get_image(fd, &image, why));
-	wait_for_keepers(0);
+	rig_send_prepare(fd, FAKE_SLOW, "slow");
+	assert_int_equal(-ETIMEDOUT, rig_get_image(fd, &image, why));
+	rig_wait_for_keepers(0);
 	(void)close(fd);
 }
 
@@ -415,25 +262,25 @@ static void release_under_way(int fd, int other)
 	char why[WIRE_WHY_MAX + 1];
 	struct wire_image image = {.name = "slow"};
 
-	send_prepare(fd, FAKE_SLOW, "slow");
+	rig_send_prepare(fd, FAKE_SLOW, "slow");
 	while (!fake_keeper_count())
 		(void)poll(NULL, 0, 5);
-	assert_int_equal(0, ask_image(other, WIRE_RELEASE, &image, NULL));
-	assert_int_equal(-ECANCELED, get_image(fd, &image, why));
+	assert_int_equal(0, rig_ask_image(other, WIRE_RELEASE, &image, NULL));
+	assert_int_equal(-ECANCELED, rig_get_image(fd, &image, why));
 }
 
 static void release_of_a_prepare_under_way_ends_both(void **state)
 {
 	int killed = fake_keeper_killed_owing();
-	int fd = dial(), other = dial();
+	int fd = rig_dial(), other = rig_dial();
 
 	release_under_way(fd, other);
 	/* It may be in its pause: it has a moment, and others do not wait. */
-	assert_int_equal(0, get_status(other).images);
+	assert_int_equal(0, rig_get_status(other).images);
 	assert_int_equal(1, fake_keeper_count());
 	assert_int_equal(killed, fake_keeper_killed_owing());
 	fake_keeper_answer(FAKE_SLOW);
-	wait_for_keepers(0);
+	rig_wait_for_keepers(0);
 	(void)close(fd);
 	(void)close(other);
 }
@@ -442,11 +289,11 @@ static void release_of_a_prepare_under_way_ends_both(void **state)
 static void a_keeper_that_never_answers_ends_all_the_same(void **state)
 {
 	int killed = fake_keeper_killed_owing();
-	int fd = dial(), other = dial();
+	int fd = rig_dial(), other = rig_dial();
 
 	release_under_way(fd, other);
 	assert_int_equal(1, fake_keeper_count());
-	wait_for_keepers(0);
+	rig_wait_for_keepers(0);
 	assert_int_equal(killed + 1, fake_keeper_killed_owing());
 	(void)close(fd);
 	(void)close(other);
@@ -455,12 +302,12 @@ static void a_keeper_that_never_answers_ends_all_the_same(void **state)
 /* Nobody knows its key: it would hold memory until its lease ends. */
 static void image_whose_client_left_is_ended(void **state)
 {
-	int fd = dial(), other;
+	int fd = rig_dial(), other;
 
-	send_prepare(fd, 4711, "orphan");
+	rig_send_prepare(fd, 4711, "orphan");
 	(void)close(fd);
-	other = dial();
-	while (get_status(other).prepared != 1)
+	other = rig_dial();
+	while (rig_get_status(other).prepared != 1)
 		(void)poll(NULL, 0, 5);
 	/* It was told, or it is gone; what was told stays until its lease. */
 	assert_true(fake_keeper_count() <= 1);
@@ -472,7 +319,7 @@ static void broken_bodies_are_refused(void **state)
 	static const uint8_t junk[40] = {0xff};
 	struct wire_header header = {.id = 1, .body_bytes = sizeof(junk)};
 	uint8_t *body;
-	int fd = dial();
+	int fd = rig_dial();
 
 	for (int type = WIRE_PREPARE; type <= WIRE_RENEW; type++) {
 		if (type == WIRE_READ || type == WIRE_LIST ||
@@ -488,13 +335,13 @@ static void broken_bodies_are_refused(void **state)
 
 static void connection_has_a_limit_of_handles(void **state)
 {
-	int fd = dial();
-	struct wire_image image = prepare(fd, 4711, "a");
+	int fd = rig_dial();
+	struct wire_image image = rig_prepare(fd, 4711, "a");
 	uint32_t handle;
 	int error = 0, nr = 0;
 
 	while (!error && nr < 1000) {
-		error = ask_image(fd, WIRE_OPEN, &image, &handle);
+		error = rig_ask_image(fd, WIRE_OPEN, &image, &handle);
 		nr += !error;
 	}
 	assert_int_equal(-EMFILE, error);
@@ -513,11 +360,13 @@ static void *read_much(void *arg)
 {
 	const struct reader *reader = arg;
 	uint32_t handles[2];
-	int fd = reader->seed % 2 ? raw_join(raw_dial_tcp(port)) : dial();
+	int fd = reader->seed % 2 ? raw_join(raw_dial_tcp(rig_port))
+				  : rig_dial();
 
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(0, ask_image(fd, WIRE_OPEN, &reader->images[i],
-					      &handles[i]));
+		assert_int_equal(0, rig_ask_image(fd, WIRE_OPEN,
+						  &reader->images[i],
+						  &handles[i]));
 	for (unsigned i = 0; i < 300; i++) {
 		unsigned which = (i + reader->seed) % 2;
 
@@ -531,9 +380,9 @@ static void *read_much(void *arg)
 
 static void eight_clients_of_two_images_get_their_own_bytes(void **state)
 {
-	int fd = dial();
-	const struct wire_image images[2] = {prepare(fd, 4711, "one"),
-					     prepare(fd, 4712, "two")};
+	int fd = rig_dial();
+	const struct wire_image images[2] = {rig_prepare(fd, 4711, "one"),
+					     rig_prepare(fd, 4712, "two")};
 	struct reader readers[8];
 
 	for (unsigned i = 0; i < 8; i++) {
@@ -543,11 +392,11 @@ static void eight_clients_of_two_images_get_their_own_bytes(void **state)
 	}
 	for (unsigned i = 0; i < 8; i++)
 		assert_int_equal(0, pthread_join(readers[i].thread, NULL));
-	assert_int_equal(8 * 300, get_status(fd).reads);
+	assert_int_equal(8 * 300, rig_get_status(fd).reads);
 	(void)close(fd);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, rig_start, rig_stop)
 
 int main(void)
 {
@@ -565,7 +414,7 @@ int main(void)
 		CASE(dead_twin_ends_its_image_only),
 		CASE(lease_ends_without_anybody_asking),
 		cmocka_unit_test_setup_teardown(prepare_that_hangs_is_ended,
-						shorter_prepare, stop),
+						shorter_prepare, rig_stop),
 		CASE(release_of_a_prepare_under_way_ends_both),
 		CASE(a_keeper_that_never_answers_ends_all_the_same),
 		CASE(image_whose_client_left_is_ended),

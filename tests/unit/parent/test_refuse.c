@@ -22,9 +22,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "parent/admit.h"
 #include "parent/procfs.h"
 #include "parent/seize.h"
 #include "parent/tracee.h"
+#include "parent/tracer.h"
 #include "tests/unit/parent/busy.h"
 #include "tests/unit/parent/taker.h"
 #include "tests/unit/parent/watch.h"
@@ -94,6 +96,85 @@ static void traced(void **state)
 	assert_int_equal(tracee_seize(pid, 0), 0);
 	(void)snprintf(tracer, sizeof(tracer), "%d", getpid());
 	assert_refused(pid, -EPERM, tracer);
+	end(pid);
+}
+
+/*
+ * Traces @pid until the far end of @stop is closed, by the name @name.  Returns
+ * its pid once it does.
+ */
+static pid_t start_tracer(pid_t pid, const char *name, const int stop[2])
+{
+	int ready[2];
+	char byte;
+	pid_t tracer;
+
+	assert_int_equal(pipe(ready), 0);
+	tracer = fork();
+	if (tracer == 0) {
+		(void)close(stop[1]);
+		(void)prctl(PR_SET_NAME, name);
+		(void)!write(ready[1], tracee_seize(pid, 0) ? "n" : "y", 1);
+		(void)!read(stop[0], &byte, 1);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(byte, 'y');
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+	return tracer;
+}
+
+static int seize_error(pid_t pid)
+{
+	struct refusal why = {0};
+	struct seized seized;
+	int rc = seize_all(pid, TRACEE_OPTIONS, 50, &seized, &why);
+
+	if (rc == 0)
+		seize_release(&seized);
+	return rc;
+}
+
+/* Another image of it is no debugger: it is over soon. */
+static void traced_by_a_keeper(void **state)
+{
+	pid_t pid = start(ready_and_wait), tracer, closer;
+	struct procfs_status status;
+	int stop[2];
+
+	(void)state;
+	assert_int_equal(pipe(stop), 0);
+	tracer = start_tracer(pid, TRACER_KEEPER, stop);
+	assert_int_equal(admit_check(pid, &status, NULL), -EALREADY);
+	assert_int_equal(seize_error(pid), -EALREADY);
+	closer = fork();
+	if (closer == 0) {
+		(void)usleep(300000);
+		_exit(0);
+	}
+	(void)close(stop[1]); /* the closer has it still */
+	assert_taken(pid);
+	assert_int_equal(waitpid(closer, NULL, 0), closer);
+	assert_int_equal(waitpid(tracer, NULL, 0), tracer);
+	(void)close(stop[0]);
+	end(pid);
+}
+
+/* Who only has the name gains some waiting by it. */
+static void traced_by_a_keeper_for_ever(void **state)
+{
+	pid_t pid = start(ready_and_wait), tracer;
+	int stop[2];
+
+	(void)state;
+	assert_int_equal(pipe(stop), 0);
+	tracer = start_tracer(pid, TRACER_KEEPER, stop);
+	assert_refused(pid, -EBUSY, "another image");
+	(void)close(stop[1]);
+	assert_int_equal(waitpid(tracer, NULL, 0), tracer);
+	(void)close(stop[0]);
+	assert_taken(pid);
 	end(pid);
 }
 
@@ -413,6 +494,8 @@ int main(void)
 		cmocka_unit_test(no_process),
 		cmocka_unit_test(kernel_thread),
 		cmocka_unit_test(traced),
+		cmocka_unit_test(traced_by_a_keeper),
+		cmocka_unit_test(traced_by_a_keeper_for_ever),
 		cmocka_unit_test(vfork_under_way),
 		cmocka_unit_test(does_not_stop),
 		cmocka_unit_test(shared_memory_map),
