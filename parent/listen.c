@@ -17,7 +17,10 @@
 #include "common/parse.h"
 #include "parent/peer.h"
 
-#define BACKLOG 128
+#define BACKLOG	   128
+#define LOCK_END   ".lock"
+#define LOCK_TRIES 200u
+#define LOCK_US	   10000u
 
 /* Split "[V6]:PORT", "V4:PORT", "V4", "[V6]" or "V6" in place. */
 static int split(char *text, char **ret_addr, char **ret_port)
@@ -183,10 +186,7 @@ void listen_text(int fd, char ret_text[LISTEN_TEXT_MAX])
 		listen_address_text(&bound, ret_text);
 }
 
-/*
- * The folder, open and locked: two daemons that start at once take turns.  It
- * must belong to root or to us, and nobody else may write in it.
- */
+/* It must belong to root or to us, and nobody else may write in it. */
 static int open_folder(const char *path, int *ret_dir, struct refusal *ret_why)
 {
 	CLEANUP_CLOSE int dir = -1;
@@ -199,7 +199,7 @@ static int open_folder(const char *path, int *ret_dir, struct refusal *ret_why)
 		return refuse(ret_why, -errno, "cannot make the folder %s: %s",
 			      folder, strerror(errno));
 	dir = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0 || fstat(dir, &st) || flock(dir, LOCK_EX))
+	if (dir < 0 || fstat(dir, &st))
 		return refuse(ret_why, -errno, "cannot open the folder %s: %s",
 			      folder, strerror(errno));
 	if ((st.st_uid && st.st_uid != geteuid()) ||
@@ -210,6 +210,52 @@ static int open_folder(const char *path, int *ret_dir, struct refusal *ret_why)
 			      folder);
 	*ret_dir = steal_fd(&dir);
 	return 0;
+}
+
+/* 1 with the lock on a file that still has its name, which its holder takes. */
+static int try_lock(int dir, const char *name, int *ret_lock)
+{
+	CLEANUP_CLOSE int lock = -1;
+	struct stat st;
+
+	lock = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+		      0600);
+	if (lock < 0)
+		return -errno;
+	if (flock(lock, LOCK_EX | LOCK_NB))
+		return errno == EWOULDBLOCK || errno == EINTR ? 0 : -errno;
+	if (fstat(lock, &st))
+		return -errno;
+	if (!st.st_nlink)
+		return 0;
+	*ret_lock = steal_fd(&lock);
+	return 1;
+}
+
+/*
+ * Two daemons that start at once take turns.  Whoever can open a file can hold
+ * its lock, were it only to read: so it is not the folder's, nor waited for
+ * without end.
+ */
+static int lock_name(int dir, const char *lock, int *ret_lock,
+		     struct refusal *ret_why)
+{
+	const char *name = strrchr(lock, '/') + 1;
+
+	for (unsigned i = 0; i < LOCK_TRIES; i++) {
+		int rc = try_lock(dir, name, ret_lock);
+
+		if (rc < 0)
+			return refuse(ret_why, rc, "cannot lock %s: %s", lock,
+				      strerror(-rc));
+		if (rc)
+			return 0;
+		(void)usleep(LOCK_US);
+	}
+	return refuse(ret_why, -EBUSY,
+		      "%s has been locked for %u s, by another mitosisd that "
+		      "does not come to listen? End that one",
+		      lock, LOCK_TRIES * LOCK_US / 1000000);
 }
 
 /* The name is taken: by a living daemon, a dead one, or something else. */
@@ -249,10 +295,31 @@ static int bind_unix(int fd, const struct sockaddr_un *un)
 	return 0;
 }
 
+/* With the lock on the name. */
+static int take_name(const struct sockaddr_un *un, int *ret_fd,
+		     struct refusal *ret_why)
+{
+	CLEANUP_CLOSE int fd = -1;
+	int error = take_over(un, ret_why);
+
+	if (!error) {
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		error = fd < 0 ? -errno : bind_unix(fd, un);
+	}
+	if (error && !ret_why->why[0])
+		return refuse(ret_why, error, "cannot listen on %s: %s",
+			      un->sun_path, strerror(-error));
+	if (!error)
+		*ret_fd = steal_fd(&fd);
+	return error;
+}
+
 int listen_unix(const char *path, int *ret_fd, struct refusal *ret_why)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	CLEANUP_CLOSE int dir = -1, fd = -1;
+	char lock[sizeof(un.sun_path) + sizeof(LOCK_END)];
+	CLEANUP_CLOSE int dir = -1, lock_fd = -1;
+	struct refusal why = {""};
 	int error;
 
 	if (*path != '/' || strlen(path) >= sizeof(un.sun_path))
@@ -261,23 +328,14 @@ int listen_unix(const char *path, int *ret_fd, struct refusal *ret_why)
 			      "absolute path of at most %zu bytes",
 			      path, sizeof(un.sun_path) - 1);
 	strcpy(un.sun_path, path);
-	error = open_folder(path, &dir, ret_why);
+	(void)snprintf(lock, sizeof(lock), "%s" LOCK_END, un.sun_path);
+	error = open_folder(path, &dir, &why);
+	error = error ? error : lock_name(dir, lock, &lock_fd, &why);
 	if (error)
-		return error;
-	if (ret_why)
-		ret_why->why[0] = '\0';
-	error = take_over(&un, ret_why);
-	if (!error) {
-		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		error = fd < 0 ? -errno : bind_unix(fd, &un);
-	}
-	if (error && ret_why && !ret_why->why[0])
-		return refuse(ret_why, error, "cannot listen on %s: %s", path,
-			      strerror(-error));
-	if (error)
-		return error;
-	*ret_fd = steal_fd(&fd);
-	return 0;
+		return refuse(ret_why, error, "%s", why.why);
+	error = take_name(&un, ret_fd, &why);
+	(void)unlinkat(dir, strrchr(lock, '/') + 1, 0);
+	return error ? refuse(ret_why, error, "%s", why.why) : 0;
 }
 
 void listen_unlink(const char *path, int fd)

@@ -62,14 +62,17 @@ void listen_text(int fd, char ret_text[LISTEN_TEXT_MAX]);
 /*
  * A listening unix socket at @path, which anybody may connect to: who it is
  * says the kernel.  Makes the last folder of @path when it is not there (mode
- * 0755), and takes over the socket that a dead daemon left.
+ * 0755), and takes over the socket that a dead daemon left.  Blocks for 2 s at
+ * most, for others who begin to listen there: while it works, the file
+ * @path.lock is there and locked.
  *
  * Returns 0, or with words
  *   -EINVAL     not an absolute path, or too long for a socket
  *   -EADDRINUSE somebody listens there
+ *   -EBUSY      somebody holds the lock
  *   -EPERM      the folder is not ours, so others could change what is in it
  *   -EEXIST     something that is no socket has the name
- *   or -errno of mkdir(2), bind(2)
+ *   or -errno of mkdir(2), open(2), bind(2)
  */
 int listen_unix(const char *path, int *ret_fd, struct refusal *ret_why);
 

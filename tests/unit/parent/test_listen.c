@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -176,6 +177,64 @@ static void missing_folder_is_made(void **state)
 	assert_int_equal(0, rmdir(made));
 }
 
+static mode_t locked; /* of what flock() was called for last */
+
+int __real_flock(int fd, int how);
+int __wrap_flock(int fd, int how);
+
+int __wrap_flock(int fd, int how)
+{
+	struct stat st;
+
+	assert_int_equal(0, fstat(fd, &st));
+	locked = st.st_mode;
+	assert_true(how & LOCK_NB);
+	return __real_flock(fd, how);
+}
+
+/* Everybody can open the folder, and so hold what lock it has. */
+static void nobody_else_can_hold_the_lock(void **state)
+{
+	int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+
+	assert_int_equal(0, __real_flock(folder, LOCK_EX));
+	assert_int_equal(0, listen_unix(path, &fd, &why));
+	assert_int_equal(S_IFREG | 0600, locked);
+	(void)close(folder);
+	(void)close(fd);
+}
+
+static void held_lock_is_not_waited_for_without_end(void **state)
+{
+	char name[80];
+	int lock, fd = -1;
+
+	(void)snprintf(name, sizeof(name), "%s.lock", path);
+	lock = open(name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	assert_int_equal(0, __real_flock(lock, LOCK_EX));
+	assert_int_equal(-EBUSY, listen_unix(path, &fd, &why));
+	assert_non_null(strstr(why.why, "control.sock.lock"));
+	assert_int_equal(-1, access(path, F_OK));
+	/* Who held it took the name, and then dropped it. */
+	assert_int_equal(0, unlink(name));
+	assert_int_equal(0, listen_unix(path, &fd, &why));
+	(void)close(lock);
+	(void)close(fd);
+}
+
+static void lock_that_is_a_link_is_not_followed(void **state)
+{
+	char name[80], other[80];
+	int fd = -1;
+
+	(void)snprintf(name, sizeof(name), "%s.lock", path);
+	(void)snprintf(other, sizeof(other), "%s.other", path);
+	assert_int_equal(0, symlink(other, name));
+	assert_int_equal(-ELOOP, listen_unix(path, &fd, &why));
+	assert_int_equal(-1, access(other, F_OK));
+	assert_int_equal(0, unlink(name));
+}
+
 static void path_too_long_or_relative_is_refused(void **state)
 {
 	char longer[200];
@@ -203,6 +262,9 @@ int main(void)
 		CASE(file_of_another_kind_is_left_alone),
 		CASE(folder_that_others_may_write_is_refused),
 		CASE(missing_folder_is_made),
+		CASE(nobody_else_can_hold_the_lock),
+		CASE(held_lock_is_not_waited_for_without_end),
+		CASE(lock_that_is_a_link_is_not_followed),
 		CASE(path_too_long_or_relative_is_refused),
 	};
 
