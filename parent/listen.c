@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,10 +18,11 @@
 #include "common/parse.h"
 #include "parent/peer.h"
 
-#define BACKLOG	   128
-#define LOCK_END   ".lock"
-#define LOCK_TRIES 200u
-#define LOCK_US	   10000u
+#define BACKLOG	    128
+#define FOLDER_MODE 0755u
+#define LOCK_END    ".lock"
+#define LOCK_TRIES  200u
+#define LOCK_US	    10000u
 
 /* Split "[V6]:PORT", "V4:PORT", "V4", "[V6]" or "V6" in place. */
 static int split(char *text, char **ret_addr, char **ret_port)
@@ -192,10 +194,12 @@ static int open_folder(const char *path, int *ret_dir, struct refusal *ret_why)
 	CLEANUP_CLOSE int dir = -1;
 	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)], *folder;
 	struct stat st;
+	bool is_new;
 
 	(void)snprintf(copy, sizeof(copy), "%s", path);
 	folder = dirname(copy);
-	if (mkdir(folder, 0755) && errno != EEXIST)
+	is_new = mkdir(folder, FOLDER_MODE) == 0;
+	if (!is_new && errno != EEXIST)
 		return refuse(ret_why, -errno, "cannot make the folder %s: %s",
 			      folder, strerror(errno));
 	dir = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -208,6 +212,10 @@ static int open_folder(const char *path, int *ret_dir, struct refusal *ret_why)
 			      "cannot listen in %s: others may write there; "
 			      "give --socket a path in a folder of your own",
 			      folder);
+	/* The umask is for files that are nobody else's business. */
+	if (is_new && fchmod(dir, (st.st_mode & ~0777u) | FOLDER_MODE))
+		return refuse(ret_why, -errno, "cannot open %s to others: %s",
+			      folder, strerror(errno));
 	*ret_dir = steal_fd(&dir);
 	return 0;
 }

@@ -62,7 +62,7 @@ void listen_text(int fd, char ret_text[LISTEN_TEXT_MAX]);
 /*
  * A listening unix socket at @path, which anybody may connect to: who it is
  * says the kernel.  Makes the last folder of @path when it is not there (mode
- * 0755), and takes over the socket that a dead daemon left.  Blocks for 2 s at
+ * 0755, whatever the umask), and takes over the socket that a dead daemon left.  Blocks for 2 s at
  * most, for others who begin to listen there: while it works, the file
  * @path.lock is there and locked.
  *

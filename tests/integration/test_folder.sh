@@ -28,6 +28,16 @@ kill -TERM "$daemon"
 expect_exit "$daemon" 0 "the daemon"
 [ -z "$(ls -A run)" ] || fail "left in the folder: $(ls -A run)"
 
+# Everybody may connect, whatever the umask of who starts it.
+rmdir run
+start strict bash -c "umask 077; exec '$tools/mitosisd' --listen none --socket '$socket'"
+daemon=$pid
+wait_for 20 test -S "$socket"
+(PATH=/usr/bin:/bin exec "${as_nobody[@]}" "$tools/mitosisctl" --socket "$socket" status) \
+	>status.out || fail "nobody cannot reach a daemon that has the umask 077"
+kill -TERM "$daemon"
+expect_exit "$daemon" 0 "the daemon with the umask 077"
+
 # A lock that its holder keeps is told, and not waited for without end.
 touch run/control.sock.lock
 chmod 600 run/control.sock.lock

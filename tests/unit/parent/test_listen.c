@@ -163,6 +163,7 @@ static void folder_that_others_may_write_is_refused(void **state)
 
 static void missing_folder_is_made(void **state)
 {
+	const mode_t before = umask(077);
 	char deep[96], made[80];
 	struct stat st;
 	int fd = -1;
@@ -172,9 +173,23 @@ static void missing_folder_is_made(void **state)
 	assert_int_equal(0, listen_unix(deep, &fd, &why));
 	assert_int_equal(0, stat(made, &st));
 	assert_int_equal(0755, st.st_mode & 07777);
+	(void)umask(before);
 	listen_unlink(deep, fd);
 	(void)close(fd);
 	assert_int_equal(0, rmdir(made));
+}
+
+/* Who has made it has a reason for what it is. */
+static void mode_of_a_folder_that_was_there_stays(void **state)
+{
+	struct stat st;
+	int fd = -1;
+
+	assert_int_equal(0, chmod(dir, 0710));
+	assert_int_equal(0, listen_unix(path, &fd, &why));
+	assert_int_equal(0, stat(dir, &st));
+	assert_int_equal(0710, st.st_mode & 07777);
+	(void)close(fd);
 }
 
 static mode_t locked; /* of what flock() was called for last */
@@ -262,6 +277,7 @@ int main(void)
 		CASE(file_of_another_kind_is_left_alone),
 		CASE(folder_that_others_may_write_is_refused),
 		CASE(missing_folder_is_made),
+		CASE(mode_of_a_folder_that_was_there_stays),
 		CASE(nobody_else_can_hold_the_lock),
 		CASE(held_lock_is_not_waited_for_without_end),
 		CASE(lock_that_is_a_link_is_not_followed),
