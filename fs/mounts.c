@@ -156,7 +156,9 @@ static int detach(void *arg, const struct mountinfo *mount)
 	int *nr = arg;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (fd >= 0 && !umount2(path, MNT_FORCE | MNT_DETACH))
+	/* Who is root of a user namespace may not force it. */
+	if (fd >= 0 && (!umount2(path, MNT_FORCE | MNT_DETACH) ||
+			!umount2(path, MNT_DETACH)))
 		(*nr)++;
 	return 0;
 }
@@ -204,14 +206,17 @@ static int ask_detach(void *arg, const struct mountinfo *mount)
 	char *argv[] = {"fusermount3",	      "-u", "-q", "-z", "--",
 			(char *)mount->point, NULL};
 	CLEANUP_CLOSE int fd = reach(mount);
-	int status, *nr = arg;
+	int status, r, *nr = arg;
 	pid_t pid;
 
-	if (fd < 0 || posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ))
+	if (fd < 0 || (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) &&
+		       posix_spawn(&pid, "/usr/bin/fusermount3", NULL, NULL,
+				   argv, environ)))
 		return 0;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	*nr += WIFEXITED(status) && !WEXITSTATUS(status);
+	do
+		r = waitpid(pid, &status, 0);
+	while (r < 0 && errno == EINTR);
+	*nr += r == pid && WIFEXITED(status) && !WEXITSTATUS(status);
 	return 0;
 }
 

@@ -574,7 +574,7 @@ void session_close(struct session *session)
 	if (!session)
 		return;
 	session->is_closing = 1;
-	storing_end(&session->storing);
+	storing_stop(&session->storing);
 	if (session->is_mounted) {
 		fuse_remove_signal_handlers(session->fuse);
 		share_session_unmount(&session->sharing, session->fuse,
@@ -588,6 +588,8 @@ void session_close(struct session *session)
 	fetch_close(session->fetch);
 	if (session->stashing)
 		stashing_close(session->stashing, is_gone);
+	if (session->is_mounted) /* nobody writes to its descriptor any more */
+		share_session_done(session->fuse);
 	if (session->fuse)
 		fuse_session_destroy(session->fuse);
 	warm_free(session->origin.warm);

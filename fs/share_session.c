@@ -90,29 +90,25 @@ static int if_ours(struct fuse_session *fuse, int fd)
 }
 
 /*
- * libfuse unmounts, unless it is cut, whatever is by the path that was mounted
- * first.  That may be another file system by now, and ours gone already, or out
- * of reach, or elsewhere: the folder above it has been moved, or it has been
- * bound to another place and unmounted at the first.
+ * Ours may be gone already, or out of reach, or elsewhere: the folder above it
+ * has been moved, or it has been bound to another place and unmounted at the
+ * first.
  */
-static int unmount_alone(const struct share_session *session,
-			 struct fuse_session *fuse)
+static void unmount_alone(const struct share_session *session,
+			  struct fuse_session *fuse)
 {
 	CLEANUP_CLOSE int held = -1;
-	bool is_there;
 
 	held = if_ours(fuse,
 		       mounts_hold(session->dev, session->options->mountpoint));
-	is_there = held >= 0;
-	if (!is_there && !is_cut(fuse))
+	if (held < 0 && !is_cut(fuse))
 		held = if_ours(fuse, mounts_hold_any(session->dev));
-	if (held >= 0)
-		mounts_detach(session->dev);
-	if (held >= 0 && !is_there && !is_cut(fuse))
+	if (held < 0)
+		return;
+	mounts_detach(session->dev);
+	if (!is_cut(fuse))
 		mounts_ask_detach(session->dev);
-	if (is_there || is_cut(fuse))
-		fuse_session_unmount(fuse);
-	return steal_fd(&held);
+	cut(session, held);
 }
 
 void share_session_unmount(const struct share_session *session,
@@ -122,14 +118,22 @@ void share_session_unmount(const struct share_session *session,
 	char path[SHARE_PATH_MAX + 1];
 
 	if (!share) {
-		held = unmount_alone(session, fuse);
-		cut(session, held);
+		unmount_alone(session, fuse);
 		return;
 	}
 	share_path(share, path);
 	held = if_ours(fuse, mounts_hold(session->dev, path));
 	share_close(share);
 	cut(session, held);
+}
+
+/*
+ * libfuse closes the descriptor first and forgets its number later: who wrote
+ * to it in between would write to whatever has that number by then.  And unless
+ * it is cut it unmounts whatever is by the path that was mounted first.
+ */
+void share_session_done(struct fuse_session *fuse)
+{
 	if (is_cut(fuse))
 		fuse_session_unmount(fuse);
 }

@@ -32,7 +32,10 @@ struct share *share_session_open(struct share_session *session,
 
 /*
  * Unmount @fuse everywhere, cut who still waits for it, and free @share; NULL:
- * it was alone.
+ * it was alone.  Its descriptor stays open for those who write to it yet.
  */
 void share_session_unmount(const struct share_session *session,
 			   struct fuse_session *fuse, struct share *share);
+
+/* They have ended: what of @fuse fuse_session_destroy() does not free. */
+void share_session_done(struct fuse_session *fuse);

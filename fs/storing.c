@@ -36,6 +36,14 @@ void storing_end(struct storing *storing)
 	go(storing, STORING_ENDED);
 }
 
+void storing_stop(struct storing *storing)
+{
+	(void)pthread_mutex_lock(&storing->lock);
+	storing->state = STORING_ENDED;
+	(void)pthread_cond_broadcast(&storing->change);
+	(void)pthread_mutex_unlock(&storing->lock);
+}
+
 static bool may_store(struct storing *storing)
 {
 	bool may;

@@ -38,6 +38,12 @@ void storing_begin(struct storing *storing);
 void storing_end(struct storing *storing);
 
 /*
+ * From now on all ends with -ECANCELED, but for what the kernel has already:
+ * that may wait there until the mount is cut.
+ */
+void storing_stop(struct storing *storing);
+
+/*
  * As fetch_options.sink; @arg is the storing.  Blocks until it begins or ends,
  * and while a page is locked whose READ is pending: so the thread that must
  * answer that READ may never come here.  0, or -errno: not stored.

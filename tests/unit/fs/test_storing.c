@@ -54,6 +54,18 @@ static void what_waits_ends_when_there_is_no_mount(void **state)
 	assert_int_equal(sinker.result, -ECANCELED);
 }
 
+/* Not even to the warm file: there is none here. */
+static void nothing_is_stored_at_the_end(void **state)
+{
+	struct sinker sinker = {.result = 1};
+
+	storing_init(&sinker.storing);
+	storing_begin(&sinker.storing);
+	storing_stop(&sinker.storing);
+	(void)sink(&sinker);
+	assert_int_equal(sinker.result, -ECANCELED);
+}
+
 static void null_words(void *arg, char *text)
 {
 	(void)strcpy(text, "null");
@@ -96,6 +108,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_waits_ends_when_there_is_no_mount),
+		cmocka_unit_test(nothing_is_stored_at_the_end),
 		cmocka_unit_test(a_mount_that_fails_leaves_nothing_waiting),
 	};
 
