@@ -90,6 +90,7 @@ static void walk_credentials(struct codec *codec, struct image *image)
 	codec_u32(codec, &image->no_new_privs);
 	codec_u32(codec, &image->dumpable);
 	codec_u32(codec, &image->securebits);
+	codec_u32(codec, &image->thp_disable);
 	codec_count(codec, &image->nr_groups, IMAGE_GROUPS_MAX,
 		    sizeof(*image->groups));
 	if (codec_decoding(codec))

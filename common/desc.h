@@ -13,7 +13,7 @@
 #include "common/image.h"
 
 #define DESC_MAGIC     0x4453544du /* "MTSD" */
-#define DESC_VERSION   9u
+#define DESC_VERSION   10u
 #define DESC_BYTES_MAX (256u << 20)
 
 /*

@@ -342,6 +342,7 @@ struct image {
 	uint32_t no_new_privs;
 	uint32_t dumpable;   /* prctl(2): 1 is yes, 0 and 2 are no */
 	uint32_t securebits; /* of the leader: SECBIT_*, capabilities(7) */
+	uint32_t thp_disable; /* PR_SET_THP_DISABLE: 0, or 1 and its flags */
 	struct image_sigaction sigactions[IMAGE_SIGNALS]; /* [0] is signal 1 */
 	struct image_itimer itimers[3]; /* real, virtual, prof */
 

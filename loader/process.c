@@ -92,6 +92,10 @@ void process_plan_signals(struct plan *plan)
 			   0, SIGSET_BYTES);
 	}
 	steps_about(steps, STEPS_PROCESS, 0);
+	if (image->thp_disable) /* about speed; a kernel may not know its flags
+				 */
+		steps_try(steps, SYS_prctl, PR_SET_THP_DISABLE, 1,
+			  image->thp_disable & ~1u);
 	steps_add(steps, &(struct blob_step){.nr = SYS_personality,
 					     .check = BLOB_FD, /* the old one */
 					     .args = {image->personality}});

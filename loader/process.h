@@ -12,7 +12,7 @@
 /* brk, argument and environment ranges, auxv, and the link of /proc/PID/exe. */
 void process_plan_mm(struct plan *plan);
 
-/* All signal actions; personality. */
+/* All signal actions; personality; whether there are huge pages. */
 void process_plan_signals(struct plan *plan);
 
 /* POSIX timers and interval timers; threads must exist.  0 or -ENOMEM. */

@@ -46,7 +46,7 @@ _Static_assert(sizeof(struct graft_slot) == SLOT_FRAME, "slot");
 CHECK_OFFSET(struct graft_timer, id, TIMER_ID);
 CHECK_OFFSET(struct graft_timer, interval_s, TIMER_VALUE);
 _Static_assert(sizeof(struct graft_timer) == TIMER_STRIDE, "timer");
-_Static_assert(sizeof(struct graft_prctls) == 2 * 8, "the code knows it");
+_Static_assert(sizeof(struct graft_prctls) == 3 * 8, "the code knows it");
 _Static_assert(SLOT_FRAME % SIGFRAME_ALIGN == 0, "frames are aligned");
 _Static_assert(ARGS_END % SIGFRAME_ALIGN == 0, "slots are aligned");
 

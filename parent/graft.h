@@ -119,7 +119,7 @@ uint64_t graft_sigactions_raddr(const struct graft *graft);
 
 /* The twin's answers of prctl(2), each -errno where it may not ask. */
 struct graft_prctls {
-	int64_t dumpable, securebits;
+	int64_t dumpable, securebits, thp_disable;
 };
 
 /* Where struct graft_prctls is, after graft_enter_twin(). */

@@ -21,6 +21,7 @@
 #define PR_GET_SECUREBITS     27
 #define PR_GET_CHILD_SUBREAPER 37
 #define PR_GET_TID_ADDRESS    40
+#define PR_GET_THP_DISABLE    42
 #define MADV_DONTFORK_        10
 #define MADV_DOFORK_          11
 #define WALL                  0x40000000
@@ -190,7 +191,7 @@ leave:
 	xor	%edi, %edi
 	SYS	__NR_exit_group
 
-/* The twin, after the pause: rbx is where 64 sigactions go, then two words. */
+/* The twin, after the pause: rbx is where 64 sigactions go, then three words. */
 	.globl	graft_twin
 	.hidden	graft_twin
 graft_twin:
@@ -213,6 +214,14 @@ sigactions:
 	mov	$PR_GET_SECUREBITS, %edi
 	SYS	__NR_prctl
 	mov	%rax, 8(%rbx)
+
+	mov	$PR_GET_THP_DISABLE, %edi
+	xor	%esi, %esi
+	xor	%edx, %edx
+	xor	%r10d, %r10d
+	xor	%r8d, %r8d
+	SYS	__NR_prctl
+	mov	%rax, 16(%rbx)
 
 	xor	%edi, %edi
 	SYS	__NR_brk

@@ -84,6 +84,8 @@ static int read_answers(pid_t twin, const struct graft *graft,
 	image->dumpable = prctls.dumpable > 0 ? (uint32_t)prctls.dumpable : 0;
 	image->securebits =
 		prctls.securebits > 0 ? (uint32_t)prctls.securebits : 0;
+	image->thp_disable =
+		prctls.thp_disable > 0 ? (uint32_t)prctls.thp_disable : 0;
 	return rc;
 }
 

@@ -3,8 +3,10 @@
  * zoo_identity.c - what a process can learn about itself stays true
  *
  * pid and tid, /proc/self, auxv, the vdso, the restartable-sequence area,
- * credentials, limits and the program's name.
+ * credentials, limits, the program's name, and that it wants no
+ * huge pages.
  */
+#include <errno.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -119,6 +121,14 @@ static void check_label(const char *label, const void *place)
 	zoo_check(found, "no map %s with %p", label, place);
 }
 
+static void check_huge_pages(void)
+{
+	long off = prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
+
+	zoo_check(off == 1 || (off < 0 && errno == EINVAL),
+		  "huge pages are on again");
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit limit;
@@ -126,6 +136,7 @@ int main(int argc, char **argv)
 
 	zoo_start(argc, argv);
 	(void)prctl(PR_SET_NAME, "who am I");
+	(void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	learn(&before);
 	zoo_ready();
 	while (zoo_running()) {
@@ -134,6 +145,7 @@ int main(int argc, char **argv)
 		check_clock();
 	}
 	compare();
+	check_huge_pages();
 	check_label("[stack]", &here);
 	check_label("[vdso]", (void *)now.vdso);
 	zoo_call(getrlimit(RLIMIT_STACK, &limit) == 0, "getrlimit");

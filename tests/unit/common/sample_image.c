@@ -129,6 +129,7 @@ static void fill_process(struct image *image)
 	image->no_new_privs = next_u32();
 	image->dumpable = next_u32();
 	image->securebits = next_u32();
+	image->thp_disable = next_u32();
 	image->nr_groups = 3;
 	image->groups = new_array(3, sizeof(*image->groups));
 	for (int i = 0; i < 3; i++)
