@@ -168,6 +168,14 @@ static int pwrite_all(int fd, const char *at, size_t len)
 	return 0;
 }
 
+const char *io_strerror(int error)
+{
+	if (error == -EFBIG)
+		return "longer than a file may be here (RLIMIT_FSIZE: ulimit "
+		       "-f, LimitFSIZE=)";
+	return strerror(-error);
+}
+
 int io_memfd(const char *name, const void *buf, size_t len, int *ret_fd)
 {
 	CLEANUP_CLOSE int fd =

@@ -29,6 +29,12 @@ int io_pread_all(int fd, void *buf, size_t len, off_t offset);
 int io_slurp_at(int dirfd, const char *path, size_t max, char **ret_buf,
 		size_t *ret_len);
 
+/*
+ * As strerror() of @error, which is -errno, for what was to be written: EFBIG
+ * names the limit.  It comes where SIGXFSZ, which comes first, is ignored.
+ */
+const char *io_strerror(int error);
+
 /* A memfd named @name holding @len bytes of @buf, sealed against change. */
 int io_memfd(const char *name, const void *buf, size_t len, int *ret_fd);
 

@@ -29,7 +29,8 @@ static const char *words_of(int err)
 		return "another mitosisfs uses this image's file, or is "
 		       "at the directory all the time";
 	case -EFBIG:
-		return "cache_size leaves no room for this image's pages";
+		return "cache_size, or the longest file that is allowed here "
+		       "(RLIMIT_FSIZE), leaves no room for this image's pages";
 	default:
 		return strerror(-err);
 	}

@@ -77,7 +77,7 @@ static void explain(struct warm *warm, const char *step, int error)
 		set_why(warm, "not enough memory is available");
 	else
 		(void)snprintf(warm->why, sizeof(warm->why), "%s: %s", step,
-			       strerror(-error));
+			       io_strerror(error));
 }
 
 /* Make the file, known to the kernel by a number: above 0, or -errno. */

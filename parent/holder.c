@@ -41,6 +41,7 @@ static int leave_parent(int sock)
 	for (int signo = 1; signo < NSIG; signo++)
 		(void)signal(signo, SIG_DFL);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* EFBIG, with words */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)setsid();
@@ -177,7 +178,7 @@ static int add_runs(struct parcel *parcel, const struct snapshot *snapshot)
 }
 
 /* In the order of enum holder_fd. */
-static int pack(struct parcel *parcel, const struct snapshot *snapshot)
+static int fill(struct parcel *parcel, const struct snapshot *snapshot)
 {
 	int rc = add_desc(parcel, snapshot->image);
 
@@ -187,6 +188,16 @@ static int pack(struct parcel *parcel, const struct snapshot *snapshot)
 	add_fd(parcel, HOLDER_EXE, snapshot->exe_fd);
 	add_fd(parcel, HOLDER_SHARED, snapshot->shared_fd);
 	return add_runs(parcel, snapshot);
+}
+
+static int pack(struct parcel *parcel, const struct snapshot *snapshot)
+{
+	int rc = fill(parcel, snapshot);
+
+	if (!rc)
+		return 0;
+	return refuse(&parcel->answer.why, rc, "its description: %s",
+		      io_strerror(rc));
 }
 
 static int send_parcel(int sock, const struct parcel *parcel)

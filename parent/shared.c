@@ -210,7 +210,7 @@ static int find_all(struct shared *shared, struct runlist *runs,
  * mapped: copying from file to file spares both sides' page tables, which made
  * it three times as fast as any way through a map of ours.
  */
-static int make_room(struct shared *shared, uint64_t bytes)
+static int make_room(struct shared *shared, uint64_t bytes, struct refusal *why)
 {
 	if (shared->memfd < 0)
 		shared->memfd = memfd_create("mitosis-shared", MFD_CLOEXEC);
@@ -218,8 +218,14 @@ static int make_room(struct shared *shared, uint64_t bytes)
 		return -errno;
 	if (bytes <= shared->memfd_bytes)
 		return 0;
-	if (fallocate(shared->memfd, 0, 0, (off_t)bytes))
-		return -errno;
+	if (fallocate(shared->memfd, 0, 0, (off_t)bytes)) {
+		int rc = -errno;
+
+		return refuse(why, rc,
+			      "no room for a copy of its %llu MiB of writable "
+			      "shared memory: %s",
+			      (unsigned long long)bytes >> 20, io_strerror(rc));
+	}
 	shared->memfd_bytes = bytes;
 	return 0;
 }
@@ -248,7 +254,7 @@ int shared_prepare(const struct shared_origin *origin,
 	if (!rc)
 		rc = find_all(shared, &runs, &bytes, why);
 	if (!rc && bytes)
-		rc = make_room(shared, bytes);
+		rc = make_room(shared, bytes, why);
 	if (rc)
 		return rc;
 	*ret_shared = steal_ptr(&shared);
@@ -335,7 +341,7 @@ int shared_copy(struct shared *shared, int *ret_fd, struct image_run **ret_runs,
 	int rc = find_all(shared, &runs, &bytes, why);
 
 	if (!rc && bytes)
-		rc = make_room(shared, bytes);
+		rc = make_room(shared, bytes, why);
 	if (!rc && bytes && lseek(shared->memfd, 0, SEEK_SET))
 		rc = -errno;
 	for (uint32_t i = 0; !rc && i < shared->nr_areas; i++)

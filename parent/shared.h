@@ -37,7 +37,8 @@ bool shared_wants(const struct image_vma *vma);
  * While the target runs: measure its areas and get that much memory ready.
  *
  * Returns 0, or
- *   -EFBIG  more than max_bytes to copy, words in @why
+ *   -EFBIG  more than max_bytes to copy, or than RLIMIT_FSIZE allows (SIGXFSZ
+ *           is to be ignored), words in @why
  *   -ESRCH, -EACCES, -ENOMEM, -errno
  */
 int shared_prepare(const struct shared_origin *origin,

@@ -59,7 +59,7 @@ struct snapshot {
  *            frozen), or changes too much while it is looked at, or others took
  *            images of it all the while: try again
  *   -EAGAIN  no room for two more processes (pids.max, RLIMIT_NPROC)
- *   -EFBIG   more writable shared memory than shared_max_bytes
+ *   -EFBIG   more writable shared memory than shared_max_bytes, or RLIMIT_FSIZE
  *   -EOPNOTSUPP  something that cannot be imaged: device maps, io_uring, ...
  *   -EIO     ptrace failed in a way that has no better name
  */

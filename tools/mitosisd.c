@@ -361,12 +361,16 @@ static int serve_given(struct serving *serving)
 	return serve_on(serving, fd);
 }
 
-/* SIGTERM and SIGINT come as readable bytes; a reader that left is no end. */
+/*
+ * SIGTERM and SIGINT come as readable bytes; a reader that left is no end, nor
+ * is a file that is longer than RLIMIT_FSIZE allows.
+ */
 static int block_signals(struct serving *serving)
 {
 	sigset_t stop;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)sigemptyset(&stop);
 	(void)sigaddset(&stop, SIGTERM);
 	(void)sigaddset(&stop, SIGINT);

@@ -238,11 +238,15 @@ static int mount_in_background(const struct options *options)
 	return wait_for_status(fds[0]);
 }
 
-/* fs/teller.c waits for it; no thread may die of it before. */
-static void block_question(void)
+/*
+ * SIGUSR1 is fs/teller.c's, and no thread may die of it before.  A file that is
+ * longer than RLIMIT_FSIZE allows is an error like any other (EFBIG).
+ */
+static void set_signals(void)
 {
 	sigset_t question;
 
+	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)sigemptyset(&question);
 	(void)sigaddset(&question, SIGUSR1);
 	(void)sigprocmask(SIG_BLOCK, &question, NULL);
@@ -285,7 +289,7 @@ int main(int argc, char **argv)
 	/* An image is secret: no core of ours, no debugger of another user. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)umask(0077);
-	block_question();
+	set_signals();
 	r = options_parse(argc, argv, &options);
 	if (r) {
 		say_error("%s", options.why[0] ? options.why : strerror(-r));
