@@ -19,6 +19,7 @@
 #include "fs/dropper.h"
 #include "fs/eager.h"
 #include "fs/follow.h"
+#include "fs/fusewords.h"
 #include "fs/mounts.h"
 #include "fs/ops.h"
 #include "fs/parking.h"
@@ -117,49 +118,13 @@ static bool may_lend(const struct options *options,
 	return !has_stash && options->modes.kind != MODES_EAGER;
 }
 
-#define FSNAME_BYTES (2 * PARSE_SOURCE_MAX + 1)
-
-/* Each byte may take two of the @size at @out, and the NUL one. */
-static int escape_into(char *out, size_t size, const char *text)
-{
-	const char *end = out + size;
-
-	for (; *text; text++) {
-		if (end - out < 3)
-			return -ENAMETOOLONG;
-		if (*text == ',' || *text == '\\')
-			*out++ = '\\';
-		*out++ = *text;
-	}
-	*out = '\0';
-	return 0;
-}
-
-/* What libfuse is told, of @size bytes at @opts.  0, or -ENAMETOOLONG. */
-static int fuse_words(const struct options *options, char *opts, size_t size)
-{
-	char fsname[FSNAME_BYTES];
-	int len, error;
-
-	error = escape_into(fsname, sizeof(fsname), options->source_text);
-	if (error)
-		return error;
-	len = snprintf(
-		opts, size,
-		"ro,nosuid,nodev,fsname=%s,subtype=mitosisfs%s%s%s%s", fsname,
-		options->allow_other ? ",allow_other,default_permissions" : "",
-		options->auto_unmount ? ",auto_unmount" : "",
-		options->debug ? ",debug" : "", channel_words(options->uring));
-	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
-}
-
 static int new_fuse(struct session *session)
 {
-	char opts[FSNAME_BYTES + 192];
+	char opts[FUSEWORDS_BYTES];
 	char name[] = "mitosisfs", flag[] = "-o";
 	char *argv[] = {name, flag, opts, NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
-	int error = fuse_words(session->options, opts, sizeof(opts));
+	int error = fusewords_make(session->options, opts, sizeof(opts));
 
 	if (error)
 		return error;
