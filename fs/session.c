@@ -177,6 +177,7 @@ static int new_warm(struct session *session, const struct image *image)
 	return session->origin.warm ? 0 : -ENOMEM;
 }
 
+/* Who is told to end from the moment on in which it is mounted unmounts. */
 static int mount_fuse(struct session *session)
 {
 	const struct options *options = session->options;
@@ -185,8 +186,12 @@ static int mount_fuse(struct session *session)
 
 	if (r)
 		return r;
-	if (fuse_session_mount(session->fuse, options->mountpoint))
+	if (fuse_set_signal_handlers(session->fuse))
 		return -EIO;
+	if (fuse_session_mount(session->fuse, options->mountpoint)) {
+		fuse_remove_signal_handlers(session->fuse);
+		return -EIO;
+	}
 	session->origin.attach_ns = io_monotonic_ns() - start_ns;
 	session->is_mounted = 1;
 	session->sharing.options = options;
@@ -298,8 +303,6 @@ int session_open(const struct options *options,
 	r = mount_fuse(session);
 	if (r)
 		return r;
-	if (fuse_set_signal_handlers(session->fuse))
-		return -EIO;
 	session->storing.warm = session->origin.warm;
 	session->storing.fuse = session->fuse;
 	session->storing.ino = tree_space(session->tree)->ino;
@@ -480,6 +483,8 @@ int session_run(struct session *session, void (*ready)(void *arg), void *arg)
 		session->context.follow = follow_new();
 	/* With io_uring others are answered from here on. */
 	r = answer_init(session);
+	if (r && fuse_session_exited(session->fuse))
+		r = -EINTR;
 	if (!r)
 		mounts_set_readahead(session->options->mountpoint,
 				     session->options->modes.readahead_kb);

@@ -71,7 +71,7 @@ int session_open(const struct options *options,
  *
  * Returns 0, or -errno when the session failed; -EREMOTEIO when eager=wait
  * found pages that cannot be had, -EOPNOTSUPP when warm=require cannot be: then
- * session_why_cold() has the reason.
+ * session_why_cold() has the reason.  -EINTR: told to end before it answered.
  */
 int session_run(struct session *session, void (*ready)(void *arg), void *arg);
 
