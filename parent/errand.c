@@ -2,12 +2,17 @@
 #include "parent/errand.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 
+#include "common/io.h"
+#include "parent/limit.h"
 #include "parent/tracee.h"
 
 #define BIT(signo) (1ull << ((signo)-1))
+
+#define TICK_MS 100 /* nobody looks at the time before that */
 
 static uint64_t blocked_anywhere(const struct seized *seized)
 {
@@ -147,40 +152,120 @@ static void on_helper(struct errand *errand, struct tracee_stop stop)
 		(void)tracee_resume(errand->helper, false);
 }
 
-/* The next thing that happens to anybody. */
+/* It lies still from its birth on: all that it can do is to be killed. */
+static void on_twin(struct errand *errand, pid_t tid, struct tracee_stop stop)
+{
+	if (stop.event == TRACEE_GONE) {
+		errand->twin = 0;
+		note(errand, -ECANCELED);
+	} else {
+		errand->twin = tid;
+	}
+}
+
+/* The leader comes home when the helper it waits for has ended. */
+static void call_off(struct errand *errand, int error)
+{
+	note(errand, error);
+	if (errand->helper && !errand->helper_ended)
+		(void)kill(errand->helper, SIGKILL);
+}
+
+/*
+ * Born, or killed before the stop that it was born into was seen.  The helper
+ * is the first: it has no twin before we let it go on.
+ */
+static void on_stranger(struct errand *errand, pid_t tid,
+			struct tracee_stop stop)
+{
+	if (errand->helper) {
+		on_twin(errand, tid, stop);
+		return;
+	}
+	errand->helper = tid;
+	if (errand->error)
+		call_off(errand, errand->error);
+	else
+		hurry(tid);
+	on_helper(errand, stop);
+}
+
+static bool is_unwanted(const struct errand *errand)
+{
+	struct pollfd maker = {.fd = errand->maker_fd};
+
+	return maker.fd > 0 && poll(&maker, 1, 0) > 0;
+}
+
+static void look_at_the_time(struct errand *errand)
+{
+	if (is_unwanted(errand))
+		call_off(errand, -ECANCELED);
+	else if (io_monotonic_ns() >= errand->deadline_ns)
+		call_off(errand, -ETIMEDOUT);
+}
+
+/* The next thing that happens to anybody, or some time in which nothing does.
+ */
 static void step(struct errand *errand)
 {
 	struct seized_thread *thread;
 	struct tracee_stop stop;
 	pid_t tid = tracee_look(-1, &stop);
 
+	if (tid == -EINTR)
+		look_at_the_time(errand);
 	if (tid == -ECHILD) { /* nobody is left to wait for */
 		errand->away = 0;
+		errand->helper_ended = true;
 		note(errand, -ESRCH);
 	}
 	if (tid < 0)
 		return;
 	thread = seize_find(errand->seized, tid);
-	if (thread) {
+	if (thread)
 		on_thread(errand, thread, stop);
-	} else if (tid == errand->helper) {
+	else if (tid == errand->helper)
 		on_helper(errand, stop);
-	} else if (tid == errand->twin) {
-		if (stop.event == TRACEE_GONE)
-			errand->twin = 0;
-	} else if (stop.event == TRACEE_STOP && !errand->helper) {
-		errand->helper = tid;
-		hurry(tid);
-		(void)tracee_resume(tid, false);
-	} else if (stop.event == TRACEE_STOP && !errand->twin) {
-		errand->twin = tid;
-	}
+	else
+		on_stranger(errand, tid, stop);
+}
+
+/* Without a timer, for want of one, it takes as long as it takes. */
+static void step_until(struct errand *errand,
+		       bool (*is_over)(const struct errand *errand))
+{
+	struct limit limit;
+	int rc;
+
+	if (is_over(errand))
+		return;
+	rc = limit_set(&limit, TICK_MS);
+	errand->deadline_ns = io_monotonic_ns() + ERRAND_LIMIT_MS * 1000000ull;
+	while (!is_over(errand))
+		step(errand);
+	if (rc == 0)
+		limit_clear(&limit);
+}
+
+static bool helper_is_born(const struct errand *errand)
+{
+	return !errand->away || errand->helper || errand->error;
+}
+
+static bool all_are_back(const struct errand *errand)
+{
+	return !errand->away && (!errand->helper || errand->helper_ended);
+}
+
+static bool twin_is_seen(const struct errand *errand)
+{
+	return errand->twin || errand->error;
 }
 
 void errand_wait_helper(struct errand *errand)
 {
-	while (errand->away && !errand->helper && !errand->error)
-		step(errand);
+	step_until(errand, helper_is_born);
 }
 
 /* Why there is no twin, from the answers. */
@@ -195,14 +280,12 @@ int errand_finish(struct errand *errand, int mem_fd)
 {
 	const struct graft_args *args = graft_args(errand->graft);
 
-	while (errand->away || (errand->helper && !errand->helper_ended))
-		step(errand);
+	step_until(errand, all_are_back);
 	if (errand->error == 0)
 		errand->error = graft_read(errand->graft, mem_fd);
 	if (errand->error == 0 && args->twin <= 0)
 		errand->error = no_twin(args);
 	/* Born for sure, but perhaps not seen yet. */
-	while (errand->error == 0 && !errand->twin)
-		step(errand);
+	step_until(errand, twin_is_seen);
 	return errand->error;
 }

@@ -27,7 +27,16 @@ struct errand {
 	bool helper_ended;
 	uint32_t away; /* threads not yet back */
 	int error;     /* the first thing that went wrong */
+	int maker_fd;  /* hangs up when nobody wants the twin; 0: no such */
+	uint64_t deadline_ns; /* of the wait under way */
 };
+
+/*
+ * So long the kernel may take for one part of the errand, the fork most of all.
+ * Behind that, and when nobody wants the twin any more, the errand is called
+ * off: the helper is killed, and the threads come back without a twin.
+ */
+#define ERRAND_LIMIT_MS 30000
 
 /*
  * The signal to be done with: one that @caught (bit 0 is signal 1) does not
@@ -49,11 +58,14 @@ void errand_wait_helper(struct errand *errand);
 /*
  * Wait for all, and read the answers through @mem_fd (/proc/PID/mem).  Then
  * every thread but the leader has its state back; the leader still has its
- * signals blocked.
+ * signals blocked.  Whose threads the kernel does not let run (frozen by their
+ * cgroup) is waited for, called off or not, until they do.
  *
- * Returns 0 with errand->twin alive and stopped, or
+ * Returns 0 with errand->twin stopped, and alive when it was last looked at, or
  *   -ENOTSUP  the target is a subreaper
  *   -EAGAIN, -ENOMEM, -errno of clone(2) for the helper or the twin
+ *   -ECANCELED  the twin or the helper was killed, or nobody wants it any more
+ *   -ETIMEDOUT  it took longer than ERRAND_LIMIT_MS
  *   -ESRCH    the target was killed
  *   -EIO      a thread ran into a fault
  */

@@ -239,6 +239,7 @@ _Noreturn void holder_run(int sock)
 	harden();
 	if (io_read_all(sock, &request, sizeof(request)))
 		_exit(0); /* nobody wants it any more */
+	request.snapshot.maker_fd = sock;
 	rc = take(&request, &snapshot, &parcel.answer.why);
 	rc = rc ? rc : pack(&parcel, snapshot);
 	parcel.answer.error = rc;

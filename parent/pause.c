@@ -192,6 +192,14 @@ static int refuse_twin(int error, struct refusal *why)
 			      "of its own twin");
 	case -ESRCH:
 		return refuse(why, error, "it was killed meanwhile");
+	case -ECANCELED:
+		return refuse(why, error,
+			      "its twin was killed in the pause (by the OOM "
+			      "killer?)");
+	case -ETIMEDOUT:
+		return refuse(why, error,
+			      "the kernel had not forked it after %u s",
+			      ERRAND_LIMIT_MS / 1000);
 	}
 	return refuse(why, error, "the kernel would not fork it (%s)",
 		      strerror(-error));
@@ -205,6 +213,7 @@ static int run_errand(struct pause *pause)
 
 	errand->seized = &pause->seized;
 	errand->graft = &pause->result.graft;
+	errand->maker_fd = pause->plan->maker_fd;
 	pause->inject.at_call = false;
 	errand_start(errand);
 	errand_wait_helper(errand);

@@ -30,6 +30,7 @@ struct pause_plan {
 	pid_t pid;
 	int mem_fd; /* /proc/PID/mem, read and write */
 	int timeout_ms;
+	int maker_fd; /* errand.h */
 	bool seccomp; /* its main thread was under it before */
 	uint64_t caught; /* signals not to be done with: bit 0 is 1 */
 	struct gadgets gadgets;

@@ -187,6 +187,7 @@ static int pause_and_finish(struct before *before, struct snapshot *snapshot,
 	const struct pause_plan plan = {
 		.pid = snapshot->target,
 		.mem_fd = before->mem_fd,
+		.maker_fd = options->maker_fd,
 		.timeout_ms = options->stop_timeout_ms > 0
 				      ? options->stop_timeout_ms
 				      : DEFAULT_STOP_MS,
@@ -208,6 +209,9 @@ static int pause_and_finish(struct before *before, struct snapshot *snapshot,
 	snapshot->shared_runs = result.shared_runs;
 	snapshot->nr_shared_runs = result.nr_shared_runs;
 	rc = finish(before, &result, snapshot, why);
+	if (rc && twin_is_dead(snapshot->twin))
+		rc = refuse(why, -ECANCELED,
+			    "its twin was killed (by the OOM killer?)");
 	graft_free(&result.graft);
 	pending_free(&result.pending);
 	return rc;

@@ -27,6 +27,8 @@
 struct snapshot_options {
 	int stop_timeout_ms;	   /* all threads must stop in this time: 200 */
 	uint64_t shared_max_bytes; /* of writable MAP_SHARED memory to copy */
+	/* A socket that hangs up when nobody wants it any more; 0: none. */
+	int maker_fd;
 };
 
 /* What the pause leaves behind; owned by the caller of snapshot_take(). */
@@ -59,6 +61,9 @@ struct snapshot {
  *            frozen), or changes too much while it is looked at, or others took
  *            images of it all the while: try again
  *   -EAGAIN  no room for two more processes (pids.max, RLIMIT_NPROC)
+ *   -ECANCELED  the twin was killed before the snapshot was there, or nobody
+ *            wants it any more
+ *   -ETIMEDOUT  the kernel did not fork it in ERRAND_LIMIT_MS
  *   -EFBIG   more writable shared memory than shared_max_bytes, or RLIMIT_FSIZE
  *   -EOPNOTSUPP  something that cannot be imaged: device maps, io_uring, ...
  *   -EIO     ptrace failed in a way that has no better name

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -184,6 +184,15 @@ int twin_put_zeros(pid_t twin, uint64_t raddr, size_t bytes)
 		return 0;
 	mem_fd = open_mem(twin, O_WRONLY);
 	return mem_fd < 0 ? mem_fd : inject_put_zeros(mem_fd, raddr, bytes);
+}
+
+bool twin_is_dead(pid_t twin)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, (id_t)twin, &info,
+		      WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 ||
+	       info.si_pid == twin;
 }
 
 void twin_end(pid_t twin)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "common/image.h"
@@ -41,6 +42,9 @@ int twin_detach_segments(pid_t twin, const struct gadgets *gadgets,
  * was there.  Nothing for no @bytes.  0 or -errno.
  */
 int twin_put_zeros(pid_t twin, uint64_t raddr, size_t bytes);
+
+/* Whether it has been killed, seen so or not. */
+bool twin_is_dead(pid_t twin);
 
 /* Kill @twin and wait until it is gone; 0 is allowed. */
 void twin_end(pid_t twin);

@@ -243,17 +243,23 @@ static void frozen_and_strict(void **state)
 
 static unsigned freezing_step;
 
-/* It is thawed some time later. */
+/* It is thawed some time later, and not by a child of who takes the image. */
 static void freeze_at(unsigned step)
 {
+	pid_t child;
+
 	if (step != freezing_step)
 		return;
 	(void)group_write(freezer->file, freezer->freeze);
-	if (fork() == 0) {
-		(void)usleep(THAW_US);
-		(void)group_write(freezer->file, freezer->thaw);
+	child = fork();
+	if (child == 0) {
+		if (fork() == 0) {
+			(void)usleep(THAW_US);
+			(void)group_write(freezer->file, freezer->thaw);
+		}
 		_exit(0);
 	}
+	(void)waitpid(child, NULL, 0);
 }
 
 static void frozen_in_the_pause(const struct freezer *kind)
