@@ -2,6 +2,7 @@
 #include "fs/nodes.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct nodes {
 	size_t nr, room;
 	int failed;
 	struct tree_node nowhere; /* stands in for a node without memory */
+	pthread_mutex_t making;	  /* of what nodes_make() sets */
 };
 
 struct nodes *nodes_new(size_t expect)
@@ -33,6 +35,7 @@ struct nodes *nodes_new(size_t expect)
 		free(nodes);
 		return NULL;
 	}
+	(void)pthread_mutex_init(&nodes->making, NULL);
 	return nodes;
 }
 
@@ -149,6 +152,39 @@ void nodes_add_text(struct nodes *nodes, const struct tree_node *dir,
 	free(text);
 }
 
+void nodes_add_made(struct nodes *nodes, const struct tree_node *dir,
+		    const char *name, char *(*make)(const struct image *image))
+{
+	nodes_add(nodes, dir, name, TREE_BYTES)->make = make;
+}
+
+/* The lock is held. */
+static int make(struct tree_node *node, const struct image *image)
+{
+	char *text = node->bytes ? NULL : node->make(image);
+
+	if (node->bytes)
+		return 0;
+	if (!text)
+		return -ENOMEM;
+	node->bytes = text;
+	node->size_bytes = strlen(text);
+	return 0;
+}
+
+int nodes_make(struct nodes *nodes, const struct tree_node *node,
+	       const struct image *image)
+{
+	int r;
+
+	if (!node->make)
+		return 0;
+	(void)pthread_mutex_lock(&nodes->making);
+	r = make(nodes->list[node->ino - 1], image);
+	(void)pthread_mutex_unlock(&nodes->making);
+	return r;
+}
+
 /* By directory, then by name, then as they were added. */
 static int compare(const void *a, const void *b)
 {
@@ -223,6 +259,10 @@ void nodes_free(struct nodes *nodes)
 {
 	if (!nodes)
 		return;
+	for (size_t i = 0; i < nodes->nr; i++)
+		if (nodes->list[i]->make)
+			free((void *)(uintptr_t)nodes->list[i]->bytes);
+	(void)pthread_mutex_destroy(&nodes->making);
 	free(nodes->children);
 	free(nodes->list);
 	arena_free(nodes->arena);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nodes.h - a tree of inodes: filled once, read-only after
+ * nodes.h - a tree of inodes: filled once, read-only after but for nodes_make()
  *
  * Above: fs/tree.c, which knows what is in the mount.  Knows nothing of images.
  *
@@ -18,7 +18,7 @@
 
 enum tree_kind {
 	TREE_DIR,
-	TREE_BYTES, /* bytes known now */
+	TREE_BYTES, /* bytes known now, or by nodes_make() */
 	TREE_LINK,  /* a symbolic link to bytes */
 	TREE_AREA,  /* pages from node->raddr on */
 	TREE_CORE,  /* what core_piece_at() says */
@@ -49,6 +49,8 @@ struct tree_node {
 	const struct image_vma *vma; /* of a file in vma/, else NULL */
 	enum tree_live live;	     /* TREE_LIVE */
 	const void *bytes;	     /* TREE_BYTES, TREE_LINK */
+	/* TREE_BYTES: they are not known yet.  NULL: they are. */
+	char *(*make)(const struct image *image);
 	/* TREE_DIR: its children, sorted by name */
 	const struct tree_node **children;
 	uint32_t nr_children;
@@ -76,6 +78,18 @@ void nodes_add_link(struct nodes *nodes, const struct tree_node *dir,
 /* The same of @text, which came from malloc() and is freed; NULL: no memory. */
 void nodes_add_text(struct nodes *nodes, const struct tree_node *dir,
 		    const char *name, char *text);
+
+/* A TREE_BYTES whose text @make returns as malloc() does, when it is asked for.
+ */
+void nodes_add_made(struct nodes *nodes, const struct tree_node *dir,
+		    const char *name, char *(*make)(const struct image *image));
+
+/*
+ * Have @node's bytes and size, if it is one of nodes_add_made(), made from
+ * @image; to be called before either is looked at.  Returns 0 or -ENOMEM.
+ */
+int nodes_make(struct nodes *nodes, const struct tree_node *node,
+	       const struct image *image);
 
 /* A string that lives as long as the nodes, cut at 4 KiB; NULL: no memory. */
 const char *nodes_printf(struct nodes *nodes, const char *format, ...)

@@ -40,23 +40,27 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
 	passthrough_init(conn);
 }
 
-static void stat_of(fuse_req_t req, const struct tree_node *node,
-		    struct stat *ret_stat)
+static int stat_of(fuse_req_t req, const struct tree_node *node,
+		   struct stat *ret_stat)
 {
-	tree_stat(context(req)->tree, node, ret_stat);
+	int r = tree_stat(context(req)->tree, node, ret_stat);
+
+	if (r)
+		return r;
 	ret_stat->st_uid = context(req)->uid;
 	ret_stat->st_gid = context(req)->gid;
+	return 0;
 }
 
-static void entry_of(fuse_req_t req, const struct tree_node *node,
-		     struct fuse_entry_param *ret_entry)
+static int entry_of(fuse_req_t req, const struct tree_node *node,
+		    struct fuse_entry_param *ret_entry)
 {
 	*ret_entry = (struct fuse_entry_param){
 		.ino = node->ino,
 		.attr_timeout = age_of(node),
 		.entry_timeout = FOREVER_S,
 	};
-	stat_of(req, node, &ret_entry->attr);
+	return stat_of(req, node, &ret_entry->attr);
 }
 
 static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -64,6 +68,7 @@ static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	const struct tree *tree = context(req)->tree;
 	const struct tree_node *dir = tree_get(tree, parent), *node = NULL;
 	struct fuse_entry_param entry = {.entry_timeout = FOREVER_S};
+	int r = 0;
 
 	if (dir && dir->kind == TREE_DIR)
 		node = tree_lookup(tree, dir, name);
@@ -75,8 +80,11 @@ static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	/* An entry of inode 0 makes the kernel remember the absence. */
 	if (node)
-		entry_of(req, node, &entry);
-	(void)fuse_reply_entry(req, &entry);
+		r = entry_of(req, node, &entry);
+	if (r)
+		(void)fuse_reply_err(req, -r);
+	else
+		(void)fuse_reply_entry(req, &entry);
 }
 
 static void ops_getattr(fuse_req_t req, fuse_ino_t ino,
@@ -84,13 +92,12 @@ static void ops_getattr(fuse_req_t req, fuse_ino_t ino,
 {
 	const struct tree_node *node = tree_get(context(req)->tree, ino);
 	struct stat st;
+	int r = node ? stat_of(req, node, &st) : -ENOENT;
 
-	if (!node) {
-		(void)fuse_reply_err(req, ENOENT);
-		return;
-	}
-	stat_of(req, node, &st);
-	(void)fuse_reply_attr(req, &st, age_of(node));
+	if (r)
+		(void)fuse_reply_err(req, -r);
+	else
+		(void)fuse_reply_attr(req, &st, age_of(node));
 }
 
 /* Files without a known size are read past the page cache. */
@@ -330,15 +337,18 @@ struct listing {
 	int plus; /* READDIRPLUS: each entry with its attributes */
 };
 
-/* Append one entry whose successor is @next; 0 when it does not fit. */
+/* Append one entry whose successor is @next: 1, 0 when it does not fit, or
+ * -ENOMEM. */
 static int add_entry(struct listing *listing, const struct tree_node *node,
 		     const char *name, off_t next)
 {
 	size_t left = listing->size - listing->used, bytes;
 	char *at = listing->buf + listing->used;
 	struct fuse_entry_param entry;
+	int r = entry_of(listing->req, node, &entry);
 
-	entry_of(listing->req, node, &entry);
+	if (r)
+		return r;
 	if (name[0] == '.') /* the kernel wants no lookup of "." and ".." */
 		entry.ino = 0;
 	bytes = listing->plus ? fuse_add_direntry_plus(listing->req, at, left,
@@ -359,15 +369,18 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	struct listing listing = {req, threadbuf_get(context(req)->fetch, size),
 				  size, 0, plus};
 	const char *name;
+	int r = 1;
 
 	if (!dir || dir->kind != TREE_DIR || !listing.buf) {
 		(void)fuse_reply_err(req, listing.buf ? ENOTDIR : ENOMEM);
 		return;
 	}
-	while ((node = entry_at(tree, dir, (uint64_t)offset, &name)) &&
-	       add_entry(&listing, node, name, offset + 1))
-		offset++;
-	(void)fuse_reply_buf(req, listing.buf, listing.used);
+	while (r > 0 && (node = entry_at(tree, dir, (uint64_t)offset, &name)))
+		r = add_entry(&listing, node, name, ++offset);
+	if (r < 0 && !listing.used)
+		(void)fuse_reply_err(req, -r);
+	else
+		(void)fuse_reply_buf(req, listing.buf, listing.used);
 }
 
 static void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size,

@@ -150,9 +150,9 @@ static void add_texts(struct tree *tree, const struct tree_node *dir)
 {
 	struct nodes *nodes = tree->nodes;
 
-	nodes_add_text(nodes, dir, "maps", text_maps(tree->image));
-	nodes_add_text(nodes, dir, "smaps", proctext_smaps(tree->image));
-	nodes_add_text(nodes, dir, "image.json", text_image_json(tree->image));
+	nodes_add_made(nodes, dir, "maps", text_maps);
+	nodes_add_made(nodes, dir, "smaps", proctext_smaps);
+	nodes_add_made(nodes, dir, "image.json", text_image_json);
 	for (uint32_t i = 0; i < tree->image->nr_texts; i++) {
 		const struct image_text *text = &tree->image->texts[i];
 
@@ -305,12 +305,15 @@ uint64_t tree_mapped(const struct tree *tree, uint64_t raddr,
 	return at - raddr < len_bytes ? at - raddr : len_bytes;
 }
 
-void tree_stat(const struct tree *tree, const struct tree_node *node,
-	       struct stat *ret_stat)
+int tree_stat(const struct tree *tree, const struct tree_node *node,
+	      struct stat *ret_stat)
 {
 	uint64_t ns = node->mtime_ns ? node->mtime_ns
 				     : tree->image->captured_realtime_ns;
+	int r = nodes_make(tree->nodes, node, tree->image);
 
+	if (r)
+		return r;
 	*ret_stat = (struct stat){
 		.st_ino = node->ino,
 		.st_mode = node->mode,
@@ -328,6 +331,7 @@ void tree_stat(const struct tree *tree, const struct tree_node *node,
 	else
 		ret_stat->st_blocks =
 			(blkcnt_t)((node->size_bytes + 511) / 512);
+	return 0;
 }
 
 static uint64_t seek_area(const struct tree *tree, const struct tree_node *node,

@@ -78,9 +78,13 @@ const struct tree_node *tree_warm(const struct tree *tree);
 /* The layout of the core, for readers of a TREE_CORE. */
 struct core *tree_core(const struct tree *tree);
 
-/* Size, mode, blocks and times as stat(2) shows them, for the mount's owner. */
-void tree_stat(const struct tree *tree, const struct tree_node *node,
-	       struct stat *ret_stat);
+/*
+ * Size, mode, blocks and times as stat(2) shows them, for the mount's owner.
+ * Long texts are made for the first who asks here: to be called before a node's
+ * bytes are read, as the kernel does.  Returns 0 or -ENOMEM.
+ */
+int tree_stat(const struct tree *tree, const struct tree_node *node,
+	      struct stat *ret_stat);
 
 /*
  * lseek's SEEK_DATA and SEEK_HOLE in @node from @offset_bytes.

@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "fs/proctext.h"
+#include "fs/text.h"
 #include "fs/tree.h"
 #include "tests/unit/fs/sample.h"
 
@@ -125,9 +127,12 @@ static void long_links_can_be_read(void **state)
 static void assert_text(const char *path, const char *wanted)
 {
 	const struct tree_node *node = find(path);
+	struct stat st;
 
 	if (!node)
 		fail_msg("%s is missing", path);
+	assert_int_equal(tree_stat(tree, node, &st), 0);
+	assert_int_equal(st.st_size, node->size_bytes);
 	if (!memmem(node->bytes, node->size_bytes, wanted, strlen(wanted)))
 		fail_msg("%s has no '%s'", path, wanted);
 }
@@ -165,18 +170,46 @@ static void the_first_of_two_names_stays(void **state)
 	struct image *other = sample_image();
 	struct tree *odd;
 	const struct tree_node *dir, *maps;
+	struct stat st;
 
 	free(other->texts[0].name);
 	other->texts[0].name = strdup("maps");
 	assert_int_equal(tree_new(other, "desc", 4, &odd), 0);
 	dir = tree_lookup(odd, tree_get(odd, TREE_ROOT_INO), "image");
 	maps = tree_lookup(odd, dir, "maps");
-	assert_true(maps->size_bytes > 100);
+	assert_int_equal(tree_stat(odd, maps, &st), 0);
+	assert_true(st.st_size > 100);
 	for (uint32_t i = 1; i < dir->nr_children; i++)
 		assert_true(strcmp(dir->children[i - 1]->name,
 				   dir->children[i]->name) < 0);
 	tree_free(odd);
 	image_free(other);
+}
+
+static void *stat_maps(void *arg)
+{
+	struct stat st;
+	int r = tree_stat(arg, find("image/maps"), &st);
+
+	return (void *)(uintptr_t)(r ? 0 : st.st_size);
+}
+
+/* It is not known before; many ask at once, and all see the same. */
+static void long_texts_are_made_for_the_first_who_asks(void **state)
+{
+	const struct tree_node *maps = find("image/maps");
+	CLEANUP_FREE char *text = text_maps(image);
+	pthread_t threads[8];
+	void *size;
+
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, stat_maps, tree), 0);
+	for (size_t i = 0; i < 8; i++) {
+		assert_int_equal(pthread_join(threads[i], &size), 0);
+		assert_int_equal((uintptr_t)size, strlen(text));
+	}
+	assert_memory_equal(maps->bytes, text, strlen(text));
 }
 
 static void memory_ends_where_no_area_follows(void **state)
@@ -237,7 +270,7 @@ static void the_core_is_sparse(void **state)
 	int64_t size = (int64_t)core->size_bytes, at;
 	struct stat st;
 
-	tree_stat(tree, core, &st);
+	assert_int_equal(tree_stat(tree, core, &st), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0400);
 	assert_int_equal(st.st_size, core_size_bytes(tree_core(tree)));
 	assert_int_equal(st.st_blocks, core_present_pages(tree_core(tree)) * 8);
@@ -254,15 +287,16 @@ static void stat_tells_size_and_presence(void **state)
 {
 	struct stat st;
 
-	tree_stat(tree, find("image/vma/00010000-00020000"), &st);
+	assert_int_equal(
+		tree_stat(tree, find("image/vma/00010000-00020000"), &st), 0);
 	assert_int_equal(st.st_size, 0x10000);
 	assert_int_equal(st.st_blocks, 3 * 8);
 	assert_int_equal(st.st_mode, S_IFREG | 0400);
 	assert_int_equal(st.st_mtim.tv_sec, 1700000000);
-	tree_stat(tree, find("image/exe"), &st);
+	assert_int_equal(tree_stat(tree, find("image/exe"), &st), 0);
 	assert_int_equal(st.st_size, 5000);
 	assert_int_equal(st.st_mode, S_IFREG | 0500);
-	tree_stat(tree, find("image"), &st);
+	assert_int_equal(tree_stat(tree, find("image"), &st), 0);
 	assert_int_equal(st.st_mode, S_IFDIR | 0500);
 }
 
@@ -301,6 +335,7 @@ int main(void)
 		cmocka_unit_test(a_threads_name_is_one_line),
 		cmocka_unit_test(files_and_threads_are_described),
 		cmocka_unit_test(the_first_of_two_names_stays),
+		cmocka_unit_test(long_texts_are_made_for_the_first_who_asks),
 		cmocka_unit_test(memory_ends_where_no_area_follows),
 		cmocka_unit_test(space_is_found_but_not_listed),
 		cmocka_unit_test(no_text_stands_in_for_space),
