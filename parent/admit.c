@@ -83,9 +83,32 @@ static int check_sharers(pid_t pid, struct refusal *why)
 	return sharer ? refuse_sharer(pid, sharer, why) : 0;
 }
 
+/* 0, or -errno of readlink(2). */
+static int namespace_error(pid_t pid, const char *name)
+{
+	char path[48], target[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, name);
+	return readlink(path, target, sizeof(target)) < 0 ? -errno : 0;
+}
+
+/* The kernel has no name for a pid namespace without an init. */
+int admit_children(pid_t pid, struct refusal *why)
+{
+	if (namespace_error(pid, "pid_for_children") != -ENOENT ||
+	    namespace_error(pid, "pid") != 0)
+		return 0;
+	return refuse(why, -EOPNOTSUPP,
+		      "its next child will be the init of a pid namespace "
+		      "(unshare, setns), which no twin can be; try again when "
+		      "it has forked");
+}
+
 static int check_status(pid_t pid, const struct procfs_status *status,
 			struct refusal *why)
 {
+	int rc;
+
 	if (pid == getpid())
 		return refuse(why, -EOPNOTSUPP,
 			      "a process cannot take a snapshot of itself");
@@ -103,7 +126,8 @@ static int check_status(pid_t pid, const struct procfs_status *status,
 		return refuse(why, -EOPNOTSUPP,
 			      "it is the init of its pid namespace, and would "
 			      "become the parent of its own twin");
-	return check_sharers(pid, why);
+	rc = admit_children(pid, why);
+	return rc ? rc : check_sharers(pid, why);
 }
 
 int admit_check(pid_t pid, struct procfs_status *ret_status,

@@ -20,11 +20,21 @@
  *   -EALREADY  a keeper does, for another image
  *   -EBUSY   it shares its memory with a child: a vfork under way
  *   -EOPNOTSUPP  a kernel thread; ourselves; the init of a pid namespace; one
- *                that shares its memory with another process
+ *                whose next child will be that; one that shares its memory with
+ *                another process
  *   -errno of /proc
  */
 int admit_check(pid_t pid, struct procfs_status *ret_status,
 		struct refusal *why);
+
+/*
+ * Whether what the main thread of @pid forks next is not the init of a pid
+ * namespace.  Our helper would be that, and with its end the twin is killed and
+ * the target can never fork again.
+ *
+ * Returns 0, also where that cannot be seen, or with words in @why -EOPNOTSUPP.
+ */
+int admit_children(pid_t pid, struct refusal *why);
 
 /*
  * Whether @pid, all of whose threads stand still, has its memory for itself:

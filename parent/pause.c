@@ -256,6 +256,7 @@ static int stand_still(struct pause *pause)
 	int back = 0;
 
 	phase_ns[IMAGE_PHASE_READ] = lap_ns(&since);
+	rc = rc ? rc : admit_children(pause->plan->pid, pause->why);
 	rc = rc ? rc : lift_seccomp(pause);
 	rc = rc ? rc : borrow(pause);
 	rc = rc ? rc : run_errand(pause);
