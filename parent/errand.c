@@ -269,8 +269,12 @@ void errand_wait_helper(struct errand *errand)
 }
 
 /* Why there is no twin, from the answers. */
-static int no_twin(const struct graft_args *args)
+static int no_twin(const struct graft *graft)
 {
+	const struct graft_args *args = graft_args(graft);
+
+	if (!graft_slot(graft, 0)->tid)
+		return -ENOMEM;
 	if (args->subreaper)
 		return -ENOTSUP;
 	return args->helper < 0 ? (int)args->helper : (int)args->twin;
@@ -284,7 +288,7 @@ int errand_finish(struct errand *errand, int mem_fd)
 	if (errand->error == 0)
 		errand->error = graft_read(errand->graft, mem_fd);
 	if (errand->error == 0 && args->twin <= 0)
-		errand->error = no_twin(args);
+		errand->error = no_twin(errand->graft);
 	/* Born for sure, but perhaps not seen yet. */
 	step_until(errand, twin_is_seen);
 	return errand->error;

@@ -63,6 +63,7 @@ void errand_wait_helper(struct errand *errand);
  *
  * Returns 0 with errand->twin stopped, and alive when it was last looked at, or
  *   -ENOTSUP  the target is a subreaper
+ *   -ENOMEM   the graft could not be made writable: the leader's slot is empty
  *   -EAGAIN, -ENOMEM, -errno of clone(2) for the helper or the twin
  *   -ECANCELED  the twin or the helper was killed, or nobody wants it any more
  *   -ETIMEDOUT  it took longer than ERRAND_LIMIT_MS

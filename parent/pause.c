@@ -39,6 +39,13 @@ struct pause {
 	struct sched_param priority;
 };
 
+static int refuse_scratch(const struct pause *pause, int error)
+{
+	return refuse(pause->why, error,
+		      "it has no room for %zu bytes of scratch memory (%s)",
+		      pause->result.graft.bytes, strerror(-error));
+}
+
 static int map_graft(struct pause *pause)
 {
 	struct graft *graft = &pause->result.graft;
@@ -57,10 +64,7 @@ static int map_graft(struct pause *pause)
 	if (rc)
 		return rc;
 	if (base < 0)
-		return refuse(pause->why, (int)base,
-			      "it has no room for %zu bytes of scratch memory "
-			      "(%s)",
-			      graft->bytes, strerror((int)-base));
+		return refuse_scratch(pause, (int)base);
 	graft_place(graft, (uint64_t)base);
 	return 0;
 }
@@ -179,8 +183,12 @@ static int look_around(struct pause *pause)
 				pause->why);
 }
 
-static int refuse_twin(int error, struct refusal *why)
+static int refuse_twin(const struct pause *pause, int error)
 {
+	struct refusal *why = pause->why;
+
+	if (error == -ENOMEM && !graft_slot(&pause->result.graft, 0)->tid)
+		return refuse_scratch(pause, error);
 	switch (error) {
 	case -EAGAIN:
 		return refuse(why, error,
@@ -224,7 +232,7 @@ static int run_errand(struct pause *pause)
 	if (looked)
 		return looked;
 	if (rc)
-		return refuse_twin(rc, pause->why);
+		return refuse_twin(pause, rc);
 	answers_fill_timers(errand->graft, pause->image);
 	return rung_add(&pause->seized, pause->image, start_ns,
 			&pause->result.pending);

@@ -306,6 +306,29 @@ static void no_more_processes(void **state)
 	end(pid);
 }
 
+/* What it has is more already; it may map, but not to write. */
+static void full_body(int ready_fd)
+{
+	const struct rlimit one = {4096, 4096};
+
+	(void)setrlimit(RLIMIT_DATA, &one);
+	ready_and_wait(ready_fd);
+}
+
+static void no_more_memory(void **state)
+{
+	pid_t pid = start(full_body);
+	char *maps = watch_maps(pid), *after;
+
+	(void)state;
+	assert_refused(pid, -ENOMEM, "scratch memory");
+	after = watch_maps(pid);
+	assert_string_equal(maps, after);
+	free(maps);
+	free(after);
+	end(pid);
+}
+
 static void subreaper_body(int ready_fd)
 {
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -500,6 +523,7 @@ int main(void)
 		cmocka_unit_test(does_not_stop),
 		cmocka_unit_test(shared_memory_map),
 		cmocka_unit_test(no_more_processes),
+		cmocka_unit_test(no_more_memory),
 		cmocka_unit_test(subreaper),
 		cmocka_unit_test(stopped_stays_stopped),
 		cmocka_unit_test(strict_filter),
