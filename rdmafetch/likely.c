@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "common/page.h"
+#include "rdmafetch/pageset.h"
 
 /* Of a stack, from where it stands: farther up are callers of long ago. */
 #define STACK_PAGES 64u
@@ -176,21 +177,53 @@ static bool is_sparse(const struct workset *known)
 	return workset_pages(known) < SPARSE_PAGES * (uint64_t)known->nr;
 }
 
-/* As areas, in their order, and all of them were seen. */
-static void list_known(struct likely *likely)
+static struct prefetch_run known_run(const struct workset *known, uint32_t i,
+				     bool sparse)
 {
+	struct prefetch_run run = {known->runs[i].first_page,
+				   known->runs[i].nr_pages};
+
+	if (!sparse)
+		return run;
+	/* The kernel reads the page of a fault with 16 before and 15 after. */
+	run = around(run);
+	run.nr_pages--;
+	return run;
+}
+
+/*
+ * As areas, in their order, and all of them were seen.  A run begins with what
+ * none before it had.  Whoever wrote the set may have had no good will: when it
+ * has all of the image twice it ends.
+ */
+static int list_known(struct likely *likely)
+{
+	static const struct prefetch_run everything = {0, UINT64_MAX >>
+								  PAGE_SHIFT};
 	const struct workset *known = likely->known;
 	bool sparse = is_sparse(known);
+	struct pageset *given;
+	uint64_t again = 0, all = present_in(likely->image, everything);
+	int r = pageset_new(likely->image, &given);
 
-	for (uint32_t i = 0; i < known->nr; i++) {
-		const struct prefetch_run run = {known->runs[i].first_page,
-						 known->runs[i].nr_pages};
+	if (r)
+		return r;
+	for (uint32_t i = 0; i < known->nr && again <= all; i++) {
+		struct prefetch_run run = known_run(known, i, sparse);
+		struct prefetch_run first = pageset_missing(given, run, 1);
+		uint64_t end = run.first_page + run.nr_pages;
 
-		likely->areas[i].run = sparse ? around(run) : run;
+		again += present_in(likely->image, run) -
+			 pageset_add(given, run);
+		if (first.nr_pages)
+			likely->areas[likely->nr_areas++].run =
+				(struct prefetch_run){first.first_page,
+						      end - first.first_page};
 	}
-	likely->nr_areas = known->nr;
+	pageset_free(given);
 	for (uint32_t i = 0; i < likely->image->nr_vmas; i++)
 		likely->seen[i] = true;
+	return 0;
 }
 
 /* ---- where threads stand ---- */
@@ -226,6 +259,14 @@ static void list_stands(struct likely *likely)
 			  ip + CODE_PAGES);
 		add_stand(likely, regs[REG_FS_BASE_], before(tls, 1), tls + 1);
 	}
+}
+
+static int list_guessed(struct likely *likely)
+{
+	list_live(likely);
+	list_stands(likely);
+	list_areas(likely);
+	return 0;
 }
 
 /* ---- what comes next ---- */
@@ -330,6 +371,7 @@ int likely_new(const struct image *image, const struct workset *known,
 {
 	struct likely *likely = calloc(1, sizeof(*likely));
 	size_t nr_areas = known ? known->nr : image->nr_vmas;
+	int r;
 
 	if (!likely)
 		return -ENOMEM;
@@ -343,12 +385,10 @@ int likely_new(const struct image *image, const struct workset *known,
 		likely_free(likely);
 		return -ENOMEM;
 	}
-	if (known) {
-		list_known(likely);
-	} else {
-		list_live(likely);
-		list_stands(likely);
-		list_areas(likely);
+	r = known ? list_known(likely) : list_guessed(likely);
+	if (r) {
+		likely_free(likely);
+		return r;
 	}
 	*ret = likely;
 	return 0;

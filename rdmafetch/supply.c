@@ -28,6 +28,9 @@
 #define KNOWN_SPENT_SLOTS  4u
 #define KNOWN_WINDOW_PAGES 64u
 
+/* Looked at in one go, while others wait for the lock: all may be here. */
+#define FEED_RUNS_MAX 256u
+
 /* A fault has taken pages that were asked for so much later: who does not want
  * those before by now, will not. */
 #define KNOWN_LAG (KNOWN_SLOTS / 2)
@@ -57,6 +60,7 @@ struct supply {
 	struct slot *slots;
 	unsigned nr_slots, nr_busy, nr_spent; /* of those that were ever used */
 	uint64_t nr_begun, last_used; /* the last that a fault took from */
+	uint64_t retired_at;	      /* last_used then */
 	char *pool;
 	uint64_t nr_issued, nr_flying; /* pages */
 	struct waiter waiter;
@@ -83,10 +87,13 @@ static uint64_t all_used(const struct slot *slot)
 	return UINT64_MAX >> (64 - pages_of(slot));
 }
 
+/* With what is known, places that were passed are as good as used up. */
 static bool has_spent(const struct supply *supply)
 {
-	return supply->nr_spent >=
-	       (knows(supply) ? KNOWN_SPENT_SLOTS : SPENT_SLOTS);
+	if (!knows(supply))
+		return supply->nr_spent >= SPENT_SLOTS;
+	return supply->nr_spent >= KNOWN_SPENT_SLOTS ||
+	       supply->last_used >= supply->retired_at + KNOWN_SPENT_SLOTS;
 }
 
 static void wake(struct supply *supply)
@@ -121,6 +128,8 @@ static void settle_slot(struct supply *supply, struct slot *slot)
 	slot->is_settled = true;
 	supply->nr_flying -= pages_of(slot);
 	if (slot->flight.result) {
+		/* The image is gone. */
+		supply->is_ending |= slot->flight.result == -ESTALE;
 		forget_unused(supply, slot, true);
 		slot->busy = false;
 		supply->nr_busy--;
@@ -158,6 +167,7 @@ static void give_back(struct supply *supply, const struct slot *slot)
 static void retire_spent(struct supply *supply)
 {
 	supply->nr_spent = 0;
+	supply->retired_at = supply->last_used;
 	for (unsigned i = 0; i < supply->nr_slots; i++) {
 		struct slot *slot = &supply->slots[i];
 
@@ -268,11 +278,15 @@ static uint64_t window(const struct supply *supply)
 static void feed(struct supply *supply)
 {
 	uint64_t nr_issued = supply->nr_issued;
+	unsigned nr_runs = 0;
 
 	if (supply->is_ending || supply->pump->broken || !is_far(supply))
 		return;
 	supply->is_dry = false;
 	while (supply->nr_flying < window(supply) && has_room(supply)) {
+		supply->is_woken |= nr_runs == FEED_RUNS_MAX;
+		if (nr_runs++ == FEED_RUNS_MAX)
+			break;
 		if (!supply->next.nr_pages)
 			supply->next = likely_next(supply->likely, SLOT_PAGES);
 		supply->is_dry = !supply->next.nr_pages;
@@ -379,8 +393,11 @@ static void *supply_main(void *arg)
 			pump_watch(pump, &supply->waiter);
 			continue;
 		}
-		if (supply->is_woken) /* while the lock was let go */
+		if (supply->is_woken) { /* while the lock was let go */
+			(void)pthread_mutex_unlock(&pump->lock);
+			(void)pthread_mutex_lock(&pump->lock);
 			continue;
+		}
 		supply->is_idle = true;
 		(void)pthread_cond_wait(&supply->waiter.wake, &pump->lock);
 		supply->is_idle = false;
@@ -471,9 +488,7 @@ void supply_joined(struct supply *supply, const struct flight *flight,
 	slot->used |= bits;
 	if (supply->last_used < slot->at)
 		supply->last_used = slot->at;
-	if (slot->used != all_used(slot))
-		return;
-	supply->nr_spent++;
+	supply->nr_spent += slot->used == all_used(slot);
 	if (has_spent(supply))
 		wake(supply);
 }

@@ -85,8 +85,8 @@ came=$(counter bytes_read)
 	fail "the trace's pages were fetched again: $came"
 umount "$mnt"
 
-# The next image inherits it, and by itself brings that with 16 pages on each
-# side of what was recorded page by page.
+# The next image inherits it, and by itself brings that with what the kernel
+# reads around what was recorded page by page.
 ctl prepare "$parent" --name heir >/dev/null
 is_traced heir "7 pages in 5 runs, of an earlier image" || fail "no heir"
 /usr/bin/python3 - "$(ctl --json trace heir)" <<'END' || fail "not inherited"
@@ -96,7 +96,7 @@ assert json.load(open("trace.json"))["inherited"] is False
 END
 mount_image "127.0.0.1:/image/heir" "$proto,readahead=4"
 is_foreseen() {
-	[ "$(counter pages_likely)" -ge $((33 + 26 + 33 + 33 + 33)) ]
+	[ "$(counter pages_likely)" -ge $((32 + 25 + 32 + 32 + 32)) ]
 }
 wait_for 20 is_foreseen
 /usr/bin/python3 touch.py "$mnt/image/.space" "$base" "${pages[@]}"

@@ -218,9 +218,55 @@ static void around_single_pages_the_kernel_reads(void **state)
 	struct likely *likely = NULL;
 
 	assert_int_equal(likely_new(&image, &known, &likely), 0);
-	expect(likely, 1084, 33);
-	expect(likely, 3084, 34);
+	expect(likely, 1084, 32);
+	expect(likely, 3084, 33);
 	expect(likely, 0, 0);
+	likely_free(likely);
+}
+
+/* Or nearly none: a run begins with what is new. */
+static void what_is_known_comes_once(void **state)
+{
+	static struct workset_run known_runs[] = {
+		{1100, 30}, {1110, 40}, {1100, 30}, {3000, 20}, {2990, 40}};
+	const struct workset known = {.nr = 5, .runs = known_runs};
+	struct likely *likely = NULL;
+
+	assert_int_equal(likely_new(&image, &known, &likely), 0);
+	expect(likely, 1100, 30);
+	expect(likely, 1130, 20);
+	expect(likely, 3000, 20);
+	expect(likely, 3020, 10);
+	expect(likely, 0, 0);
+	likely_free(likely);
+}
+
+static uint64_t count_pages(struct likely *likely)
+{
+	uint64_t pages = 0;
+	struct prefetch_run run;
+
+	do {
+		run = likely_next(likely, 64);
+		pages += image_present_pages(&image, run.first_page,
+					     run.nr_pages);
+	} while (run.nr_pages);
+	return pages;
+}
+
+/* Each begins one page before the last one: there is always something new. */
+static void a_set_without_end_ends(void **state)
+{
+	static struct workset_run known_runs[130];
+	const struct workset known = {.nr = 130, .runs = known_runs};
+	uint64_t all = image_present_pages(&image, 0, 1ull << 40);
+	struct likely *likely = NULL;
+
+	for (uint32_t i = 0; i < 130; i++)
+		known_runs[i] =
+			(struct workset_run){3129 - i, (uint32_t)(1u << 30)};
+	assert_int_equal(likely_new(&image, &known, &likely), 0);
+	assert_in_range(count_pages(likely), 130, 3 * all);
 	likely_free(likely);
 }
 
@@ -234,6 +280,8 @@ int main(void)
 			nobody_knows_about_large_and_random_areas_and_holes),
 		cmocka_unit_test(what_is_known_is_all_that_is_likely),
 		cmocka_unit_test(around_single_pages_the_kernel_reads),
+		cmocka_unit_test(what_is_known_comes_once),
+		cmocka_unit_test(a_set_without_end_ends),
 		cmocka_unit_test(holes_are_passed_over_at_once),
 		cmocka_unit_test(more_touches_than_are_kept_are_let_go),
 	};

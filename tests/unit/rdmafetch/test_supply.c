@@ -309,15 +309,22 @@ static struct workset_run known_runs[] = {{BASE_PAGE + 514, 6},
 					  {BASE_PAGE, 256}};
 static const struct workset known = {.nr = 5, .runs = known_runs};
 
-static struct fetch *open_known(struct gate **ret_gate)
+static struct fetch *open_set(const struct workset *set, struct gate **ret_gate)
 {
 	struct fetch_options options = usual();
 	struct fetch *fetch;
 
-	options.known = &known;
+	options.known = set;
 	options.supply_from_ns = 0;
 	options.nil_ns = 1000; /* very near */
 	fetch = reader_open_gate(&options, true, ret_gate);
+	return fetch;
+}
+
+static struct fetch *open_known(struct gate **ret_gate)
+{
+	struct fetch *fetch = open_set(&known, ret_gate);
+
 	gate_let(*ret_gate, GATE_ALL, 0);
 	return fetch;
 }
@@ -372,6 +379,46 @@ static void what_was_passed_gives_way(void **state)
 	check_from(fetch, 0, 1024);
 	assert_int_equal(reader_stats(fetch).here_pages, READER_PRESENT_PAGES);
 	fetch_pages_closed(fetch);
+	fetch_close(fetch);
+}
+
+/* Not even one place is used up. */
+static void of_each_place_a_part_is_enough(void **state)
+{
+	static struct workset_run runs[64];
+	const struct workset set = {.nr = 64, .runs = runs};
+	struct gate *gate;
+	struct fetch *fetch;
+
+	for (uint32_t i = 0; i < 64; i++)
+		runs[i] = (struct workset_run){BASE_PAGE + 4ul * i, 4};
+	fetch = open_set(&set, &gate);
+	gate_let(gate, GATE_ALL, 0);
+	fetch_pages_opened(fetch);
+	wait_likely(fetch, 4ul * KNOWN_PLACES);
+	for (uint64_t i = 0; i < 64; i++) {
+		/* 16 places are passed, and four at a time are free again. */
+		uint64_t ahead = i + KNOWN_PLACES / 2 - 4;
+
+		wait_likely(fetch, 4 * (ahead < 64 ? ahead : 64));
+		reader_check(fetch, BASE_PAGE + 4 * i, 1);
+	}
+	assert_int_equal(reader_stats(fetch).read_bytes, 256 * PAGE_BYTES);
+	assert_int_equal(reader_stats(fetch).likely_used_pages, 64);
+	fetch_pages_closed(fetch);
+	fetch_close(fetch);
+}
+
+static void an_image_that_is_gone_is_not_asked_for(void **state)
+{
+	struct gate *gate;
+	struct fetch *fetch = open_set(&known, &gate);
+
+	assert_true(gate_wait(gate, 1));
+	gate_let(gate, GATE_ALL, -ESTALE);
+	nap_long();
+	assert_in_range(gate_nr(gate), 1, 2 * KNOWN_PLACES);
+	assert_int_equal(reader_stats(fetch).likely_pages, 0);
 	fetch_close(fetch);
 }
 
@@ -438,6 +485,8 @@ int main(void)
 		cmocka_unit_test(reads_of_tools_leave_pages_to_faults),
 		cmocka_unit_test(what_is_known_is_there_in_time_and_once),
 		cmocka_unit_test(what_was_passed_gives_way),
+		cmocka_unit_test(of_each_place_a_part_is_enough),
+		cmocka_unit_test(an_image_that_is_gone_is_not_asked_for),
 		cmocka_unit_test(nobody_ever_comes_for_what_is_known),
 		cmocka_unit_test(what_did_not_come_is_left_to_demand),
 		cmocka_unit_test(many_threads_get_right_bytes),
