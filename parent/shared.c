@@ -31,6 +31,7 @@ struct area {
 
 struct shared {
 	pid_t pid;
+	int mem_fd; /* borrowed */
 	uint64_t max_bytes;
 	int maps_fd, pagemap_fd, memfd;
 	uint64_t memfd_bytes;
@@ -243,6 +244,7 @@ int shared_prepare(const struct shared_origin *origin,
 		return -ENOMEM;
 	shared->bounce = malloc(BOUNCE_BYTES);
 	shared->pid = origin->pid;
+	shared->mem_fd = origin->mem_fd;
 	shared->max_bytes = origin->max_bytes;
 	shared->memfd = -1;
 	shared->pagemap_fd = pagescan_open(origin->pid);
@@ -261,16 +263,32 @@ int shared_prepare(const struct shared_origin *origin,
 	return 0;
 }
 
-/* Through memory, for what no file has.  Appends to the memfd. */
-static int copy_memory(const struct shared *shared, uint64_t raddr,
-		       uint64_t len)
+/*
+ * Through memory, for what no file has.
+ *
+ * process_vm_readv(2) is the faster, but it pins what it reads.  While the
+ * target forks that is to make copies of private huge pages, for which there
+ * may be none in the pool.
+ */
+static ssize_t read_memory(const struct shared *shared, bool is_private,
+			   uint64_t raddr, size_t want)
+{
+	struct iovec local = {shared->bounce, want};
+	struct iovec remote = {(void *)(uintptr_t)raddr, want};
+
+	return is_private ? pread(shared->mem_fd, shared->bounce, want,
+				  (off_t)raddr)
+			  : process_vm_readv(shared->pid, &local, 1, &remote, 1,
+					     0);
+}
+
+/* Appends to the memfd. */
+static int copy_memory(const struct shared *shared, bool is_private,
+		       uint64_t raddr, uint64_t len)
 {
 	while (len) {
 		size_t want = len < BOUNCE_BYTES ? len : BOUNCE_BYTES;
-		struct iovec local = {shared->bounce, want};
-		struct iovec remote = {(void *)(uintptr_t)raddr, want};
-		ssize_t got =
-			process_vm_readv(shared->pid, &local, 1, &remote, 1, 0);
+		ssize_t got = read_memory(shared, is_private, raddr, want);
 		int rc;
 
 		if (got <= 0)
@@ -297,7 +315,7 @@ static int copy_object(const struct shared *shared, const struct area *area,
 		ssize_t got = sendfile(shared->memfd, fd, &offset, len);
 
 		if (got <= 0)
-			return copy_memory(shared, raddr, len);
+			return copy_memory(shared, false, raddr, len);
 		raddr += (uint64_t)got;
 		len -= (uint64_t)got;
 	}
@@ -323,7 +341,8 @@ static int copy_area(struct shared *shared, const struct area *area,
 			start = area->start;
 		if (end > area->end)
 			end = area->end;
-		rc = fd < 0 ? copy_memory(shared, start, end - start)
+		rc = fd < 0 ? copy_memory(shared, area->is_private, start,
+					  end - start)
 			    : copy_object(shared, area, fd, start, end - start);
 		/* The run goes on in the next area. */
 		if (run->first_page + run->nr_pages > page_of(area->end))
@@ -332,20 +351,32 @@ static int copy_area(struct shared *shared, const struct area *area,
 	return rc;
 }
 
+static int copy_all(struct shared *shared, const struct runlist *runs,
+		    struct refusal *why)
+{
+	uint32_t at = 0;
+	int rc = lseek(shared->memfd, 0, SEEK_SET) ? -errno : 0;
+
+	for (uint32_t i = 0; !rc && i < shared->nr_areas; i++)
+		rc = copy_area(shared, &shared->areas[i], runs, &at);
+	return rc ? refuse(why, rc,
+			   "its shared memory and huge pages cannot be copied "
+			   "in the pause: %s",
+			   io_strerror(rc))
+		  : 0;
+}
+
 int shared_copy(struct shared *shared, int *ret_fd, struct image_run **ret_runs,
 		uint32_t *ret_nr_runs, struct refusal *why)
 {
 	CLEANUP(runlist_free) struct runlist runs = {0};
 	uint64_t bytes;
-	uint32_t at = 0;
 	int rc = find_all(shared, &runs, &bytes, why);
 
 	if (!rc && bytes)
 		rc = make_room(shared, bytes, why);
-	if (!rc && bytes && lseek(shared->memfd, 0, SEEK_SET))
-		rc = -errno;
-	for (uint32_t i = 0; !rc && i < shared->nr_areas; i++)
-		rc = copy_area(shared, &shared->areas[i], &runs, &at);
+	if (!rc && bytes)
+		rc = copy_all(shared, &runs, why);
 	if (rc)
 		return rc;
 	*ret_fd = bytes ? steal_fd(&shared->memfd) : -1;

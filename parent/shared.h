@@ -25,6 +25,7 @@ struct shared;
 /* What may be copied: the target's areas (borrowed), and at most so much. */
 struct shared_origin {
 	pid_t pid;
+	int mem_fd; /* its /proc/PID/mem, borrowed until shared_free() */
 	const struct image_vma *vmas;
 	uint32_t nr_vmas;
 	uint64_t max_bytes;

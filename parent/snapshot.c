@@ -78,7 +78,8 @@ static int open_mem(pid_t pid, struct refusal *why)
 static int prepare_shared(pid_t pid, const struct snapshot_options *options,
 			  struct before *before, struct refusal *why)
 {
-	const struct shared_origin origin = {pid, before->vmas, before->nr_vmas,
+	const struct shared_origin origin = {pid, before->mem_fd, before->vmas,
+					     before->nr_vmas,
 					     options->shared_max_bytes};
 
 	return shared_prepare(&origin, &before->shared, why);
@@ -172,7 +173,7 @@ static int finish(struct before *before, struct pause_result *result,
 	image->phase_ns[IMAGE_PHASE_SETTLE] = lap_ns(&since);
 	rc = take_areas(before, snapshot, why);
 	rc = rc ? rc
-		: twin_detach_segments(snapshot->twin, &before->gadgets, image);
+		: twin_drop_copied(snapshot->twin, &before->gadgets, image);
 	image->phase_ns[IMAGE_PHASE_SCAN] = lap_ns(&since);
 	rc = rc ? rc : fds_finish(before->fds, image);
 	rc = rc ? rc : capture_finish(snapshot->twin, image, &snapshot->exe_fd);

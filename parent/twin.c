@@ -161,15 +161,21 @@ static bool is_segment(const struct image_vma *vma)
 	return vma->kind == IMAGE_VMA_SHARED && !strncmp(vma->name, "/SYSV", 5);
 }
 
-int twin_detach_segments(pid_t twin, const struct gadgets *gadgets,
-			 const struct image *image)
+static bool is_private_huge(const struct image_vma *vma)
+{
+	return (vma->flags & IMAGE_VMA_HUGETLB) &&
+	       !(vma->flags & IMAGE_VMA_SHARED_MAP);
+}
+
+int twin_drop_copied(pid_t twin, const struct gadgets *gadgets,
+		     const struct image *image)
 {
 	int rc = 0;
 
 	for (uint32_t i = 0; !rc && i < image->nr_vmas; i++) {
 		const struct image_vma *vma = &image->vmas[i];
 
-		if (is_segment(vma))
+		if (is_segment(vma) || is_private_huge(vma))
 			rc = unmap(twin, gadgets, vma->start,
 				   vma->end - vma->start);
 	}

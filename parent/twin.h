@@ -28,14 +28,18 @@ int twin_settle(pid_t twin, const struct graft *graft,
 		const struct gadgets *gadgets, struct image *image);
 
 /*
- * Unmap the segments of System V shared memory from @twin, whose bytes were
- * copied: who counts those that have one attached, as PostgreSQL does before it
- * starts anew, must not find an image of the dead.
+ * Unmap from @twin, of what was copied in the pause:
+ *
+ *   segments of System V shared memory: who counts those that have one attached,
+ *   as PostgreSQL does before it starts anew, must not find an image of the dead
+ *
+ *   private huge pages: the target would take another of the pool for each that
+ *   it writes to, and where there is none, be killed
  *
  * Call when all of @image's areas and pages are known.  Returns 0, -ESRCH, -EIO.
  */
-int twin_detach_segments(pid_t twin, const struct gadgets *gadgets,
-			 const struct image *image);
+int twin_drop_copied(pid_t twin, const struct gadgets *gadgets,
+		     const struct image *image);
 
 /*
  * Write zeros to the twin's memory, where the target had them until our frame

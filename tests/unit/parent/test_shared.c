@@ -100,7 +100,8 @@ struct copy {
 
 static struct shared *prepare(pid_t pid, uint64_t max_bytes)
 {
-	struct shared_origin origin = {.pid = pid, .max_bytes = max_bytes};
+	struct shared_origin origin = {
+		.pid = pid, .mem_fd = -1, .max_bytes = max_bytes};
 	struct image_vma *vmas = NULL;
 	struct shared *shared = NULL;
 	uint32_t nr;
