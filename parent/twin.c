@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -194,11 +193,9 @@ int twin_put_zeros(pid_t twin, uint64_t raddr, size_t bytes)
 
 bool twin_is_dead(pid_t twin)
 {
-	siginfo_t info = {0};
+	struct user_regs_struct regs;
 
-	return waitid(P_PID, (id_t)twin, &info,
-		      WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 ||
-	       info.si_pid == twin;
+	return tracee_get_regs(twin, &regs) == -ESRCH;
 }
 
 void twin_end(pid_t twin)

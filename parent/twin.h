@@ -47,7 +47,10 @@ int twin_drop_copied(pid_t twin, const struct gadgets *gadgets,
  */
 int twin_put_zeros(pid_t twin, uint64_t raddr, size_t bytes);
 
-/* Whether it has been killed, seen so or not. */
+/*
+ * Whether @twin, which should have stopped, has been killed: it may still be on
+ * its way to its end.
+ */
 bool twin_is_dead(pid_t twin);
 
 /* Kill @twin and wait until it is gone; 0 is allowed. */

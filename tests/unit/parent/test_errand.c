@@ -29,8 +29,9 @@
 #include "tests/unit/parent/steps.h"
 #include "tests/unit/parent/watch.h"
 
-#define STEPS_MAX 2000
-#define HANG_MS	  20000
+#define STEPS_MAX   2000
+#define BIRTH_STEPS 4
+#define HANG_MS	    60000
 
 /* What the process that takes the snapshot does, and tells. */
 static struct {
@@ -38,6 +39,8 @@ static struct {
 	uint64_t leaps; /* then, ns by which the clock leaps at each look */
 	volatile bool held, reached;
 	volatile pid_t killed;
+	volatile unsigned step,
+		born_step; /* the last; before the helper runs */
 	struct refusal why;
 } * play;
 
@@ -58,7 +61,11 @@ uint64_t __wrap_io_monotonic_ns(void);
 
 int __wrap_tracee_resume(pid_t tid, bool syscall_stops)
 {
-	if (!play->hold || is_a_thread(tid))
+	const bool is_thread = is_a_thread(tid);
+
+	if (!is_thread && !play->born_step)
+		play->born_step = play->step;
+	if (!play->hold || is_thread)
 		return __real_tracee_resume(tid, syscall_stops);
 	play->held = true;
 	return 0;
@@ -115,6 +122,7 @@ static void kill_at(unsigned step)
 {
 	pid_t pid;
 
+	play->step = step;
 	if (step != fatal_step)
 		return;
 	play->reached = true;
@@ -206,6 +214,10 @@ static unsigned kill_at_each_step(bool helper, const char *words)
 
 	begin();
 	fatal_to_helper = helper;
+	assert_int_equal(take(0), 0);
+	/* It is seen by two waits, and before that it may be born already. */
+	assert_true(play->born_step > BIRTH_STEPS);
+	fatal_step = play->born_step - BIRTH_STEPS;
 	do {
 		int rc;
 
