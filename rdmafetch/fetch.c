@@ -412,6 +412,7 @@ static int open_hold(struct fetch *fetch)
 		.max_pages = fetch->options.prefetch_pages,
 		.pool_pages = fetch->options.hold_pages,
 		.stash = fetch->options.stash,
+		.is_known = fetch->options.known && fetch->options.known->nr,
 	};
 
 	return hold_open(&fetch->pump, &options, &fetch->hold);

@@ -363,7 +363,8 @@ static void ask(struct hold *hold, struct prefetch_run demand, bool is_fault,
 	}
 	stream->is_doubtful = prefetch_luck_is_bad(&hold->luck);
 	stream->is_reader = !is_fault;
-	stream->is_near = prefetch_is_near(hold->pump->stats.least_ns);
+	stream->is_near = (is_fault && hold->options.is_known) ||
+			  prefetch_is_near(hold->pump->stats.least_ns);
 	policy->next(stream, demand, reach(hold), plan);
 	keep_inside(plan, vma);
 	/* What was not asked for is not ahead. */

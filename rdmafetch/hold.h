@@ -42,6 +42,9 @@ struct hold_options {
 	struct stash *stash; /* what it has is not fetched; NULL: none */
 	uint32_t max_pages;  /* of one suggestion */
 	uint32_t pool_pages; /* at most that many are kept; 0: HOLD_PAGES */
+	/* Others bring what faults will ask for (supply.h), so that a few that
+	 * run forward are no sign, as from a near far end. */
+	bool is_known;
 };
 
 /* Nothing held, no thread yet.  0 or -ENOMEM; call without the lock. */

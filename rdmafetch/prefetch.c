@@ -155,7 +155,7 @@ static void auto_begin(struct prefetch_state *state, struct prefetch_run demand,
 
 	seq_restart(state, end_page);
 	state->nr_faults = 1;
-	if (max < AUTO_FAR_PAGES || state->is_reader)
+	if (max < AUTO_FAR_PAGES || state->is_near || state->is_reader)
 		return;
 	if (state->row_step) {
 		auto_row(state, demand, max, plan);

@@ -79,7 +79,7 @@ static uint64_t pages_of(const struct slot *slot)
 
 static bool knows(const struct supply *supply)
 {
-	return supply->options.known;
+	return supply->options.known && supply->options.known->nr;
 }
 
 static uint64_t all_used(const struct slot *slot)

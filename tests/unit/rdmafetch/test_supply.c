@@ -409,6 +409,34 @@ static void of_each_place_a_part_is_enough(void **state)
 	fetch_close(fetch);
 }
 
+/* Over a long link, where else the first fault of an area brings more. */
+static void nothing_else_comes_ahead_of_what_is_known(void **state)
+{
+	static struct workset_run runs[16];
+	const struct workset set = {.nr = 16, .runs = runs};
+	struct fetch_options options = usual();
+	struct null_options far = {.delay_ns = 1000000};
+	struct transport *transport = NULL;
+	struct fetch *fetch = NULL;
+
+	for (uint32_t i = 0; i < 16; i++)
+		runs[i] = (struct workset_run){BASE_PAGE + 16ul * i, 4};
+	options.known = &set;
+	options.policy = &prefetch_auto;
+	options.prefetch_pages = PREFETCH_PAGES_MAX;
+	assert_int_equal(null_open(&far, &transport), 0);
+	assert_int_equal(fetch_open(transport, &options, &fetch), 0);
+	fetch_pages_opened(fetch);
+	wait_likely(fetch, 64);
+	for (uint64_t i = 0; i < 16; i++)
+		reader_check(fetch, BASE_PAGE + 16 * i, 4);
+	nap_long();
+	assert_int_equal(reader_stats(fetch).read_bytes, 64 * PAGE_BYTES);
+	assert_int_equal(reader_stats(fetch).likely_used_pages, 64);
+	fetch_pages_closed(fetch);
+	fetch_close(fetch);
+}
+
 static void an_image_that_is_gone_is_not_asked_for(void **state)
 {
 	struct gate *gate;
@@ -486,6 +514,7 @@ int main(void)
 		cmocka_unit_test(what_is_known_is_there_in_time_and_once),
 		cmocka_unit_test(what_was_passed_gives_way),
 		cmocka_unit_test(of_each_place_a_part_is_enough),
+		cmocka_unit_test(nothing_else_comes_ahead_of_what_is_known),
 		cmocka_unit_test(an_image_that_is_gone_is_not_asked_for),
 		cmocka_unit_test(nobody_ever_comes_for_what_is_known),
 		cmocka_unit_test(what_did_not_come_is_left_to_demand),
