@@ -65,7 +65,7 @@ static int refuse_sharer(pid_t pid, pid_t sharer, struct refusal *why)
 	procfs_status_free(&status);
 	/* The helper of another image. */
 	if (tracer && tracer != getpid() &&
-	    tracer_refuse(tracer, why) == -EALREADY)
+	    tracer_refuse(sharer, tracer, why) == -EALREADY)
 		return -EALREADY;
 	if (parent == pid)
 		return refuse(why, -EBUSY,
@@ -121,7 +121,7 @@ static int check_status(pid_t pid, const struct procfs_status *status,
 	if (!has_program(pid))
 		return refuse(why, -EOPNOTSUPP, "it is a kernel thread");
 	if (status->tracer_pid)
-		return tracer_refuse(status->tracer_pid, why);
+		return tracer_refuse(pid, status->tracer_pid, why);
 	if (status->ns_pid == 1)
 		return refuse(why, -EOPNOTSUPP,
 			      "it is the init of its pid namespace, and would "

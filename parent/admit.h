@@ -19,9 +19,9 @@
  *   -EPERM   somebody traces it
  *   -EALREADY  a keeper does, for another image
  *   -EBUSY   it shares its memory with a child: a vfork under way
- *   -EOPNOTSUPP  a kernel thread; ourselves; the init of a pid namespace; one
- *                whose next child will be that; one that shares its memory with
- *                another process
+ *   -EOPNOTSUPP  a kernel thread; ourselves; the twin of an image; the init
+ *                of a pid namespace; one whose next child will be that; one
+ *                that shares its memory with another process
  *   -errno of /proc
  */
 int admit_check(pid_t pid, struct procfs_status *ret_status,

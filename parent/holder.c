@@ -101,6 +101,22 @@ static int look_at_files(const struct keeper_request *request,
 }
 
 /*
+ * So called, it is waited for by who wants another image of @request->pid; also
+ * after a failure, which may leave a thread traced until we end.
+ */
+static int take_snapshot(const struct keeper_request *request,
+			 struct snapshot **ret_snapshot, struct refusal *why)
+{
+	int rc;
+
+	(void)prctl(PR_SET_NAME, TRACER_TAKER);
+	rc = snapshot_take(request->pid, &request->snapshot, ret_snapshot, why);
+	if (rc == 0)
+		(void)prctl(PR_SET_NAME, TRACER_KEEPER);
+	return rc;
+}
+
+/*
  * The twin is asked too: it has the credentials that the target had in the very
  * moment of the pause, were it another program by then.
  */
@@ -109,9 +125,7 @@ static int take(const struct keeper_request *request,
 {
 	int rc = may_look(request->pid, request, why);
 
-	rc = rc ? rc
-		: snapshot_take(request->pid, &request->snapshot, ret_snapshot,
-				why);
+	rc = rc ? rc : take_snapshot(request, ret_snapshot, why);
 	rc = rc ? rc : may_look((*ret_snapshot)->twin, request, why);
 	return rc ? rc : look_at_files(request, *ret_snapshot);
 }

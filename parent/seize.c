@@ -60,10 +60,10 @@ static struct seized_thread *add_thread(struct seized *seized, pid_t tid)
  * The thread before it, which is still on its way to a stop, is ours until we
  * die: no use in another try of this process.
  */
-static int refuse_traced(const struct seized *seized, pid_t tracer,
+static int refuse_traced(const struct seized *seized, pid_t tid, pid_t tracer,
 			 struct refusal *why)
 {
-	int rc = tracer_refuse(tracer, why);
+	int rc = tracer_refuse(tid, tracer, why);
 
 	return rc == -EALREADY && seized->nr ? -EBUSY : rc;
 }
@@ -86,7 +86,7 @@ static int refuse_seize(const struct seized *seized, pid_t tid, int error,
 		procfs_status_free(&status);
 	}
 	if (tracer)
-		return refuse_traced(seized, tracer, why);
+		return refuse_traced(seized, tid, tracer, why);
 	if (state == 'Z' && tid == seized->pid)
 		return refuse(why, -EOPNOTSUPP, "its main thread has ended");
 	if (rc == -ESRCH || state == 'Z' || state == 'X')

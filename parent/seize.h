@@ -52,7 +52,7 @@ struct seized {
  *   -EPERM   not allowed
  *   -EBUSY   did not stop in time, or started another program
  *   -EALREADY  a keeper takes another image of it
- *   -EOPNOTSUPP  its main thread has ended
+ *   -EOPNOTSUPP  its main thread has ended; it is the twin of an image
  *   -ENOMEM, -EIO
  */
 int seize_all(pid_t pid, unsigned long options, int timeout_ms,

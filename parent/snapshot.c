@@ -35,7 +35,7 @@
  * How long other images of the same process are waited for.  A pause is some
  * ms, of a parent with many GiB some hundred, and many may want one at once.
  */
-#define TURN_NS	     5000000000ull
+#define TURN_NS	     15000000000ull
 #define TURN_LOOK_US 2000
 
 #define DEFAULT_STOP_MS 200
@@ -270,9 +270,9 @@ static int try_once(pid_t pid, const struct snapshot_options *options,
  * the target nothing.
  */
 static int try_in_turn(pid_t pid, const struct snapshot_options *options,
-		       struct snapshot **ret_snapshot, struct refusal *why)
+		       uint64_t end_ns, struct snapshot **ret_snapshot,
+		       struct refusal *why)
 {
-	const uint64_t end_ns = io_monotonic_ns() + TURN_NS;
 	int rc = try_once(pid, options, ret_snapshot, why);
 
 	while (rc == -EALREADY && io_monotonic_ns() < end_ns) {
@@ -280,7 +280,7 @@ static int try_in_turn(pid_t pid, const struct snapshot_options *options,
 			     (useconds_t)getpid() % TURN_LOOK_US);
 		rc = try_once(pid, options, ret_snapshot, why);
 	}
-	return rc == -EALREADY ? -EBUSY : rc;
+	return rc == -EALREADY ? -EAGAIN : rc;
 }
 
 int snapshot_take(pid_t pid, const struct snapshot_options *options,
@@ -291,7 +291,8 @@ int snapshot_take(pid_t pid, const struct snapshot_options *options,
 	int rc = -ESTALE;
 
 	for (int tries = 0; rc == -ESTALE && tries < TRIES; tries++)
-		rc = try_in_turn(pid, options, ret_snapshot, &why);
+		rc = try_in_turn(pid, options, start_ns + TURN_NS, ret_snapshot,
+				 &why);
 	if (rc)
 		return refuse(ret_why, rc == -ESTALE ? -EBUSY : rc, "%s",
 			      *why.why ? why.why : strerror(-rc));

@@ -57,15 +57,15 @@ struct snapshot {
  * Returns 0, or
  *   -ESRCH   no such process
  *   -EPERM   not allowed, or already traced
- *   -EBUSY   it did not stop in time (a vfork under way), or does not run (it is
- *            frozen), or changes too much while it is looked at, or others took
- *            images of it all the while: try again
- *   -EAGAIN  no room for two more processes (pids.max, RLIMIT_NPROC)
+ *   -EBUSY   it did not stop in time (a vfork under way), or does not run (it
+ *            is frozen), or changes too much while it is looked at: try again
+ *   -EAGAIN  no room for two more processes (pids.max, RLIMIT_NPROC), or others
+ *            took images of it all the while: no use in another try at once
  *   -ECANCELED  the twin was killed before the snapshot was there, or nobody
  *            wants it any more
  *   -ETIMEDOUT  the kernel did not fork it in ERRAND_LIMIT_MS
  *   -EFBIG   more writable shared memory than shared_max_bytes, or RLIMIT_FSIZE
- *   -EOPNOTSUPP  something that cannot be imaged: device maps, io_uring, ...
+ *   -EOPNOTSUPP  something that cannot be imaged: a twin, device maps, ...
  *   -EIO     ptrace failed in a way that has no better name
  */
 int snapshot_take(pid_t pid, const struct snapshot_options *options,

@@ -9,11 +9,12 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "parent/procfs.h"
 
 #define COMM_MAX 64 /* the kernel's are shorter */
 
-/* One that has gone since has let go. */
-static bool is_keeper(pid_t tracer)
+/* What it is called, or "" when it is no more, and has let go. */
+static int read_name(pid_t tracer, char name[COMM_MAX])
 {
 	CLEANUP_FREE char *comm = NULL;
 	char path[32];
@@ -22,13 +23,38 @@ static bool is_keeper(pid_t tracer)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/comm", tracer);
 	rc = io_slurp_at(AT_FDCWD, path, COMM_MAX, &comm, &len);
-	return rc == -ENOENT || rc == -ESRCH ||
-	       (rc == 0 && !strcmp(comm, TRACER_KEEPER "\n"));
+	if (rc && rc != -ENOENT && rc != -ESRCH)
+		return rc;
+	(void)snprintf(name, COMM_MAX, "%s", rc ? "" : comm);
+	return 0;
 }
 
-int tracer_refuse(pid_t tracer, struct refusal *why)
+/* Who took an image of it has let go before it is called a keeper again. */
+static bool still_traces(pid_t tracer, pid_t tid)
 {
-	if (is_keeper(tracer))
+	struct procfs_status status;
+	bool traces;
+
+	if (procfs_status(tid, 0, &status))
+		return false;
+	traces = status.tracer_pid == tracer;
+	procfs_status_free(&status);
+	return traces;
+}
+
+int tracer_refuse(pid_t tid, pid_t tracer, struct refusal *why)
+{
+	char name[COMM_MAX];
+	int rc = read_name(tracer, name);
+	const bool is_keeper = rc == 0 && !strcmp(name, TRACER_KEEPER "\n");
+
+	if (is_keeper && still_traces(tracer, tid))
+		return refuse(why, -EOPNOTSUPP,
+			      "it is the twin of an image, which process %d "
+			      "keeps; ask for the process itself",
+			      tracer);
+	if (is_keeper ||
+	    (rc == 0 && (!*name || !strcmp(name, TRACER_TAKER "\n"))))
 		return refuse(why, -EALREADY,
 			      "process %d takes another image of it just now; "
 			      "try again",

@@ -443,6 +443,27 @@ static void tells_of_a_dead_twin(void **state)
 	end(target);
 }
 
+/* It has its parent's name, so pidof(1) and pgrep(1) find it. */
+static void refuses_a_twin(void **state)
+{
+	pid_t target = start(model), twin;
+	struct keeper *keeper = start_keeper(target, 0), *other;
+	const struct keeper_result *result;
+	struct refusal why;
+
+	(void)state;
+	(void)finish(keeper);
+	twin = find_twin();
+	assert_true(twin > 0);
+	other = start_keeper(twin, 0);
+	assert_int_equal(keeper_finish(other, &result, &why), -EOPNOTSUPP);
+	assert_non_null(strstr(why.why, "it is the twin of an image"));
+	keeper_release(other);
+	assert_int_equal(keeper_alive(keeper), 1);
+	keeper_release(keeper);
+	end(target);
+}
+
 static void can_be_left_early(void **state)
 {
 	pid_t target = start(model);
@@ -468,6 +489,7 @@ int main(void)
 		cmocka_unit_test(says_why_not),
 		cmocka_unit_test(dies_with_its_user),
 		cmocka_unit_test(tells_of_a_dead_twin),
+		cmocka_unit_test(refuses_a_twin),
 		cmocka_unit_test(can_be_left_early),
 	};
 

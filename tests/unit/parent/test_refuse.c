@@ -145,7 +145,7 @@ static void traced_by_a_keeper(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(stop), 0);
-	tracer = start_tracer(pid, TRACER_KEEPER, stop);
+	tracer = start_tracer(pid, TRACER_TAKER, stop);
 	assert_int_equal(admit_check(pid, &status, NULL), -EALREADY);
 	assert_int_equal(seize_error(pid), -EALREADY);
 	closer = fork();
@@ -169,8 +169,8 @@ static void traced_by_a_keeper_for_ever(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(stop), 0);
-	tracer = start_tracer(pid, TRACER_KEEPER, stop);
-	assert_refused(pid, -EBUSY, "another image");
+	tracer = start_tracer(pid, TRACER_TAKER, stop);
+	assert_refused(pid, -EAGAIN, "another image"); /* not to be retried */
 	(void)close(stop[1]);
 	assert_int_equal(waitpid(tracer, NULL, 0), tracer);
 	(void)close(stop[0]);
