@@ -34,10 +34,12 @@ struct prepared {
 	unsigned tries;
 	struct peer peer;
 	struct serve_ticket ticket;
-	bool waited_for; /* the ticket wants its answer */
-	bool has_ended;	 /* dying: there is no image any more */
-	bool died;	 /* as nobody wished */
-	int error;	 /* why there will be no image; 0: not known */
+	const struct peer *client; /* names it only; NULL: it has left */
+	bool waited_for;	   /* the ticket wants its answer */
+	bool unheard;	/* who wanted it was gone when it was there */
+	bool has_ended; /* dying: there is no image any more */
+	bool died;	/* as nobody wished */
+	int error;	/* why there will be no image; 0: not known */
 	struct refusal why;
 };
 
@@ -171,6 +173,8 @@ static void tell_end(const struct prepared *prep)
 
 	if (prep->died)
 		why = "what held its pages died";
+	else if (prep->unheard)
+		why = "nobody waited for it";
 	else if (!prep->daemon->serve)
 		why = "the daemon ends";
 	else if (image->deadline_ns <= now_ns)
@@ -264,11 +268,14 @@ static int answer(struct prepared *prep)
 	const struct registry_image *image = prep->image;
 	uint8_t body[WIRE_REQUEST_MAX];
 	struct wire_image told;
+	int error;
 
 	memcpy(told.name, image->name, sizeof(told.name));
 	memcpy(told.key, image->key, sizeof(told.key));
 	prep->waited_for = false;
-	return serve_answer(&prep->ticket, body, wire_put_image(body, &told));
+	error = serve_answer(&prep->ticket, body, wire_put_image(body, &told));
+	prep->unheard = error != 0;
+	return error;
 }
 
 static int finish(struct prepared *prep)
@@ -297,7 +304,8 @@ static void settle(struct prepared *prep, int error)
 	struct daemon *daemon = prep->daemon;
 
 	if (error) {
-		prep->died = prep->image->state == REGISTRY_READY;
+		prep->died =
+			prep->image->state == REGISTRY_READY && !prep->unheard;
 		daemon->died += prep->died;
 		prep->error = error;
 		registry_end(prep->image);
@@ -371,11 +379,32 @@ static int start_keeper(struct prepared *prep)
 			  keeper_ready, prep, &prep->watch);
 }
 
+/* Nothing is done to a process for the sake of nobody. */
 static void again_fired(struct loop_timer *timer)
 {
 	struct prepared *prep = of_timer(timer);
 
-	settle(prep, start_keeper(prep));
+	if (prep->client)
+		settle(prep, start_keeper(prep));
+	else
+		settle(prep,
+		       refuse(&prep->why, -ECANCELED, "nobody waited for it"));
+}
+
+/* The keeper that is at work goes on: what it does costs no less when ended. */
+void prepare_left(struct daemon *daemon, const struct peer *peer)
+{
+	const struct registry_image *image = registry_first(daemon->registry);
+
+	for (; image; image = image->next) {
+		struct prepared *prep = image->end_arg;
+
+		if (prep->client != peer)
+			continue;
+		prep->client = NULL;
+		if (image->state == REGISTRY_PREPARING && !prep->keeper)
+			prep->again.deadline_ns = io_monotonic_ns();
+	}
 }
 
 /* Not at once: who would not get a keeper would call the next one from here. */
@@ -393,6 +422,7 @@ static void begin(struct prepared *prep, struct daemon *daemon,
 {
 	prep->daemon = daemon;
 	prep->peer = *peer;
+	prep->client = peer;
 	prep->ticket = *ticket;
 	prep->waited_for = true;
 	prep->again.fired = again_fired;

@@ -55,6 +55,7 @@ static void session_leave(void *arg)
 {
 	struct session *session = arg;
 
+	prepare_left(session->daemon, &session->peer);
 	for (unsigned i = 0; i < SESSION_HANDLES_MAX; i++) {
 		exports_leave(&session->loans[i]);
 		if (session->handles[i])

@@ -70,6 +70,56 @@ static void turn_ends_with_the_keeper_not_with_the_image(void **state)
 	(void)close(other);
 }
 
+/* The process is not stopped for who has left the line. */
+static void who_left_is_not_begun(void **state)
+{
+	int fd = rig_dial(), gone[8], other = rig_dial();
+	int starts = fake_keeper_starts();
+	struct wire_image image;
+	char why[WIRE_WHY_MAX + 1];
+
+	rig_send_prepare(fd, FAKE_SLOW, "a");
+	while (fake_keeper_starts() != starts + 1)
+		(void)poll(NULL, 0, 5);
+	for (int i = 0; i < 8; i++) {
+		gone[i] = rig_dial();
+		rig_send_prepare(gone[i], FAKE_SLOW, "");
+	}
+	while (rig_get_status(other).images != 9)
+		(void)poll(NULL, 0, 5);
+	for (int i = 0; i < 8; i++)
+		(void)close(gone[i]);
+	while (rig_get_status(other).clients != 2)
+		(void)poll(NULL, 0, 5);
+	fake_keeper_answer(FAKE_SLOW);
+	assert_int_equal(0, rig_get_image(fd, &image, why));
+	assert_int_equal(1, rig_get_status(other).images);
+	assert_int_equal(8, rig_get_status(other).refused);
+	assert_int_equal(starts + 1, fake_keeper_starts());
+	(void)close(fd);
+	(void)close(other);
+}
+
+/* Its image is no use to anybody, but nothing has died. */
+static void who_left_in_the_pause_is_no_death(void **state)
+{
+	int fd = rig_dial(), other = rig_dial();
+	struct report_status status;
+
+	rig_send_prepare(fd, FAKE_SLOW, "a");
+	rig_wait_for_keepers(1);
+	(void)close(fd);
+	while (rig_get_status(other).clients != 1)
+		(void)poll(NULL, 0, 5);
+	fake_keeper_answer(FAKE_SLOW);
+	rig_wait_for_keepers(0);
+	status = rig_get_status(other);
+	assert_int_equal(0, status.images);
+	assert_int_equal(1, status.ended);
+	assert_int_equal(0, status.died);
+	(void)close(other);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, rig_start, rig_stop)
 
 int main(void)
@@ -77,6 +127,8 @@ int main(void)
 	const struct CMUnitTest cases[] = {
 		CASE(images_of_one_process_are_taken_in_turn),
 		CASE(turn_ends_with_the_keeper_not_with_the_image),
+		CASE(who_left_is_not_begun),
+		CASE(who_left_in_the_pause_is_no_death),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);
