@@ -62,6 +62,13 @@ static bool read_nearby(struct fetch *fetch, struct round *round,
 	return true;
 }
 
+/* The stream of what is known had it under way: see supply.h. */
+static bool is_expected(const struct fetch *fetch, const struct round *round)
+{
+	return round->is_fault && round->how != LATENCY_FETCHED &&
+	       fetch->options.known && fetch->options.known->nr;
+}
+
 /* Once for all rounds: the second one is no new demand. */
 static void tell_policy(struct fetch *fetch, struct round *round)
 {
@@ -70,7 +77,8 @@ static void tell_policy(struct fetch *fetch, struct round *round)
 	round->is_told = true;
 	if (round->is_fault)
 		supply_touched(fetch->supply, round->asked);
-	hold_demanded(fetch->hold, round->asked, round->is_fault);
+	hold_demanded(fetch->hold, round->asked, round->is_fault,
+		      is_expected(fetch, round));
 }
 
 /*
@@ -412,7 +420,6 @@ static int open_hold(struct fetch *fetch)
 		.max_pages = fetch->options.prefetch_pages,
 		.pool_pages = fetch->options.hold_pages,
 		.stash = fetch->options.stash,
-		.is_known = fetch->options.known && fetch->options.known->nr,
 	};
 
 	return hold_open(&fetch->pump, &options, &fetch->hold);

@@ -346,7 +346,7 @@ static uint32_t reach(const struct hold *hold)
 
 /* Ask the policy for a @plan. */
 static void ask(struct hold *hold, struct prefetch_run demand, bool is_fault,
-		struct prefetch_plan *plan)
+		bool is_expected, struct prefetch_plan *plan)
 {
 	const struct image_vma *vma = image_vma_at(
 		hold->options.image, demand.first_page << PAGE_SHIFT);
@@ -363,8 +363,8 @@ static void ask(struct hold *hold, struct prefetch_run demand, bool is_fault,
 	}
 	stream->is_doubtful = prefetch_luck_is_bad(&hold->luck);
 	stream->is_reader = !is_fault;
-	stream->is_near = (is_fault && hold->options.is_known) ||
-			  prefetch_is_near(hold->pump->stats.least_ns);
+	stream->is_near =
+		is_expected || prefetch_is_near(hold->pump->stats.least_ns);
 	policy->next(stream, demand, reach(hold), plan);
 	keep_inside(plan, vma);
 	/* What was not asked for is not ahead. */
@@ -373,14 +373,15 @@ static void ask(struct hold *hold, struct prefetch_run demand, bool is_fault,
 	stream->last = demand;
 }
 
-void hold_demanded(struct hold *hold, struct prefetch_run demand, bool is_fault)
+void hold_demanded(struct hold *hold, struct prefetch_run demand, bool is_fault,
+		   bool is_expected)
 {
 	const struct pageset *known = hold->options.here;
 	struct prefetch_plan plan;
 
 	if (hold->is_closing)
 		return;
-	ask(hold, demand, is_fault, &plan);
+	ask(hold, demand, is_fault, is_expected, &plan);
 	if (!is_fault) {
 		lately_given(hold->lately, demand);
 		known = lately_pages(hold->lately);

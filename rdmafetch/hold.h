@@ -42,9 +42,6 @@ struct hold_options {
 	struct stash *stash; /* what it has is not fetched; NULL: none */
 	uint32_t max_pages;  /* of one suggestion */
 	uint32_t pool_pages; /* at most that many are kept; 0: HOLD_PAGES */
-	/* Others bring what faults will ask for (supply.h), so that a few that
-	 * run forward are no sign, as from a near far end. */
-	bool is_known;
 };
 
 /* Nothing held, no thread yet.  0 or -ENOMEM; call without the lock. */
@@ -54,11 +51,13 @@ int hold_open(struct pump *pump, const struct hold_options *options,
 /*
  * A demand read of @demand is about to be sent: queue what the policy foresees
  * behind it, in its area.  @is_fault: the caller keeps the pages, so what is
- * here is not foreseen; else what readers were given lately is not.  The first
- * time starts the thread; where that fails nothing is ever foreseen.
+ * here is not foreseen; else what readers were given lately is not.
+ * @is_expected: others bring what faults ask for, and had this; then a few that
+ * run forward are no sign of more, as from a near far end.  The first time
+ * starts the thread; where that fails nothing is ever foreseen.
  */
-void hold_demanded(struct hold *hold, struct prefetch_run demand,
-		   bool is_fault);
+void hold_demanded(struct hold *hold, struct prefetch_run demand, bool is_fault,
+		   bool is_expected);
 
 /*
  * A demand read takes @run out of @flight, which may be anybody's.  @is_fault:

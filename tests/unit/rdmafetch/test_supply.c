@@ -433,6 +433,10 @@ static void nothing_else_comes_ahead_of_what_is_known(void **state)
 	nap_long();
 	assert_int_equal(reader_stats(fetch).read_bytes, 64 * PAGE_BYTES);
 	assert_int_equal(reader_stats(fetch).likely_used_pages, 64);
+	/* A child that goes its own way is followed as ever. */
+	reader_check(fetch, BASE_PAGE + 100, 1);
+	nap_long();
+	assert_true(reader_stats(fetch).read_bytes > 80 * PAGE_BYTES);
 	fetch_pages_closed(fetch);
 	fetch_close(fetch);
 }
