@@ -12,11 +12,33 @@
 #include "common/packets.h"
 #include "common/page.h"
 
-int fdpipe_tee(int copy, struct fdpipe *pipe)
+/*
+ * A second pipe that points at what @from holds, @max bytes at most.  It has as
+ * many slots, @capacity bytes, as each small write took one.  *@ret_reader is
+ * the caller's.  How many bytes it holds, or -errno without a pipe.
+ */
+static ssize_t tee_off(int from, size_t max, uint64_t capacity, int *ret_reader)
 {
 	CLEANUP_CLOSE int reader = -1;
 	CLEANUP_CLOSE int writer = -1;
-	int unread = 0, ends[2], capacity = fcntl(copy, F_GETPIPE_SZ);
+	ssize_t holds;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+		return -errno;
+	reader = ends[0];
+	writer = ends[1];
+	(void)fcntl(writer, F_SETPIPE_SZ, (int)capacity);
+	holds = tee(from, writer, max, SPLICE_F_NONBLOCK);
+	*ret_reader = steal_fd(&reader);
+	return holds < 0 ? 0 : holds;
+}
+
+int fdpipe_tee(int copy, struct fdpipe *pipe)
+{
+	CLEANUP_CLOSE int reader = -1;
+	int unread = 0, capacity = fcntl(copy, F_GETPIPE_SZ);
+	ssize_t holds;
 
 	if (capacity < 0)
 		return -errno;
@@ -27,41 +49,43 @@ int fdpipe_tee(int copy, struct fdpipe *pipe)
 		return 0;
 	if (unread > (int)IMAGE_FD_DATA_MAX)
 		return -EFBIG;
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
-		return -errno;
-	reader = ends[0];
-	writer = ends[1];
-	/* As many slots as theirs: each small write of theirs took one. */
-	(void)fcntl(writer, F_SETPIPE_SZ, capacity);
-	if (tee(copy, writer, (size_t)unread, SPLICE_F_NONBLOCK) != unread)
-		return -EFBIG;
+	holds = tee_off(copy, (size_t)unread, pipe->capacity_bytes, &reader);
+	if (holds != unread)
+		return holds < 0 ? (int)holds : -EFBIG;
 	pipe->reader = steal_fd(&reader);
 	pipe->unread_bytes = unread;
 	return 0;
 }
 
 /*
- * A read takes a message whole, or throws its rest away: of a second pipe that
- * points at the same, one byte is read.
+ * A read takes a message whole, or throws its rest away, and no more than that
+ * one: of a second pipe that points at the same, @bytes bytes are read.
  */
-static bool has_packets(const struct fdpipe *pipe, bool if_unknown)
+static bool shows_packets(const struct fdpipe *pipe, size_t bytes,
+			  bool if_unknown)
 {
 	CLEANUP_CLOSE int reader = -1;
-	CLEANUP_CLOSE int writer = -1;
-	int ends[2], left = 0;
-	ssize_t seen;
-	char byte;
+	const ssize_t holds = tee_off(pipe->reader, (size_t)pipe->unread_bytes,
+				      pipe->capacity_bytes, &reader);
+	char seen[2];
+	ssize_t got;
+	int left;
 
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+	if (holds < (ssize_t)bytes)
 		return if_unknown;
-	reader = ends[0];
-	writer = ends[1];
-	seen = tee(pipe->reader, writer, (size_t)pipe->unread_bytes,
-		   SPLICE_F_NONBLOCK);
-	if (seen < 2 || read(reader, &byte, 1) != 1 ||
-	    ioctl(reader, FIONREAD, &left))
+	got = read(reader, seen, bytes);
+	if (got < 0 || ioctl(reader, FIONREAD, &left))
 		return if_unknown;
-	return left != seen - 1;
+	return got != (ssize_t)bytes || left != holds - got;
+}
+
+/* By one byte a first message that is longer, by two one that is not. */
+static bool has_packets(const struct fdpipe *pipe, bool if_unknown)
+{
+	if (pipe->unread_bytes < 2)
+		return if_unknown;
+	return shows_packets(pipe, 1, if_unknown) ||
+	       shows_packets(pipe, 2, if_unknown);
 }
 
 /* One read, one message, into @data, of @max bytes.  *@ret_bytes: all of it. */

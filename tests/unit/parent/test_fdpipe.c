@@ -74,6 +74,29 @@ static void messages_keep_their_bounds(void **state)
 	closed();
 }
 
+/* Whoever wrote them, and whatever the first one's length. */
+static void short_messages_keep_their_bounds(void **state)
+{
+	assert_int_equal(pipe2(ends, O_DIRECT), 0);
+	write_to("x");
+	write_to("y");
+	holds(false, IMAGE_FD_PACKETS, "\1\0x\1\0y", 6);
+	write_to("three");
+	holds(false, IMAGE_FD_PACKETS, "\1\0x\1\0y\5\0three", 13);
+	closed();
+	assert_int_equal(pipe2(ends, O_DIRECT), 0);
+	write_to("xy");
+	write_to("z");
+	holds(false, IMAGE_FD_PACKETS, "\2\0xy\1\0z", 7);
+	closed();
+	/* As many bytes in as many slots, but a reader gets all at once. */
+	assert_int_equal(pipe2(ends, 0), 0);
+	write_to("x");
+	write_to("y");
+	holds(true, 0, "xy", 2);
+	closed();
+}
+
 /* Of one byte nothing shows, and its writer has to tell. */
 static void one_byte_is_what_its_writer_says(void **state)
 {
@@ -108,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_have_no_bounds),
 		cmocka_unit_test(messages_keep_their_bounds),
+		cmocka_unit_test(short_messages_keep_their_bounds),
 		cmocka_unit_test(one_byte_is_what_its_writer_says),
 		cmocka_unit_test(as_many_messages_as_fit_are_read),
 	};
