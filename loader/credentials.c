@@ -19,9 +19,9 @@
 
 #define CAPS_MAX 64
 
-/* SECBIT_EXEC_* and their locks: since kernel 6.14, and for everybody. */
-#define UNPRIVILEGED_BITS 0xf00u
-#define LOCKS		  0xaaau /* each of the bit below it */
+/* For everybody.  0xf00: SECBIT_EXEC_* and their locks, since kernel 6.14. */
+#define FREE_BITS (0xf00u | SECBIT_KEEP_CAPS)
+#define LOCKS	  0xaaau /* each of the bit below it */
 
 struct capset {
 	struct __user_cap_header_struct header;
@@ -154,13 +154,18 @@ static bool has_capability(const struct credentials *own, int cap)
 	return own->caps_known && own->effective >> cap & 1;
 }
 
-/* Those of @wanted; what is locked stays as it is here. */
+/*
+ * Those of @wanted.  What is locked stays as it is here; so does what is set
+ * and cannot be cleared, which gives the child no more than the image has.
+ */
 static uint32_t securebits_to_be(const struct credentials *wanted,
 				 const struct credentials *own)
 {
 	const uint32_t locks = own->securebits & LOCKS;
-	const uint32_t stay = locks | locks >> 1;
+	uint32_t stay = locks | locks >> 1;
 
+	if (!has_capability(own, CAP_SETPCAP))
+		stay |= own->securebits & ~FREE_BITS;
 	return (wanted->securebits & ~stay) | (own->securebits & stay);
 }
 
@@ -169,8 +174,7 @@ static int check_securebits(const struct credentials *wanted,
 {
 	const uint32_t change = own->securebits ^ securebits_to_be(wanted, own);
 
-	if (!(change & ~(UNPRIVILEGED_BITS | SECBIT_KEEP_CAPS)) ||
-	    has_capability(own, CAP_SETPCAP))
+	if (!(change & ~FREE_BITS) || has_capability(own, CAP_SETPCAP))
 		return 0;
 	return why_set(why, -EPERM,
 		       "the image has securebits %#x (capabilities(7)), and to "

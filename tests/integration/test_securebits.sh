@@ -59,3 +59,14 @@ cp -a "$mnt/image" copy
 chown -R $user copy
 refused "the image has securebits 0x3" "${as_user[@]}" "$load" --pid=new copy
 umount "$mnt"
+
+# What its user has set and cannot clear is no reason to refuse one without.
+parent plain "${as_user[@]}" --inh-caps=-all
+rm -r copy
+cp -a "$mnt/image" copy
+chown -R $user copy
+for bits in +noroot +noroot,+noroot_locked; do
+	child "$(printf '0x%x' $((${#bits} > 7 ? 3 : 1))) $none" \
+		"${as_user[@]}" --securebits=$bits --inh-caps=-all "$load" --pid=new copy
+done
+umount "$mnt"

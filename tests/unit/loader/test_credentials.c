@@ -210,6 +210,31 @@ static void what_cannot_be_set_is_refused(void **state)
 			 0);
 }
 
+/* What only the loader has stays: all that it may do, it may without. */
+static void what_cannot_be_cleared_stays(void **state)
+{
+	struct fixture *fix = *state;
+	struct steps *steps = &fix->steps;
+
+	fix->own.effective &= ~CAP(CAP_SETPCAP);
+	fix->own.securebits = SECBIT_NOROOT;
+	for (int i = 0; i < 4; i++)
+		fix->own.uid[i] = fix->own.gid[i] = USER;
+	describe(fix, USER, 0, 0);
+	assert_int_equal(credentials_check(&fix->image, &fix->own, &fix->why),
+			 0);
+	steps_init(steps, DATA_ADDR);
+	credentials_plan(steps, &fix->image, &fix->own);
+	assert_int_equal(steps->error, 0);
+	for (uint32_t i = 0; i < steps->nr; i++)
+		assert_int_not_equal(steps->list[i].args[0], PR_SET_SECUREBITS);
+	steps_done(steps);
+	/* One more than it has is one too many. */
+	fix->image.securebits = SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP;
+	assert_int_equal(credentials_check(&fix->image, &fix->own, &fix->why),
+			 -EPERM);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -219,6 +244,7 @@ int main(void)
 		TEST(a_user_has_its_ambient_ones_and_raises_no_more),
 		TEST(a_user_with_all_that_root_has_keeps_it),
 		TEST(what_cannot_be_set_is_refused),
+		TEST(what_cannot_be_cleared_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
