@@ -177,6 +177,29 @@ static int number_for(const struct fdmake *make, const struct image_epoll *item)
 }
 
 /*
+ * Add it, and tell in *@number what is left to close.  A file that is watched
+ * already under the number that was made for it takes the next one.
+ */
+static int add_watch(const struct fdmake *make, const struct image_epoll *item,
+		     struct epoll_event *event, int *number)
+{
+	const int base = make->plan->facts->fd_base;
+
+	while (epoll_ctl(item->epfd, EPOLL_CTL_ADD, *number, event) < 0) {
+		int next = *number < base ? base : *number + 1;
+
+		if (errno != EEXIST || *number == item->through)
+			return -errno;
+		next = fcntl(item->through, F_DUPFD_CLOEXEC, next);
+		if (next < 0)
+			return -errno;
+		(void)close(*number);
+		*number = next;
+	}
+	return 0;
+}
+
+/*
  * A set may name descriptors that are closed, or that now are files which
  * cannot be waited for (stdin from a file): those just never become ready.
  */
@@ -185,18 +208,16 @@ static int watch(const struct fdmake *make, const struct image_epoll *item,
 {
 	struct epoll_event event = {.events = events,
 				    .data = {.u64 = item->data}};
+	int number = number_for(make, item);
+	int error =
+		number < 0 ? -errno : add_watch(make, item, &event, &number);
 
-	const int number = number_for(make, item);
-	int error = 0;
-
-	if (epoll_ctl(item->epfd, EPOLL_CTL_ADD, number, &event) < 0 &&
-	    errno != EBADF && errno != EPERM && errno != EEXIST)
-		error = why_set(make->why, -errno,
-				"epoll %d, descriptor %d: %s", item->epfd,
-				item->fd, strerror(errno));
 	if (number >= 0 && number != item->through)
 		(void)close(number);
-	return error;
+	if (!error || error == -EBADF || error == -EPERM || error == -EEXIST)
+		return 0;
+	return why_set(make->why, error, "epoll %d, descriptor %d: %s",
+		       item->epfd, item->fd, strerror(-error));
 }
 
 /* One of EPOLLONESHOT that has been told: any other has these two events. */

@@ -37,6 +37,12 @@ stale = [os.pipe() for _ in '12']
 for name, ends in zip(('closed', 'taken'), stale):
     add(name, ends[0], select.EPOLLIN)
 copies = [os.dup(ends[0]) for ends in stale]
+# Three times closed, by numbers that all are other files by now.
+thrice = os.pipe()
+lost = [os.dup(thrice[0]) for _ in '123']
+for i, fd in enumerate(lost):
+    add('lost %d' % i, fd, select.EPOLLIN)
+    os.dup2(writes, fd)
 os.close(stale[0][0])
 os.dup2(writes, stale[1][0])
 print('ready', flush=True)
@@ -58,6 +64,9 @@ try:
     os.fstat(stale[0][0])
 except OSError:
     print(told(), flush=True)
+os.read(copies[1], 1)
+os.write(thrice[1], b'x')
+print(told(), flush=True)
 END_PY
 mkfifo never
 exec 7<>never
@@ -72,6 +81,7 @@ cat >want.txt <<'END'
 ['here', 'peer'] []
 ['closed', 'copy', 'taken']
 ['copy', 'taken']
+['lost 0', 'lost 1', 'lost 2']
 END
 for way in --memory=shared --memory=own --pid=new; do
 	status=0
