@@ -35,12 +35,25 @@ static int move_to(const struct plan *plan, unsigned index, int fd)
 	return dup3(fd, object_fd(plan, index), O_CLOEXEC) < 0 ? -errno : 0;
 }
 
+/* A descriptor of what the object @index is, or NULL. */
+static const struct image_fd *descriptor_of(const struct plan *plan,
+					    unsigned index)
+{
+	const struct image *image = plan->image;
+
+	for (uint32_t i = 0; i < image->nr_fds; i++)
+		if (areas_object_of_fd(plan, &image->fds[i]) == (int)index)
+			return &image->fds[i];
+	return NULL;
+}
+
 static int make_memfd(const struct plan *plan, unsigned index)
 {
-	const unsigned flags =
-		seals_are_allowed_of(plan, index) ? MFD_ALLOW_SEALING : 0;
+	const struct image_fd *of = descriptor_of(plan, index);
+	const bool sealable = of && seals_are_allowed(of);
 	CLEANUP_CLOSE int fd =
-		memfd_create("mitosis-shared", MFD_CLOEXEC | flags);
+		memfd_create("mitosis-shared",
+			     MFD_CLOEXEC | (sealable ? MFD_ALLOW_SEALING : 0));
 
 	if (fd < 0 || ftruncate(fd, (off_t)plan->objects[index].bytes) < 0)
 		return -errno;
@@ -212,6 +225,15 @@ static int fill_all(const struct objects *objects, struct why *why)
 	return error ? error : trim(objects);
 }
 
+static int seal_all(const struct plan *plan, struct why *why)
+{
+	int error = seals_make(plan);
+
+	return error ? why_set(why, error, "sealing shared memory: %s",
+			       strerror(-error))
+		     : 0;
+}
+
 int objects_make(const struct plan *plan, const struct imagedir *dir,
 		 const struct fate *fates, struct why *why)
 {
@@ -224,5 +246,6 @@ int objects_make(const struct plan *plan, const struct imagedir *dir,
 	if (error)
 		return why_set(why, error, "making shared memory: %s",
 			       strerror(-error));
-	return plan->nr_objects ? fill_all(&objects, why) : 0;
+	error = plan->nr_objects ? fill_all(&objects, why) : 0;
+	return error ? error : seal_all(plan, why);
 }

@@ -18,8 +18,9 @@ enum {
 	SIZE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW,
 };
 
-static int constant, constant_again, sealable, plain, mapped, still_mapped;
-static char *memory, *still;
+static int constant, constant_again, sealable, plain, mapped, still_mapped,
+	shown;
+static char *memory, *still, *view;
 
 static int make(const char *name, unsigned flags)
 {
@@ -37,9 +38,9 @@ static void seal(int fd, int seals)
 	zoo_call(fcntl(fd, F_ADD_SEALS, seals) == 0, "F_ADD_SEALS");
 }
 
-static char *map(int fd)
+static char *map(int fd, int prot)
 {
-	char *at = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char *at = mmap(NULL, BYTES, prot, MAP_SHARED, fd, 0);
 
 	zoo_call(at != MAP_FAILED, "mmap of a memfd");
 	return at;
@@ -54,11 +55,14 @@ static void make_all(void)
 	sealable = make("sealable", MFD_ALLOW_SEALING);
 	plain = make("plain", 0);
 	mapped = make("mapped", MFD_ALLOW_SEALING);
-	memory = map(mapped);
+	memory = map(mapped, PROT_READ | PROT_WRITE);
 	seal(mapped, SIZE_SEALS);
 	still_mapped = make("still mapped", MFD_ALLOW_SEALING);
-	still = map(still_mapped);
+	still = map(still_mapped, PROT_READ | PROT_WRITE);
 	seal(still_mapped, F_SEAL_FUTURE_WRITE | F_SEAL_GROW);
+	shown = make("shown", MFD_ALLOW_SEALING);
+	seal(shown, SIZE_SEALS | F_SEAL_WRITE);
+	view = map(shown, PROT_READ);
 }
 
 static void expect(int fd, int seals, const char *what)
@@ -85,6 +89,8 @@ static void check_all(void)
 	expect(plain, F_SEAL_SEAL, "plain");
 	expect(mapped, SIZE_SEALS, "mapped");
 	expect(still_mapped, F_SEAL_FUTURE_WRITE | F_SEAL_GROW, "still mapped");
+	expect(shown, SIZE_SEALS | F_SEAL_WRITE, "shown");
+	zoo_filled(view, BYTES, 1, "shown, as it is mapped,");
 	check_bytes(constant_again, "constant");
 	check_bytes(sealable, "sealable");
 	check_bytes(plain, "plain");
@@ -101,6 +107,8 @@ static void use_all(void)
 	seal(sealable, F_SEAL_WRITE);
 	zoo_check(fcntl(plain, F_ADD_SEALS, F_SEAL_WRITE) < 0,
 		  "what is plain can be sealed");
+	zoo_check(mprotect(view, BYTES, PROT_READ | PROT_WRITE) < 0,
+		  "what is shown can be written");
 	memory[7]++;
 	still[7]++;
 	check_bytes(constant, "constant");
