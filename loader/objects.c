@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -47,6 +48,19 @@ static const struct image_fd *descriptor_of(const struct plan *plan,
 	return NULL;
 }
 
+/*
+ * The image's user opens it anew for all that the parent had it open for.
+ * Before it is sealed: with F_SEAL_EXEC, what may be executed then is not to be
+ * written either.
+ */
+static void take_mode(int fd, const struct image *image,
+		      const struct image_fd *of)
+{
+	const bool owned = !fchown(fd, image->uid[3], image->gid[3]);
+
+	(void)fchmod(fd, (mode_t)((of->mode & 07777) | (owned ? 0600 : 0666)));
+}
+
 static int make_memfd(const struct plan *plan, unsigned index)
 {
 	const struct image_fd *of = descriptor_of(plan, index);
@@ -57,6 +71,8 @@ static int make_memfd(const struct plan *plan, unsigned index)
 
 	if (fd < 0 || ftruncate(fd, (off_t)plan->objects[index].bytes) < 0)
 		return -errno;
+	if (of)
+		take_mode(fd, plan->image, of);
 	return move_to(plan, index, fd);
 }
 

@@ -9,18 +9,27 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/zoo/zoo.h"
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x8
+#endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x20
+#endif
+
 enum {
 	BYTES = 3 * ZOO_PAGE,
 	SIZE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW,
+	ALL_SEALS = SIZE_SEALS | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE,
 };
 
 static int constant, constant_again, sealable, plain, mapped, still_mapped,
-	shown;
-static char *memory, *still, *view;
+	shown, no_program, program;
+static char *memory, *still, *view, *data;
 
 static int make(const char *name, unsigned flags)
 {
@@ -63,6 +72,13 @@ static void make_all(void)
 	shown = make("shown", MFD_ALLOW_SEALING);
 	seal(shown, SIZE_SEALS | F_SEAL_WRITE);
 	view = map(shown, PROT_READ);
+	no_program = make("no program", MFD_NOEXEC_SEAL);
+	data = map(no_program, PROT_READ | PROT_WRITE);
+	/* What may be executed cannot be written any more, either. */
+	program = make("program", MFD_ALLOW_SEALING);
+	zoo_call(fchmod(program, 0700) == 0, "fchmod");
+	seal(program, F_SEAL_EXEC);
+	(void)map(program, PROT_READ);
 }
 
 static void expect(int fd, int seals, const char *what)
@@ -70,6 +86,15 @@ static void expect(int fd, int seals, const char *what)
 	int got = fcntl(fd, F_GET_SEALS);
 
 	zoo_check(got == seals, "%s has seals %#x", what, (unsigned)got);
+}
+
+static void expect_mode(int fd, unsigned mode, const char *what)
+{
+	struct stat is;
+
+	zoo_call(fstat(fd, &is) == 0, "fstat");
+	zoo_check((is.st_mode & 07777) == mode, "%s has mode %o", what,
+		  is.st_mode & 07777);
 }
 
 static void check_bytes(int fd, const char *what)
@@ -90,6 +115,10 @@ static void check_all(void)
 	expect(mapped, SIZE_SEALS, "mapped");
 	expect(still_mapped, F_SEAL_FUTURE_WRITE | F_SEAL_GROW, "still mapped");
 	expect(shown, SIZE_SEALS | F_SEAL_WRITE, "shown");
+	expect(no_program, F_SEAL_EXEC, "no program");
+	expect(program, ALL_SEALS | F_SEAL_EXEC, "program");
+	expect_mode(no_program, 0666, "no program");
+	expect_mode(program, 0700, "program");
 	zoo_filled(view, BYTES, 1, "shown, as it is mapped,");
 	check_bytes(constant_again, "constant");
 	check_bytes(sealable, "sealable");
@@ -109,6 +138,9 @@ static void use_all(void)
 		  "what is plain can be sealed");
 	zoo_check(mprotect(view, BYTES, PROT_READ | PROT_WRITE) < 0,
 		  "what is shown can be written");
+	zoo_check(fchmod(no_program, 0777) < 0 && errno == EPERM,
+		  "what is no program can become one");
+	data[7]++;
 	memory[7]++;
 	still[7]++;
 	check_bytes(constant, "constant");
