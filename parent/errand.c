@@ -192,7 +192,7 @@ static void on_stranger(struct errand *errand, pid_t tid,
 
 static bool is_unwanted(const struct errand *errand)
 {
-	struct pollfd maker = {.fd = errand->maker_fd};
+	struct pollfd maker = {.fd = errand->maker_fd, .events = POLLRDHUP};
 
 	return maker.fd > 0 && poll(&maker, 1, 0) > 0;
 }

@@ -27,7 +27,7 @@ struct errand {
 	bool helper_ended;
 	uint32_t away; /* threads not yet back */
 	int error;     /* the first thing that went wrong */
-	int maker_fd;  /* hangs up when nobody wants the twin; 0: no such */
+	int maker_fd;  /* ends when nobody wants the twin; 0: no such */
 	uint64_t deadline_ns; /* of the wait under way */
 };
 

@@ -292,17 +292,24 @@ int keeper_lends(const struct keeper *keeper)
 	return keeper->lends != 0;
 }
 
+void keeper_call_off(struct keeper *keeper)
+{
+	(void)shutdown(keeper->sock, SHUT_WR);
+}
+
 /*
  * In the pause seccomp is lifted from the target, and comes back with our death
  * while it still makes calls for us.  So the keeper has a moment to come to its
  * answer, or its end: then the target runs on.
  */
-static void await_answer(const struct keeper *keeper)
+static void await_answer(struct keeper *keeper)
 {
 	struct pollfd answer = {.fd = keeper->sock, .events = POLLIN};
 
-	if (!keeper->has_answered)
-		(void)poll(&answer, 1, KEEPER_ANSWER_MS);
+	if (keeper->has_answered)
+		return;
+	keeper_call_off(keeper);
+	(void)poll(&answer, 1, KEEPER_ANSWER_MS);
 }
 
 int keeper_owes(const struct keeper *keeper)

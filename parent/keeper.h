@@ -110,6 +110,12 @@ int keeper_lent(struct keeper *keeper, struct lend_deed *deeds,
 /* 1 while keeper_lent() is to be called. */
 int keeper_lends(const struct keeper *keeper);
 
+/*
+ * Nobody wants the image any more: a pause that lasts ends in some 100 ms, and
+ * the answer that it owes comes the sooner.  Only releasing is left to do then.
+ */
+void keeper_call_off(struct keeper *keeper);
+
 #define KEEPER_ANSWER_MS 1000
 
 /* 1 until keeper_finish() has had its answer, or keeper_kill() was called. */
@@ -121,9 +127,9 @@ int keeper_owes(const struct keeper *keeper);
  * blocks the less once the descriptor that this returns is readable; it stays
  * the keeper's.
  *
- * Before this a keeper that owes its answer should have KEEPER_ANSWER_MS, until
- * its descriptor is readable: a target under seccomp may die with who dies in
- * its pause.  keeper_release() alone waits for that by itself.
+ * Before this a keeper that owes its answer should be called off, and have
+ * KEEPER_ANSWER_MS, until its descriptor is readable: a target under seccomp
+ * may die with who dies in its pause.  keeper_release() alone does all that.
  */
 int keeper_kill(struct keeper *keeper);
 

@@ -119,6 +119,7 @@ static void patience_is_over(struct loop_timer *timer)
 /* In its pause it must not die, and nobody else waits for that. */
 static void await_keeper(struct prepared *prep)
 {
+	keeper_call_off(prep->keeper);
 	prep->again.fired = patience_is_over;
 	prep->again.deadline_ns =
 		io_monotonic_ns() + KEEPER_ANSWER_MS * NS_PER_MS;

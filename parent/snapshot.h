@@ -27,7 +27,8 @@
 struct snapshot_options {
 	int stop_timeout_ms;	   /* all threads must stop in this time: 200 */
 	uint64_t shared_max_bytes; /* of writable MAP_SHARED memory to copy */
-	/* A socket that hangs up when nobody wants it any more; 0: none. */
+	/* A socket whose far end closes, or shuts down its writing, when nobody
+	 * wants it any more; 0: none. */
 	int maker_fd;
 };
 

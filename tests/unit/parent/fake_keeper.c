@@ -24,6 +24,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct keeper *keepers[KEEPERS_MAX];
 static struct keeper_request last;
 static int nr_starts, nr_busy, nr_spares, nr_asked, nr_killed_owing;
+static int nr_called_off;
 
 uint64_t fake_keeper_word(pid_t pid, uint64_t raddr)
 {
@@ -161,6 +162,13 @@ int keeper_lends(const struct keeper *keeper)
 	return 0;
 }
 
+void keeper_call_off(struct keeper *keeper)
+{
+	(void)pthread_mutex_lock(&lock);
+	nr_called_off++;
+	(void)pthread_mutex_unlock(&lock);
+}
+
 int keeper_owes(const struct keeper *keeper)
 {
 	return !keeper->answered;
@@ -219,6 +227,16 @@ int fake_keeper_killed_owing(void)
 
 	(void)pthread_mutex_lock(&lock);
 	nr = nr_killed_owing;
+	(void)pthread_mutex_unlock(&lock);
+	return nr;
+}
+
+int fake_keeper_called_off(void)
+{
+	int nr;
+
+	(void)pthread_mutex_lock(&lock);
+	nr = nr_called_off;
 	(void)pthread_mutex_unlock(&lock);
 	return nr;
 }

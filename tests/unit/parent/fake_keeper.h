@@ -32,6 +32,9 @@ void fake_keeper_answer(pid_t pid);
 /* Killed, ever, before they had answered and were heard. */
 int fake_keeper_killed_owing(void);
 
+/* Called off, ever. */
+int fake_keeper_called_off(void);
+
 /* Keepers started and not released. */
 int fake_keeper_count(void);
 

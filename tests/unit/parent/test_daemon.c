@@ -271,12 +271,13 @@ static void release_under_way(int fd, int other)
 
 static void release_of_a_prepare_under_way_ends_both(void **state)
 {
-	int killed = fake_keeper_killed_owing();
+	int killed = fake_keeper_killed_owing(), off = fake_keeper_called_off();
 	int fd = rig_dial(), other = rig_dial();
 
 	release_under_way(fd, other);
 	/* It may be in its pause: it has a moment, and others do not wait. */
 	assert_int_equal(0, rig_get_status(other).images);
+	assert_int_equal(off + 1, fake_keeper_called_off());
 	assert_int_equal(1, fake_keeper_count());
 	assert_int_equal(killed, fake_keeper_killed_owing());
 	fake_keeper_answer(FAKE_SLOW);

@@ -282,6 +282,27 @@ static void wait_held(void)
 	assert_true(play->held);
 }
 
+/* Before it is killed: its target may not bear that, under seccomp. */
+static void the_keeper_is_called_off(void **state)
+{
+	struct keeper_request request = {.snapshot.shared_max_bytes = 1 << 20};
+	const struct keeper_result *result;
+	struct keeper *keeper;
+	struct refusal why;
+
+	(void)state;
+	begin();
+	request.pid = busy.pid;
+	play->hold = true;
+	assert_int_equal(keeper_start(&request, &keeper), 0);
+	wait_held();
+	keeper_call_off(keeper);
+	assert_int_equal(keeper_finish(keeper, &result, &why), -ECANCELED);
+	examine();
+	keeper_release(keeper);
+	end();
+}
+
 /* The keeper is left behind, with the target in its hands. */
 static void its_maker_is_killed(void **state)
 {
@@ -315,6 +336,7 @@ int main(void)
 		cmocka_unit_test(the_helper_is_killed),
 		cmocka_unit_test(the_kernel_takes_too_long),
 		cmocka_unit_test(nobody_wants_it_any_more),
+		cmocka_unit_test(the_keeper_is_called_off),
 		cmocka_unit_test(its_maker_is_killed),
 	};
 
