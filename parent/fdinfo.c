@@ -110,6 +110,12 @@ static bool take_line(struct text *line, struct fdinfo *info)
 		info->has |= FDINFO_EVENTFD;
 		return text_take_number(line, 16, UINT64_MAX, &info->value);
 	}
+	if (text_take(line, "eventfd-id:")) {
+		/* Linux 5.2; negative when the kernel had none to give. */
+		if (!text_take_number(line, 10, INT32_MAX, &info->eventfd_id))
+			info->eventfd_id = 0;
+		return true;
+	}
 	if (text_take(line, "eventfd-semaphore:")) {
 		if (!text_take_u32(line, 10, &number))
 			return false;

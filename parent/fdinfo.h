@@ -28,14 +28,25 @@ struct fdinfo {
 	unsigned has;	      /* enum fdinfo_has */
 	uint64_t value;	      /* as image_fd.value */
 	bool semaphore;	      /* eventfd */
+	uint64_t eventfd_id;  /* no two have it; 0: not told */
 	int32_t clockid;      /* timerfd */
 	uint64_t value_ns, interval_ns;
+};
+
+/* What is known of the file that a watch is of: fdwatch.h. */
+enum fdinfo_doubt {
+	FDINFO_SURE,
+	FDINFO_WAS_SURE, /* at the look before, and nothing seems to differ */
+	FDINFO_NUMBER,	 /* the number is open, and may be that file */
+	FDINFO_LOST,	 /* it is not */
 };
 
 /* One watched descriptor of an epoll set. */
 struct fdinfo_watch {
 	struct image_epoll epoll;
 	uint64_t ino; /* of the watched file */
+	enum fdinfo_doubt doubt;
+	bool is_alone; /* it is of a socket: sure without a question */
 };
 
 struct fdinfo_watches {

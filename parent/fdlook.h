@@ -20,9 +20,10 @@
 struct fdlook {
 	pid_t pid;
 	int pid_fd, fd_dir, fdinfo_dir;
-	int diag_fd; /* from the first pair of unix sockets on */
+	int diag_fd;  /* from the first pair of unix sockets on */
 	bool hurries; /* the target stands still: open nothing, load nothing */
-	char *buf; /* for fdinfo texts, kept from look to look */
+	uint64_t ticks_by_ns; /* when to wait for timers' ticks no more */
+	char *buf;	      /* for fdinfo texts, kept from look to look */
 	size_t buf_bytes;
 };
 
@@ -63,8 +64,11 @@ int fdlook_peek(struct fdlook *look, struct image_fd *image_fd,
  */
 int fdlook_copy(struct fdlook *look, int32_t fd);
 
-/* Wait until @fd can be read, @timeout_ms at most; whether it can. */
-bool fdlook_wait(struct fdlook *look, int32_t fd, int timeout_ms);
+/*
+ * Wait for the tick of the timer @fd: 10 ms from the first call on, for all
+ * timers together.  Whether it has one now.
+ */
+bool fdlook_wait_tick(struct fdlook *look, int32_t fd);
 
 /*
  * Order of the open file descriptions behind two descriptors: negative, 0 when
@@ -79,8 +83,11 @@ struct fdlook_slot {
 };
 
 /*
- * Is the open file description that @slot watches another one than that of
- * @fd?  0 or 1, or -errno when the kernel does not tell (CONFIG_KCMP).
+ * fdlook_compare() of @fd with the open file description that @slot watches,
+ * into *@ret_order.  The kernel walks the set from its first watch to that one.
+ *
+ * Returns 0, or -errno when the kernel does not tell (CONFIG_KCMP) or the
+ * target, as it runs, has changed that meanwhile.
  */
-int fdlook_differs(struct fdlook *look, int32_t fd,
-		   const struct fdlook_slot *slot);
+int fdlook_compare_watched(struct fdlook *look, int32_t fd,
+			   const struct fdlook_slot *slot, int *ret_order);

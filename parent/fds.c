@@ -15,14 +15,12 @@
 #include "parent/fdpipe.h"
 #include "parent/fdwatch.h"
 
-/* The interrupt of a timer that runs out was 4.3 ms late at most, of 5000. */
-#define TICK_MS 10
-
 struct row {
 	struct image_fd image;
 	struct fdinfo info;
 	uint64_t looked_ns; /* a moment before info was true */
 	bool settled;
+	bool is_as_before; /* the same file at the look before */
 	struct fdpipe pipe;
 	int nameless; /* fdbytes_open() */
 };
@@ -34,7 +32,8 @@ struct fds {
 	int32_t *numbers; /* dents_list()'s */
 	uint32_t cap_numbers;
 	struct fdinfo_watches watches;
-	uint64_t ticks_by_ns; /* when to wait for timers' ticks no more */
+	struct fdinfo_watches before; /* those of the scan */
+	uint32_t nr_before;	      /* and its rows */
 	uint32_t left_bytes;  /* that may still be read inside the pause */
 	uint32_t nr_nameless; /* files that are open for it */
 };
@@ -65,6 +64,7 @@ void fds_free(struct fds *fds)
 	free_rows(fds->rows, fds->nr);
 	free(fds->numbers);
 	free(fds->watches.items);
+	free(fds->before.items);
 	fdlook_close(&fds->look);
 	free(fds);
 }
@@ -86,6 +86,7 @@ static bool is_same(const struct row *row, const struct fdinfo *info)
 	return row->info.ino == info->ino && row->info.mnt_id == info->mnt_id &&
 	       !((row->info.flags ^ info->flags) & ~settable) &&
 	       row->info.has == info->has &&
+	       row->info.eventfd_id == info->eventfd_id &&
 	       row->image.kind != IMAGE_FD_UNSUPPORTED;
 }
 
@@ -138,24 +139,14 @@ static int refresh_row(struct fds *fds, struct row *row,
  */
 static int confirm_row(struct fds *fds, const struct row *row)
 {
+	const uint32_t nr_watches = fds->watches.nr;
 	struct fdinfo info;
 	int rc = fdlook_info(&fds->look, row->image.fd, &info, &fds->watches);
 
+	fds->watches.nr = nr_watches; /* they were told before */
 	if (rc || is_same(row, &info))
 		return rc;
 	return row->image.kind == IMAGE_FD_UNSUPPORTED ? 0 : -ENOENT;
-}
-
-/* All timers together: the first that waits begins the time for them. */
-static int ticks_within_ms(struct fds *fds)
-{
-	uint64_t now = io_monotonic_ns();
-
-	if (!fds->ticks_by_ns)
-		fds->ticks_by_ns = now + TICK_MS * 1000000ull;
-	return now < fds->ticks_by_ns
-		       ? (int)((fds->ticks_by_ns - now) / 1000000 + 1)
-		       : 0;
 }
 
 static int look_info(struct fds *fds, int32_t fd, const struct row *old,
@@ -166,7 +157,7 @@ static int look_info(struct fds *fds, int32_t fd, const struct row *old,
 	if (rc || !fds->look.hurries || !old || !is_same(old, ret_info) ||
 	    !fdinfo_may_tick(&old->info, ret_info,
 			     io_monotonic_ns() - old->looked_ns) ||
-	    !fdlook_wait(&fds->look, fd, ticks_within_ms(fds)))
+	    !fdlook_wait_tick(&fds->look, fd))
 		return rc;
 	return fdlook_info(&fds->look, fd, ret_info, &fds->watches);
 }
@@ -187,6 +178,7 @@ static int look_row(struct fds *fds, int32_t fd, struct row *old,
 	if (old && !refresh_row(fds, old, &info, why)) {
 		*row = *old;
 		*old = empty_row;
+		row->is_as_before = true;
 		return 0;
 	}
 	row->image.fd = fd;
@@ -263,22 +255,6 @@ static int look_all(struct fds *fds, struct refusal *why)
 	return 0;
 }
 
-int fds_scan(pid_t pid, struct fds **ret_fds, struct refusal *why)
-{
-	CLEANUP(cleanup_fds) struct fds *fds = calloc(1, sizeof(*fds));
-	int rc;
-
-	if (!fds)
-		return -ENOMEM;
-	rc = fdlook_open(pid, &fds->look);
-	if (!rc)
-		rc = look_all(fds, why);
-	if (rc)
-		return rc;
-	*ret_fds = steal_ptr(&fds);
-	return 0;
-}
-
 /* What two descriptors of one open file description must have in common. */
 static int compare_cheaply(const struct row *a, const struct row *b)
 {
@@ -307,6 +283,19 @@ static int compare_files(const void *a, const void *b, void *look)
 	if (!order)
 		order = x->image.fd < y->image.fd ? -1 : 1;
 	return order;
+}
+
+/* Sorted: descriptors of one description are neighbours; free() it. */
+static struct row **sort_files(struct fds *fds)
+{
+	struct row **files = calloc(fds->nr + 1, sizeof(*files));
+
+	for (uint32_t i = 0; files && i < fds->nr; i++)
+		files[i] = &fds->rows[i];
+	if (files)
+		qsort_r(files, fds->nr, sizeof(*files), compare_files,
+			&fds->look);
+	return files;
 }
 
 static int tee_unread(struct fds *fds, struct row *row)
@@ -431,22 +420,78 @@ static void keep_nameless(struct fds *fds, struct row **files)
 	}
 }
 
-static int settle_watches(struct fds *fds)
+/* Whether all rows are as they were at the scan. */
+static bool sort_table(const struct fds *fds, struct row **rows,
+		       struct fdwatch_file *files,
+		       const struct fdwatch_file **sorted)
 {
-	CLEANUP_FREE struct fdwatch_file *files = NULL;
+	bool is_as_before = fds->nr == fds->nr_before;
+	uint32_t end = fds->nr;
+
+	for (uint32_t i = fds->nr; i--;) {
+		const struct row *row = rows[i];
+		struct fdwatch_file *file = &files[row - fds->rows];
+
+		if (end != i + 1 && compare_cheaply(row, rows[i + 1]))
+			end = i + 1;
+		*file = (struct fdwatch_file){
+			.fd = row->image.fd,
+			.ino = row->info.ino,
+			.group_end = end,
+			.is_alone = S_ISSOCK(row->image.mode),
+			.is_as_before = row->is_as_before,
+		};
+		sorted[i] = file;
+		is_as_before = is_as_before && row->is_as_before;
+	}
+	return is_as_before;
+}
+
+/* @rows is sort_files()'s. */
+static int settle_watches(struct fds *fds, struct row **rows)
+{
+	CLEANUP_FREE struct fdwatch_file *files =
+		calloc(fds->nr + 1, sizeof(*files));
+	CLEANUP_FREE const struct fdwatch_file **sorted =
+		calloc(fds->nr + 1, sizeof(*sorted));
+	struct fdwatch_table table = {files, sorted, fds->nr, false};
+
+	if (!files || !sorted)
+		return -ENOMEM;
+	table.is_as_before = sort_table(fds, rows, files, sorted);
+	fdwatch_settle(&fds->look, &table, &fds->before, &fds->watches);
+	return 0;
+}
+
+/* Ask now what takes long: inside the pause there is no time for it. */
+static int settle_before(struct fds *fds)
+{
+	CLEANUP_FREE struct row **files = NULL;
+	int rc;
 
 	if (!fds->watches.nr)
 		return 0;
-	files = calloc(fds->nr + 1, sizeof(*files));
+	files = sort_files(fds);
 	if (!files)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < fds->nr; i++)
-		files[i] = (struct fdwatch_file){
-			.fd = fds->rows[i].image.fd,
-			.ino = fds->rows[i].info.ino,
-			.is_alone = S_ISSOCK(fds->rows[i].image.mode),
-		};
-	fdwatch_settle(&fds->look, files, fds->nr, &fds->watches);
+	rc = settle_watches(fds, files);
+	fds->nr_before = fds->nr;
+	return rc ? rc : fdwatch_keep(&fds->watches, &fds->before);
+}
+
+int fds_scan(pid_t pid, struct fds **ret_fds, struct refusal *why)
+{
+	CLEANUP(cleanup_fds) struct fds *fds = calloc(1, sizeof(*fds));
+	int rc;
+
+	if (!fds)
+		return -ENOMEM;
+	rc = fdlook_open(pid, &fds->look);
+	rc = rc ? rc : look_all(fds, why);
+	rc = rc ? rc : settle_before(fds);
+	if (rc)
+		return rc;
+	*ret_fds = steal_ptr(&fds);
 	return 0;
 }
 
@@ -460,16 +505,13 @@ int fds_capture(struct fds *fds, struct refusal *why)
 	rc = look_all(fds, why);
 	if (rc)
 		return rc;
-	files = calloc(fds->nr + 1, sizeof(*files));
+	files = sort_files(fds);
 	if (!files)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < fds->nr; i++)
-		files[i] = &fds->rows[i];
-	qsort_r(files, fds->nr, sizeof(*files), compare_files, &fds->look);
 	join_files(fds, files);
 	join_pairs(fds, files);
 	keep_nameless(fds, files);
-	return settle_watches(fds);
+	return fds->watches.nr ? settle_watches(fds, files) : 0;
 }
 
 static int compare_row(const void *key, const void *row)

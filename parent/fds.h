@@ -4,7 +4,8 @@
  *
  * Two halves, because the target waits for the second:
  *
- *   fds_scan()     target runs    paths, stat, sockets' addresses, kinds
+ *   fds_scan()     target runs    paths, stat, sockets' addresses, kinds, what
+ *                                 epoll sets watch
  *   fds_capture()  target paused  the list itself, positions, counts, epoll
  *                                 sets, timers, bytes in pipes, and whatever
  *                                 the scan did not see

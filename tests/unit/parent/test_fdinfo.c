@@ -58,6 +58,7 @@ static void counts_are_hexadecimal(void **state)
 	assert_int_equal(info.has, FDINFO_EVENTFD);
 	assert_int_equal(info.value, 0x1f);
 	assert_true(info.semaphore);
+	assert_int_equal(info.eventfd_id, 3);
 	assert_int_equal(parse(HEAD "sigmask:\t0000000000004006\n", &info), 0);
 	assert_int_equal(info.has, FDINFO_SIGNALFD);
 	assert_int_equal(info.value, 0x4006);

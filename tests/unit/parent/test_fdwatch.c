@@ -8,8 +8,10 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "parent/fdlook.h"
 #include "parent/fds.h"
 #include "tests/unit/parent/victim.h"
 
@@ -24,7 +26,29 @@ enum {
 	FD_CLOSED,
 	FD_CLOSED_DUP,
 	FD_STALE, /* and the next three */
+	MANY = 2000,
+	FD_MANY = 200,
+	FD_MANY_DUP = FD_MANY + MANY,
+	FD_MANY_MOVED = FD_MANY_DUP + MANY,
+	FD_MANY_END
 };
+
+static unsigned asked_in_pause;
+
+int __real_fdlook_compare_watched(struct fdlook *look, int32_t fd,
+				  const struct fdlook_slot *slot,
+				  int *ret_order);
+int __wrap_fdlook_compare_watched(struct fdlook *look, int32_t fd,
+				  const struct fdlook_slot *slot,
+				  int *ret_order);
+
+int __wrap_fdlook_compare_watched(struct fdlook *look, int32_t fd,
+				  const struct fdlook_slot *slot,
+				  int *ret_order)
+{
+	asked_in_pause += look->hurries;
+	return __real_fdlook_compare_watched(look, fd, slot, ret_order);
+}
 
 static void put(int fd, int number)
 {
@@ -34,8 +58,8 @@ static void put(int fd, int number)
 		(void)close(fd);
 }
 
-/* What a victim that has stopped has open. */
-static struct image *image_of(pid_t pid)
+/* What a victim that has stopped has open; @steps between look and pause. */
+static struct image *image_of(pid_t pid, int steps)
 {
 	struct image *image = image_new();
 	struct refusal why = {0};
@@ -43,6 +67,9 @@ static struct image *image_of(pid_t pid)
 
 	assert_non_null(image);
 	assert_int_equal(fds_scan(pid, &fds, &why), 0);
+	while (steps--)
+		victim_step(pid);
+	asked_in_pause = 0;
 	assert_int_equal(fds_capture(fds, &why), 0);
 	assert_int_equal(fds_finish(fds, image), 0);
 	fds_free(fds);
@@ -55,7 +82,7 @@ static struct image *image_after(void (*setup)(void *arg))
 	struct image *image;
 
 	assert_true(pid > 0);
-	image = image_of(pid);
+	image = image_of(pid, 0);
 	victim_end(pid);
 	return image;
 }
@@ -149,11 +176,80 @@ static void a_watch_goes_on_through_a_duplicate(void **state)
 	image_free(image);
 }
 
+/* The file of number FD_MANY + i is open as the @i-th of these. */
+static int many_dup(int i)
+{
+	return FD_MANY_DUP + i * 7 % MANY;
+}
+
+/* Many of one kind, all closed but for duplicates; and then one is moved. */
+static void open_many(void *arg)
+{
+	const struct rlimit limit = {FD_MANY_END, FD_MANY_END};
+	struct epoll_event event = {EPOLLIN, {.u64 = 0}};
+
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		_exit(99);
+	put(epoll_create1(0), FD_EPOLL);
+	for (int i = 0; i < MANY; i++) {
+		event.data.u64 = (uint64_t)i;
+		put(eventfd(0, 0), FD_MANY + i);
+		(void)epoll_ctl(FD_EPOLL, EPOLL_CTL_ADD, FD_MANY + i, &event);
+	}
+	for (int i = 0; i < MANY; i++)
+		put(FD_MANY + i, many_dup(i));
+	(void)raise(SIGSTOP);
+	put(many_dup(5), FD_MANY_MOVED);
+	put(eventfd(0, 0), many_dup(5));
+}
+
+static bool may_open_many(void)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_NOFILE, &limit) &&
+	       limit.rlim_max >= FD_MANY_END;
+}
+
+static void check_many(const struct image *image, int moved)
+{
+	assert_int_equal(image->nr_epolls, MANY);
+	for (uint32_t i = 0; i < MANY; i++) {
+		const struct image_epoll *watch = &image->epolls[i];
+		const int data = (int)watch->data;
+
+		assert_int_equal(watch->fd, FD_MANY + data);
+		assert_int_equal(watch->through, data == moved
+							 ? FD_MANY_MOVED
+							 : many_dup(data));
+	}
+	/* For each question the kernel passes some 1000 watches. */
+	assert_in_range(asked_in_pause, 0, 20);
+}
+
+static void the_pause_asks_no_more_for_many(void **state)
+{
+	struct image *image;
+	pid_t pid;
+
+	if (!may_open_many())
+		skip();
+	for (int steps = 0; steps < 2; steps++) {
+		pid = victim_start(open_many, NULL);
+		assert_true(pid > 0);
+		image = image_of(pid, steps);
+		victim_end(pid);
+		check_many(image, steps ? 5 : -1);
+		image_free(image);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(epoll_sets_are_read_once),
 		cmocka_unit_test(a_watch_goes_on_through_a_duplicate),
+		cmocka_unit_test(the_pause_asks_no_more_for_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
