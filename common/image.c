@@ -204,6 +204,14 @@ static bool name_ok(const char *name, size_t len)
 	       !(len == 2 && name[0] == '.' && name[1] == '.');
 }
 
+bool image_has_thread(const struct image *image, int32_t tid)
+{
+	for (uint32_t i = 0; i < image->nr_threads; i++)
+		if (image->threads[i].tid == tid)
+			return true;
+	return false;
+}
+
 bool image_timer_is_of_thread(const struct image_timer *timer)
 {
 	return timer->notify & SIGEV_THREAD_ID;

@@ -413,6 +413,9 @@ uint64_t image_present_pages(const struct image *image, uint64_t first_page,
 const struct image_text *image_text(const struct image *image,
 				    const char *name);
 
+/* Has it a thread whose number was @tid? */
+bool image_has_thread(const struct image *image, int32_t tid);
+
 /* Does @timer signal one thread, target_tid, and not the whole process? */
 bool image_timer_is_of_thread(const struct image_timer *timer);
 

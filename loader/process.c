@@ -137,14 +137,6 @@ static struct timeval first_of_itimer(const struct image_itimer *timer,
 					       : timer->value_us);
 }
 
-static bool has_thread(const struct image *image, int32_t tid)
-{
-	for (uint32_t i = 0; i < image->nr_threads; i++)
-		if (image->threads[i].tid == tid)
-			return true;
-	return false;
-}
-
 /* By the thread that has the new one of the image's @tid. */
 static void plan_tid(struct plan *plan, uint32_t timer, int32_t tid)
 {
@@ -184,7 +176,7 @@ static uint64_t plan_event(struct plan *plan, uint32_t i)
 	if (image_timer_is_of_thread(timer))
 		event.sigev_notify_thread_id = timer->target_tid;
 	if (image_timer_is_of_thread(timer) &&
-	    !has_thread(plan->image, timer->target_tid))
+	    !image_has_thread(plan->image, timer->target_tid))
 		event.sigev_notify = SIGEV_NONE;
 	addr = steps_data(&plan->steps, &event, sizeof(event));
 	plan->timer_tid_addrs[i] =

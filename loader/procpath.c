@@ -67,14 +67,6 @@ static bool is_own(const struct image *image, int32_t number)
 	return number == image->pid || number == image->host_pid;
 }
 
-static bool is_thread(const struct image *image, int32_t number)
-{
-	for (uint32_t i = 0; i < image->nr_threads; i++)
-		if (image->threads[i].tid == number)
-			return true;
-	return false;
-}
-
 static int refuse(const char *reason, const char **ret_reason)
 {
 	*ret_reason = reason;
@@ -94,7 +86,7 @@ int procpath_own(const struct image *image, const char *path, char *room,
 	if (!at)
 		return 0;
 	if (!is_own(image, number))
-		return refuse(is_thread(image, number)
+		return refuse(image_has_thread(image, number)
 				      ? threads
 				      : "belongs to another process",
 			      ret_reason);

@@ -95,25 +95,13 @@ static int refuse_seize(const struct seized *seized, pid_t tid, int error,
 		      strerror(-error));
 }
 
-static bool is_traced(const struct seized *seized, pid_t tid)
-{
-	struct procfs_status status;
-	bool traced;
-
-	if (procfs_status(seized->pid, tid, &status))
-		return false;
-	traced = status.tracer_pid != 0;
-	procfs_status_free(&status);
-	return traced;
-}
-
 /* Whose tracer has let go since is not forbidden. */
 static int seize_hard(const struct seized *seized, pid_t tid)
 {
 	int rc = tracee_seize(tid, seized->options);
 
 	for (int i = 1; i < SEIZE_TRIES && rc == -EPERM; i++) {
-		if (is_traced(seized, tid))
+		if (tracer_of(tid))
 			break;
 		rc = tracee_seize(tid, seized->options);
 	}

@@ -29,17 +29,16 @@ static int read_name(pid_t tracer, char name[COMM_MAX])
 	return 0;
 }
 
-/* Who took an image of it has let go before it is called a keeper again. */
-static bool still_traces(pid_t tracer, pid_t tid)
+pid_t tracer_of(pid_t tid)
 {
 	struct procfs_status status;
-	bool traces;
+	pid_t tracer;
 
 	if (procfs_status(tid, 0, &status))
-		return false;
-	traces = status.tracer_pid == tracer;
+		return 0;
+	tracer = status.tracer_pid;
 	procfs_status_free(&status);
-	return traces;
+	return tracer;
 }
 
 int tracer_refuse(pid_t tid, pid_t tracer, struct refusal *why)
@@ -48,7 +47,8 @@ int tracer_refuse(pid_t tid, pid_t tracer, struct refusal *why)
 	int rc = read_name(tracer, name);
 	const bool is_keeper = rc == 0 && !strcmp(name, TRACER_KEEPER "\n");
 
-	if (is_keeper && still_traces(tracer, tid))
+	/* Who took an image has let go before it is called a keeper again. */
+	if (is_keeper && tracer_of(tid) == tracer)
 		return refuse(why, -EOPNOTSUPP,
 			      "it is the twin of an image, which process %d "
 			      "keeps; ask for the process itself",

@@ -18,6 +18,9 @@
 #define TRACER_KEEPER "mitosis-keeper"
 #define TRACER_TAKER  "mitosis-taker"
 
+/* Who traces the thread @tid, or 0: nobody, or it is no more. */
+pid_t tracer_of(pid_t tid);
+
 /*
  * Fill @why for a process, or thread, @tid that @tracer traced when it was
  * looked at.  Reads /proc, any thread.

@@ -284,9 +284,10 @@ static void feed(struct supply *supply)
 		return;
 	supply->is_dry = false;
 	while (supply->nr_flying < window(supply) && has_room(supply)) {
-		supply->is_woken |= nr_runs == FEED_RUNS_MAX;
-		if (nr_runs++ == FEED_RUNS_MAX)
+		if (nr_runs++ == FEED_RUNS_MAX) {
+			supply->is_woken = true;
 			break;
+		}
 		if (!supply->next.nr_pages)
 			supply->next = likely_next(supply->likely, SLOT_PAGES);
 		supply->is_dry = !supply->next.nr_pages;
